@@ -1,6 +1,6 @@
 /**
- * A publisher, a hub and a subscriber on this machine: `node --import tsx demo.ts`. On a terminal it goes on until Ctrl-C;
- * elsewhere, and with `--once`, it ends after three pieces of news (`--stay`: it does not).
+ * Runs a publisher, a hub and a subscriber on this machine: `node --import tsx demo.ts`. On a terminal it runs until
+ * Ctrl-C. Elsewhere, and with `--once`, it ends after three events; `--stay` keeps it running.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -23,7 +23,7 @@ const SLOW_PAUSE_MS = 5_000;
 
 const isOnce = process.argv.includes('--once') || !(process.stdout.isTTY || process.argv.includes('--stay'));
 const interrupted = new AbortController();
-// npm passes Ctrl-C on to what got it from the terminal as well: the second is no other wish.
+// npm forwards a Ctrl-C that this process also gets from the terminal. The second signal is the same key press.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => interrupted.abort());
 
 const hub = await TestHub.start();
@@ -81,7 +81,7 @@ async function demonstrate(): Promise<void> {
   for (const title of NEWS) await publish(title);
   if (!isOnce) await goOn();
 
-  // The terminal has written ^C where the next line begins.
+  // The terminal printed ^C at the start of this line.
   if (process.stdout.isTTY && interrupted.signal.aborted) console.log();
   say('subscriber', 'stops, and asks the hub to end the subscription');
   await runtime.stop();

@@ -15,8 +15,8 @@ class News {
 const app = fastify();
 app.get('/', () => 'The rest of the application');
 
-// A Fastify route would answer 415 to XML and parse JSON. On the server itself, callbacks come with their bytes as sent.
+// A Fastify route would answer 415 to XML and parse JSON. On the server itself, callbacks arrive with the original bytes.
 const runtime = await startService(News, { server: app.server, publicUrl: WEBSUB_PUBLIC_URL, handleSignals: true });
-// `app.close()` must find nothing to wait for: the hub verifies the end of the subscription while the server listens.
+// Stop before `app.close()`: the hub verifies the unsubscription while the server still listens.
 app.addHook('preClose', () => runtime.stop());
 await app.listen({ host: '127.0.0.1', port: Number(PORT) });

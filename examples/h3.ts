@@ -22,8 +22,8 @@ const runtime = await startService(News, {
 const app = new H3();
 app.all('/websub/**', (event) => runtime.fetch(event.req));
 app.get('/', () => 'The rest of the application');
-// h3 would close its server at a signal, before the hub can verify the end of the subscription.
+// h3 would close its server on a signal, before the hub can verify the unsubscription.
 const server = serve(app, { hostname: '127.0.0.1', port: Number(PORT), gracefulShutdown: false });
 await server.ready();
-// Hubs are asked once the application answers.
+// The server answers now, so the runtime may send its requests to hubs.
 await runtime.begin();

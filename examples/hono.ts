@@ -26,5 +26,5 @@ const runtime = await startService(News, {
 const app = new Hono();
 app.all('/websub/*', (context) => runtime.fetch(context.req.raw));
 app.get('/', (context) => context.text('The rest of the application'));
-// Hubs are asked once the application answers.
+// The server answers now, so the runtime may send its requests to hubs.
 serve({ fetch: app.fetch, hostname: '127.0.0.1', port: Number(PORT) }, () => void runtime.begin());

@@ -1,5 +1,5 @@
 /**
- * A hub that speaks PubSubHubbub 0.3 and wants to know who asks:
+ * Subscribes at a PubSubHubbub 0.3 hub that requires a user and a password:
  * `HUB_USER=… HUB_PASSWORD=… node --import tsx pubsubhubbub-03.ts`
  */
 import { defineSubscriber, startService } from 'websub-subscriber';
@@ -12,7 +12,7 @@ const news = defineSubscriber(
     name: 'news',
     target: { hub: HUB, topic: FEED },
     protocol: 'pubsubhubbub-0.3',
-    // Not every hub of that age signs: without this line no secret is sent.
+    // Many 0.3 hubs do not sign, so no secret is sent without this line.
     secret: 'auto',
     httpConfig: { auth: { username: HUB_USER, password: HUB_PASSWORD } },
   },

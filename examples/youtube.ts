@@ -1,5 +1,5 @@
 /**
- * New videos of a YouTube channel, without a decorator. Hub and topic are known, so nothing is discovered:
+ * Receives new videos of a YouTube channel, without a decorator. Hub and topic are known, so there is no discovery:
  * `node --import tsx youtube.ts`
  */
 import { defineSubscriber, startService } from 'websub-subscriber';

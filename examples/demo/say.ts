@@ -1,17 +1,17 @@
-/** Who a line of the demo is about. */
+/** The party that a line of the demo is about. */
 export type Speaker = 'demo' | 'publisher' | 'hub' | 'subscriber';
 
 const COLOURS: Readonly<Record<Speaker, number>> = { demo: 0, publisher: 33, hub: 35, subscriber: 36 };
 const isColoured = process.stdout.isTTY && !process.env['NO_COLOR'];
 
-/** Prints one line: the time, who, and what. */
+/** Prints one line: the time, the party, the text. */
 export function say(speaker: Speaker, what: string): void {
   const time = new Date().toTimeString().slice(0, 8);
   const who = speaker.padEnd(10);
   console.log(`${time}  ${isColoured ? `\u001B[${COLOURS[speaker]}m${who}\u001B[0m` : who}  ${what}`);
 }
 
-/** The beginning of something long, such as a challenge. */
+/** The start of a long text, for example a challenge. */
 export function short(text: string): string {
   return text.length > 12 ? `${text.slice(0, 12)}…` : text;
 }

@@ -3,7 +3,7 @@ import { inWords, say, short } from './say.js';
 
 const UNTIL_CLOSED = { timeoutMs: 2_147_483_647 };
 
-/** Prints what publisher and hub are asked and how the hub's own requests were answered, until the hub is closed. */
+/** Prints the requests to publisher and hub, and the answers to the hub's own requests, until the hub is closed. */
 export async function tellHubSide(hub: TestHub): Promise<void> {
   let [requests, deliveries] = [0, 0];
   try {
@@ -14,7 +14,7 @@ export async function tellHubSide(hub: TestHub): Promise<void> {
       [requests, deliveries] = [hub.requests.length, hub.deliveries.length];
     }
   } catch {
-    // Closed: there is nothing more to tell.
+    // The hub is closed: no more lines.
   }
 }
 

@@ -44,7 +44,7 @@ export class News implements OnModuleInit, BeforeApplicationShutdown {
     this.#runtime = await startService(service, { server: this.host.httpAdapter.getHttpServer(), publicUrl });
   }
 
-  /** Nest closes the server after this hook, so the hub can still verify the end of the subscription. */
+  /** Nest closes the server after this hook, so the hub can still verify the unsubscription. */
   async beforeApplicationShutdown(): Promise<void> {
     await this.#runtime?.stop();
   }

@@ -1,7 +1,7 @@
 import type { NextConfig } from 'next';
 
 const config: NextConfig = {
-  // It has a native package below it (lmdb), and loads parts of itself by their path.
+  // The package depends on a native package (lmdb) and loads some of its own files by path.
   serverExternalPackages: ['websub-subscriber'],
 };
 

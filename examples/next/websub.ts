@@ -18,7 +18,7 @@ const news = defineSubscriber(
 );
 
 declare global {
-  /** Next.js bundles instrumentation and routes apart, so a variable of this module would exist several times. */
+  /** Kept on `globalThis`: Next.js bundles instrumentation and routes separately, so a module variable would exist twice. */
   var websubRuntime: Promise<SubscriberRuntime> | undefined;
 }
 

@@ -1,13 +1,13 @@
 import { inspect } from 'node:util';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { HttpClientConfig, SubscriberRuntime, SubscriberServiceConfig, Subscription } from 'websub-subscriber';
-import { TestHub } from 'websub-subscriber/testing';
 import { recordingLogger } from '../kit/recording-logger.js';
 import { exchange, request } from '../kit/wire.js';
 import { FakeWorld } from '../kit/fake-world.js';
 import { untilIdle } from '../kit/until-idle.js';
 import { recordingService } from '../kit/recording-service.js';
 import { until } from '../kit/until.js';
+import { startHub } from '../kit/start-hub.js';
 
 /** A bearer function that returns a new token at each call, and throws while `failsWith` is set. */
 class TokenService {
@@ -33,8 +33,7 @@ async function only(runtime: SubscriberRuntime): Promise<Subscription> {
 
 async function setUp(configOf: (tokens: TokenService) => SubscriberServiceConfig) {
   const world = new FakeWorld();
-  const hub = await TestHub.start({ now: () => world.now });
-  onTestFinished(() => hub.close());
+  const hub = await startHub({ now: () => world.now });
   const tokens = new TokenService();
   const topic = hub.topic('/feed');
   const logger = recordingLogger();

@@ -13,7 +13,8 @@ import { fieldsOf, SECRET, signedPost, subscribed } from '../kit/subscribed.js';
 import { exchange, request } from '../kit/wire.js';
 import { FakeWorld } from '../kit/fake-world.js';
 import { DAY_MS } from '../kit/durations.js';
-import { untilIdle } from '../kit/until-idle.js';
+import { untilIdle, untilSettled } from '../kit/until-idle.js';
+import { startHub } from '../kit/start-hub.js';
 
 const isSubscribing = ({ method, form }: ReceivedRequest): boolean =>
   method === 'POST' && form.get('hub.mode') === 'subscribe';
@@ -38,8 +39,7 @@ async function setUp(
   config: SubscriberServiceConfig = {},
   handlers: Partial<SubscriberHandlers> = {},
 ) {
-  const hub = await TestHub.start({ now: () => world.now, ...faults });
-  onTestFinished(() => hub.close());
+  const hub = await startHub({ now: () => world.now, ...faults });
   const topic = hub.topic('/feed');
   const target = { hub: hub.url, topic: topic.url };
   const hooks: string[] = [];
@@ -77,11 +77,7 @@ async function denied(
 
 /** Advances the clock in small steps, so that due work and hubs keep up. */
 async function passTo(world: FakeWorld, hub: TestHub, end: number): Promise<void> {
-  const settle = async (): Promise<void> => {
-    await untilIdle();
-    await hub.settled();
-    await untilIdle();
-  };
+  const settle = (): Promise<void> => untilSettled(hub);
   await settle();
   while (world.now < end) {
     world.advance(Math.min(600_000, end - world.now));

@@ -6,13 +6,13 @@ import {
   type SubscriberRuntime,
   type SubscriberServiceConfig,
 } from 'websub-subscriber';
-import { TestHub } from 'websub-subscriber/testing';
 import { FakeWorld } from '../kit/fake-world.js';
 import { FaultyStore } from '../kit/faulty-store.js';
-import { untilIdle } from '../kit/until-idle.js';
+import { untilSettled } from '../kit/until-idle.js';
 import { throws } from '../kit/throws.js';
 import { atom, startPublisher, type WrittenEntry } from '../kit/publisher.js';
 import { until } from '../kit/until.js';
+import { startHub } from '../kit/start-hub.js';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -41,8 +41,7 @@ async function setUp({
   isFailingFirst = false,
 }: Options = {}) {
   const world = new FakeWorld();
-  const hub = await TestHub.start({ leaseSeconds });
-  onTestFinished(() => hub.close());
+  const hub = await startHub({ leaseSeconds });
   const old: WrittenEntry = { id: 'old', at: world.now - 30 * DAY };
   const publisher = await startPublisher(hub, atom([old]));
   const store = new FaultyStore();
@@ -77,11 +76,7 @@ async function setUp({
     world.advance(milliseconds);
     await settle();
   };
-  const settle = async (): Promise<void> => {
-    await untilIdle();
-    await hub.settled();
-    await untilIdle();
-  };
+  const settle = (): Promise<void> => untilSettled(hub);
   const stop = async (): Promise<void> => await runtime?.stop();
   const subscription = async () => (await runtime?.subscriptions.find())?.[0];
   const entryAt = (id: string, at = world.now): WrittenEntry => ({ id, at });

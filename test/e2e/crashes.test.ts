@@ -6,13 +6,13 @@ import {
   type DeliveryConfig,
   type SubscriberRuntime,
 } from 'websub-subscriber';
-import { TestHub } from 'websub-subscriber/testing';
 import { deferred } from '../kit/deferred.js';
 import { FakeWorld } from '../kit/fake-world.js';
-import { untilIdle } from '../kit/until-idle.js';
+import { untilIdle, untilSettled } from '../kit/until-idle.js';
 import { startSubscriber } from '../kit/start-subscriber.js';
 import { atom, startPublisher } from '../kit/publisher.js';
 import { until } from '../kit/until.js';
+import { startHub } from '../kit/start-hub.js';
 
 const MINUTE = 60_000;
 const DAY = 86_400_000;
@@ -53,8 +53,7 @@ const markersIn = (rows: ReadonlyMap<string, unknown>): number => [...rows.keys(
 /** A publisher, and a service whose process crashes during a topic fetch whenever the test says so. */
 async function crashing(delivery: DeliveryConfig) {
   const world = new FakeWorld();
-  const hub = await TestHub.start({ leaseSeconds: 10 * 86_400 });
-  onTestFinished(() => hub.close());
+  const hub = await startHub({ leaseSeconds: 10 * 86_400 });
   const publisher = await startPublisher(hub, atom([{ id: 'old', at: world.now - 30 * DAY }]));
   const got: ContentDistributionMessage[] = [];
   let port = 0;
@@ -72,11 +71,7 @@ async function crashing(delivery: DeliveryConfig) {
     await started.ready({ timeoutMs: 5_000 });
     await settle();
   };
-  const settle = async (): Promise<void> => {
-    await untilIdle();
-    await hub.settled();
-    await untilIdle();
-  };
+  const settle = (): Promise<void> => untilSettled(hub);
   const pass = async (milliseconds: number): Promise<void> => {
     world.advance(milliseconds);
     await settle();

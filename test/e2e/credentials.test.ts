@@ -1,12 +1,12 @@
 import type { IncomingHttpHeaders, RequestListener } from 'node:http';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { SubscriberServiceConfig } from 'websub-subscriber';
-import { TestHub } from 'websub-subscriber/testing';
 import { FakeWorld } from '../kit/fake-world.js';
 import { atom } from '../kit/publisher.js';
 import { recordingService } from '../kit/recording-service.js';
 import { startHttpServer } from '../kit/http-server.js';
 import { until } from '../kit/until.js';
+import { startHub } from '../kit/start-hub.js';
 
 /** A server that records the headers it receives. */
 async function server(answer: RequestListener): Promise<{ url: string; got: IncomingHttpHeaders[] }> {
@@ -43,8 +43,7 @@ describe('S5 credentials for a hub', () => {
   const sent = { authorization: 'Bearer token', cookie: 'a=b', 'x-key': 'k', 'x-own': '1' };
 
   it.each([307, 308] as const)('are not sent to the location of a %i, and one warning says so', async (status) => {
-    const second = await TestHub.start();
-    onTestFinished(() => second.close());
+    const second = await startHub();
     const hub = await server((_request, response) => void response.writeHead(status, { location: second.url }).end());
     const topic = second.topic('/feed');
     const { world, runtime } = await startWith({ target: { hub: hub.url, topic: topic.url }, ...config });
@@ -70,8 +69,7 @@ describe('S5 credentials for a target', () => {
   const httpConfig = { auth: { username: 'me', password: 'hush' }, headers: { cookie: 'a=b', 'x-key': 'k' } };
 
   it('are not sent to a rel=self on another origin that is read for a thin ping, and one warning says so', async () => {
-    const hub = await TestHub.start();
-    onTestFinished(() => hub.close());
+    const hub = await startHub();
     const feed = await server((_request, response) => {
       response.writeHead(200, { 'content-type': 'application/atom+xml' }).end(atom([]));
     });
@@ -99,8 +97,7 @@ describe('S5 credentials for a target', () => {
   });
 
   it('are not sent when discovery is redirected to another origin', async () => {
-    const hub = await TestHub.start();
-    onTestFinished(() => hub.close());
+    const hub = await startHub();
     const feed = await server((_request, response) => {
       response.writeHead(200, { link: `<${hub.url}>; rel=hub` }).end();
     });

@@ -11,6 +11,7 @@ import { temporaryDirectory } from '../kit/temporary-directory.js';
 import { unusedPort } from '../kit/ports.js';
 import { recordingService } from '../kit/recording-service.js';
 import { until } from '../kit/until.js';
+import { startHub } from '../kit/start-hub.js';
 
 const KEY = 'a-key-of-this-subscription';
 
@@ -24,8 +25,7 @@ const sent = (hub: TestHub): readonly Readonly<Record<string, string>>[] =>
     }));
 
 async function setUp(options: StartOptions = {}) {
-  const hub = await TestHub.start();
-  onTestFinished(() => hub.close());
+  const hub = await startHub();
   const topic = hub.topic('/feed');
   const logger = recordingLogger();
   const { service } = recordingService({

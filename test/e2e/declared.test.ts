@@ -1,15 +1,14 @@
 import { Keyv } from 'keyv';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { defineSubscriber, type StartOptions, type SubscriberRuntime } from 'websub-subscriber';
-import { TestHub } from 'websub-subscriber/testing';
 import { FakeWorld } from '../kit/fake-world.js';
 import { recordingService } from '../kit/recording-service.js';
 import { until } from '../kit/until.js';
+import { startHub } from '../kit/start-hub.js';
 
 /** Starts services one after the other on the same store. */
 async function setUp() {
-  const hub = await TestHub.start();
-  onTestFinished(() => hub.close());
+  const hub = await startHub();
   const rows = new Map<string, unknown>();
   const store = new Keyv({ store: rows });
   const [kept, dropped] = [hub.topic('/kept'), hub.topic('/dropped')];

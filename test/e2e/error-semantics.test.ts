@@ -17,6 +17,7 @@ import {
 import { TestHub } from 'websub-subscriber/testing';
 import { deferred } from '../kit/deferred.js';
 import { FakeWorld } from '../kit/fake-world.js';
+import { startHub } from '../kit/start-hub.js';
 
 const FORM = 'application/x-www-form-urlencoded';
 /** Parsers that throw when a handler calls them. */
@@ -29,8 +30,7 @@ const noop = (): void => {};
 
 /** A hub with one topic, and a service that subscribes to it. */
 async function setUp(handlers: Partial<SubscriberHandlers>, config: SubscriberServiceConfig = {}) {
-  const hub = await TestHub.start();
-  onTestFinished(() => hub.close());
+  const hub = await startHub();
   const topic = hub.topic('/feed');
   const world = new FakeWorld();
   const store = new Keyv();

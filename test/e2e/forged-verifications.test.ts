@@ -1,12 +1,13 @@
 import { Keyv } from 'keyv';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { defineSubscriber, type Subscription } from 'websub-subscriber';
-import { TestHub, type HubFaults, type ReceivedRequest } from 'websub-subscriber/testing';
+import { type HubFaults, type ReceivedRequest } from 'websub-subscriber/testing';
 import { verification } from '../kit/subscribed.js';
 import { exchange, request } from '../kit/wire.js';
 import { FakeWorld } from '../kit/fake-world.js';
 import { DAY_MS } from '../kit/durations.js';
 import { untilIdle } from '../kit/until-idle.js';
+import { startHub } from '../kit/start-hub.js';
 
 const isSubscribing = ({ method, form }: ReceivedRequest): boolean =>
   method === 'POST' && form.get('hub.mode') === 'subscribe';
@@ -28,8 +29,7 @@ class CountedRows extends Map<string, unknown> {
 /** A subscription at a hub, and an attacker who knows its callback. */
 async function setUp(faults: HubFaults = {}) {
   const world = new FakeWorld();
-  const hub = await TestHub.start({ now: () => world.now, leaseSeconds: 864_000, ...faults });
-  onTestFinished(() => hub.close());
+  const hub = await startHub({ now: () => world.now, leaseSeconds: 864_000, ...faults });
   const topic = hub.topic('/feed');
   const calls = { count: 0 };
   const rows = new CountedRows();

@@ -87,11 +87,11 @@ describe('a handler that never returns', () => {
   });
 
   test.each([
-    ['inline, the hub answered', 'inline', 5_000],
-    ['inline, the hub waiting', 'inline', 600_000],
+    ['inline, after the answer to the hub', 'inline', 5_000],
+    ['inline, while the hub waits', 'inline', 600_000],
     ['queued', 'queued', 5_000],
   ] as const)(
-    'C9 %s: a stop ends within `gracefulShutdownSeconds`, its signal is aborted, and it is handed over again',
+    'C9 %s: a stop ends within `gracefulShutdownSeconds`, aborts its signal, and the event is delivered again',
     async (_what, mode, ackAfterMs) => {
       const set = await hanging(['stuck'], {
         delivery: { mode, ackAfterMs },

@@ -80,7 +80,7 @@ describe('a store that does not answer', () => {
     ['inline, when the handler fails', 'inline', 'fails', 0, ['fails 1', 'fails 1', 'fails 2']],
     ['inline, when the handler is slow', 'inline', 'slow', 5_000, ['slow 1', 'slow 1']],
   ] as const)(
-    'C7 %s: the hub is told 503 in time, and what it sends again is taken, and handled',
+    'C7 %s: the hub gets 503 in time, and its redelivery is accepted and handled',
     async (_what, mode, body, ackAfterMs, expected) => {
       const { publish, store, rows, runs, pass, release, world } = await setUp({ delivery: { mode } });
       store.hangs.add('set');
@@ -210,7 +210,7 @@ describe('a store that does not answer', () => {
     ['queued', 'delete', 'queued', 'news'],
     ['inline', 'set', 'inline', 'slow'],
   ] as const)(
-    'C9 %s, to %s: a stop ends all the same, and what was acknowledged is handed over at the next start',
+    'C9 %s, in %s: a stop still ends, and acknowledged events are delivered after the next start',
     async (_what, operation, mode, body) => {
       const { publish, store, rows, runs, pass, release, world, runtime, startAgain } = await setUp({
         delivery: { mode },

@@ -10,9 +10,9 @@ import { throws } from '../kit/throws.js';
 describe('a store that fails', () => {
   test.each([
     ['failed', () => Promise.reject(new Error('not now')), 5_000],
-    ['has only begun', () => new Promise<void>(() => {}), 1],
+    ['has only started', () => new Promise<void>(() => {}), 1],
   ] as const)(
-    'C7 when the handler %s: 503 with Retry-After, and the hub’s next try succeeds',
+    'C7 when the handler %s: the hub gets 503 with Retry-After, and its next attempt succeeds',
     async (_what, first, ackAfterMs) => {
       const ids = new Set<string>();
       const set = await startSubscriber(

@@ -148,10 +148,10 @@ describe('at the end', () => {
   });
 
   test.each([
-    ['stop(), when its time is up', (runtime: SubscriberRuntime) => runtime.stop(), 5_000],
-    ['stop(), when its time is up and the 202 is out', (runtime: SubscriberRuntime) => runtime.stop(), 1],
+    ['stop(), at its timeout', (runtime: SubscriberRuntime) => runtime.stop(), 5_000],
+    ['stop(), at its timeout and after the 202', (runtime: SubscriberRuntime) => runtime.stop(), 1],
     ['stopNow()', (runtime: SubscriberRuntime) => runtime.stopNow(), 5_000],
-    ['stopNow(), when the 202 is out', (runtime: SubscriberRuntime) => runtime.stopNow(), 1],
+    ['stopNow(), after the 202', (runtime: SubscriberRuntime) => runtime.stopNow(), 1],
   ] as const)(
     '%s leaves the event in the store, aborts its signal, and it comes again',
     async (_what, stop, ackAfterMs) => {

@@ -58,7 +58,7 @@ describe('an event whose handler is slow', () => {
     ['succeeds', (handlerRun: Deferred<void>) => handlerRun.resolve(), 'delivered'],
     ['fails', (handlerRun: Deferred<void>) => handlerRun.reject(new Error('no')), 'failed'],
   ] as const)(
-    'C9 whose handler %s while it is being stored is neither lost nor run twice',
+    'C9 whose handler %s while the event is stored is neither lost nor run twice',
     async (_what, end, counter) => {
       const handlerRun = deferred();
       const attempts: number[] = [];

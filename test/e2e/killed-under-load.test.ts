@@ -10,7 +10,7 @@ const SENDERS = 8;
 const LONGEST_LIFE_MS = 1_500;
 
 test.each(['inline', 'queued'] as const)(
-  'C7 C9 what was acknowledged reaches the handler, however often the process is killed under load: %s',
+  'C7 C9 acknowledged events reach the handler, however often the process is killed under load: %s',
   async (mode) => {
     await using hub = await TestHub.start();
     const topic = hub.topic('/feed');

@@ -5,9 +5,9 @@ import { Agent, request } from 'node:http';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { TestHub } from 'websub-subscriber/testing';
 import { compiledFixture } from '../kit/compiled-fixture.js';
 import { temporaryDirectory } from '../kit/temporary-directory.js';
+import { startHub } from '../kit/start-hub.js';
 
 const LONG = 60_000;
 const LINES = 5_000;
@@ -103,8 +103,7 @@ async function deliver(callback: string, count: number): Promise<ReadonlySet<num
 
 /** A hub that verifies, and a service in its own process with a standard output that nobody reads. */
 async function serving(output: Output): Promise<{ child: ChildProcess; callback: string }> {
-  const hub = await TestHub.start();
-  onTestFinished(() => hub.close());
+  const hub = await startHub();
   const topic = hub.topic('/topic');
   const child = run({ TARGET: topic.url }, output.stdout);
   return { child, callback: await nextMessage(child, isText) };
@@ -165,7 +164,7 @@ describe.each([
   );
 
   it.each(['exit', 'end', 'throw', 'signal'])(
-    'that is read gets every line of a process that ends by %s',
+    'with a reader gets every line of a process that ends by %s',
     async (mode) => {
       const output = await open();
       const child = run({ MODE: mode }, output.stdout);
@@ -180,7 +179,7 @@ describe.each([
   );
 
   it.each(['exit', 'end', 'throw', 'signal'])(
-    'that is not read holds no process up that ends by %s',
+    'without a reader does not keep a process alive that ends by %s',
     async (mode) => {
       const output = await open();
       const child = run({ MODE: mode }, output.stdout);

@@ -19,12 +19,12 @@ it.each([
   ['a grant without a callback', { grant: { callback: undefined } }],
   ['a callback that is no URL', { grant: { callback: 'nowhere' } }],
   ['a grant without secrets', { grant: { secrets: undefined } }],
-  ['a grant in no state', { grant: { state: undefined } }],
+  ['a grant without a state', { grant: { state: undefined } }],
   ['times that are none', { grant: { renewsAt: 'soon', expiresAt: 'later' } }],
   ['no target', { record: { target: undefined } }],
   ['a first verification at no time', { record: { firstVerifiedAt: 'once' } }],
   ['no hubs', { record: { hubs: undefined } }],
-  ['no word of what is wanted', { record: { desired: undefined } }],
+  ['no desired state', { record: { desired: undefined } }],
   ['another id', { record: { id: 'another' } }],
 ])('L4 a record with %s is logged and stays unchanged, and the other subscription keeps working', async (_, change) => {
   const rows = new FaultyStore();

@@ -1,16 +1,16 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Subscription, SubscriberServiceConfig } from 'websub-subscriber';
-import { TestHub, type HubFaults, type TopicOptions } from 'websub-subscriber/testing';
+import { type HubFaults, type TopicOptions } from 'websub-subscriber/testing';
 import { FakeWorld } from '../kit/fake-world.js';
 import { untilIdle } from '../kit/until-idle.js';
 import { recordingService } from '../kit/recording-service.js';
 import { until } from '../kit/until.js';
+import { startHub } from '../kit/start-hub.js';
 
 /** A subscription at a hub with these faults, with a stopped clock. */
 async function setUp(faults: HubFaults, topicOptions: TopicOptions = {}, config: SubscriberServiceConfig = {}) {
   const world = new FakeWorld();
-  const hub = await TestHub.start({ now: () => world.now, ...faults });
-  onTestFinished(() => hub.close());
+  const hub = await startHub({ now: () => world.now, ...faults });
   const topic = hub.topic('/feed', topicOptions);
   const { service } = recordingService({ target: topic.url, unsubscribeOnShutdown: false, ...config });
   const runtime = await world.start(service);
@@ -100,8 +100,7 @@ describe('the error of a hub that refuses a topic', () => {
 });
 
 it('after a failover the log names the next hub, and no retry time of the first', async () => {
-  const other = await TestHub.start();
-  onTestFinished(() => other.close());
+  const other = await startHub();
   const { hub, world, settle } = await setUp({ fail: { status: 403 } }, { hubs: [] });
   hub.topic('/both', { hubs: [hub, other] });
   const { service } = recordingService({ name: 'Both', target: `${new URL(hub.url).origin}/both` });

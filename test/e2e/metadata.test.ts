@@ -60,7 +60,7 @@ describe('metadata of a subscription', () => {
   });
 
   it.each(['plain', 'sealed'])(
-    'is told to the handler, also of a stored event after a restart: in a %s store',
+    'is passed to the handler, even with a stored event after a restart: in a %s store',
     async (kind) => {
       await using hub = await TestHub.start();
       const topic = hub.topic('/feed');

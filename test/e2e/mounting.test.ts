@@ -112,7 +112,7 @@ describe('in Express', () => {
   });
 
   test.each(['/hooks/websub/*splat', '/hooks/*splat', '*splat'])(
-    'below the wildcard %s, which leaves nothing of the path in request.url',
+    'below the wildcard %s, which removes the path from request.url, callbacks are answered',
     async (wildcard) => {
       for (const mount of ['use', 'all'] as const) {
         const subscriber = await mounted(

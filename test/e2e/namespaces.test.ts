@@ -45,8 +45,8 @@ describe('two runtimes in one LMDB directory', () => {
       ['one', 'two'],
       ['one', 'two'],
     ]);
-    const survivor = logger.lines.filter(({ message }) => message === 'state is kept here');
-    expect(survivor.map(({ fields }) => ('store' in fields ? fields['store'] : ''))).toEqual(
+    const storeLines = logger.lines.filter(({ message }) => message === 'state is kept here');
+    expect(storeLines.map(({ fields }) => ('store' in fields ? fields['store'] : ''))).toEqual(
       ['blue', 'green', 'green'].map((name) => `lmdb://${directory}?namespace=${name}`),
     );
     const refused = await failureOf(start(green.service, 'blue', 0));

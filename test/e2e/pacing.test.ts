@@ -48,7 +48,7 @@ describe('L5 the pacing of requests', () => {
     [8, 10_000],
     [1, 2_000],
   ])(
-    'has %i requests in flight at one hub at most, until all of %i have been asked for',
+    'has at most %i requests in flight at one hub, until all %i were sent',
     async (limit, count) => {
       const hub = await manualHub();
       let most = 0;

@@ -6,9 +6,9 @@ import {
   type SubscriberRuntime,
   type Subscription,
 } from 'websub-subscriber';
-import { TestHub } from 'websub-subscriber/testing';
 import { temporaryDirectory } from '../kit/temporary-directory.js';
 import { unusedPort } from '../kit/ports.js';
+import { startHub } from '../kit/start-hub.js';
 
 const LEASE_SECONDS = 864_000;
 
@@ -29,8 +29,7 @@ async function onlySubscription(runtime: SubscriberRuntime): Promise<Subscriptio
 
 /** A subscriber, and the snapshots of its hooks: those of the payloads, and those read directly after. */
 async function setUp(kind: 'memory' | 'lmdb', verify: 'async' | 'sync') {
-  const hub = await TestHub.start({ verify, leaseSeconds: LEASE_SECONDS });
-  onTestFinished(() => hub.close());
+  const hub = await startHub({ verify, leaseSeconds: LEASE_SECONDS });
   const topic = hub.topic('/feed');
   const seen: [name: HookName, subscription: Subscription][] = [];
   const startedAt: SubscriberRuntime[] = [];

@@ -5,14 +5,14 @@ import {
   type DeliveryConfig,
   type HookPayload,
 } from 'websub-subscriber';
-import { TestHub } from 'websub-subscriber/testing';
 import { deferred } from '../kit/deferred.js';
 import { FakeWorld } from '../kit/fake-world.js';
-import { untilIdle } from '../kit/until-idle.js';
+import { untilIdle, untilSettled } from '../kit/until-idle.js';
 import { throws } from '../kit/throws.js';
 import { atom, startPublisher, type WrittenEntry } from '../kit/publisher.js';
 import { until } from '../kit/until.js';
 import { FaultyStore } from '../kit/faulty-store.js';
+import { startHub } from '../kit/start-hub.js';
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
@@ -29,8 +29,7 @@ interface Options {
 /** A service that polls every ten minutes, and records its events. */
 async function setUp({ pollSeconds = 600, handle = () => {}, entries, delivery = {} }: Options = {}) {
   const world = new FakeWorld();
-  const hub = await TestHub.start({ leaseSeconds: 10 * 86_400 });
-  onTestFinished(() => hub.close());
+  const hub = await startHub({ leaseSeconds: 10 * 86_400 });
   const old: WrittenEntry = { id: 'old', at: world.now - DAY };
   const publisher = await startPublisher(hub, atom(entries ?? [old]));
   const store = new FaultyStore();
@@ -57,11 +56,7 @@ async function setUp({ pollSeconds = 600, handle = () => {}, entries, delivery =
     await settle();
     return runtime;
   };
-  const settle = async (): Promise<void> => {
-    await untilIdle();
-    await hub.settled();
-    await untilIdle();
-  };
+  const settle = (): Promise<void> => untilSettled(hub);
   /** Advances the clock in steps, and waits for each due poll. */
   const advance = async (milliseconds: number, step = 30 * SECOND): Promise<void> => {
     for (let remaining = milliseconds; remaining > 0; remaining -= step) {

@@ -1,7 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { defineSubscriber, discover, type DeliveryConfig } from 'websub-subscriber';
-import { TestHub } from 'websub-subscriber/testing';
 import { FakeWorld } from '../kit/fake-world.js';
 import { FaultyStore } from '../kit/faulty-store.js';
 import { untilIdle } from '../kit/until-idle.js';
@@ -9,6 +8,7 @@ import { failureOf } from '../kit/failure-of.js';
 import { startHttpServer } from '../kit/http-server.js';
 import { until } from '../kit/until.js';
 import { atom } from '../kit/publisher.js';
+import { startHub } from '../kit/start-hub.js';
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
@@ -18,8 +18,7 @@ const DAY = 24 * HOUR;
 /** A publisher with a page at /page and a feed at /feed, which can each send a Retry-After, and a subscribed service. */
 async function setUp(delivery: DeliveryConfig = {}, target = '/feed') {
   const world = new FakeWorld();
-  const hub = await TestHub.start({ leaseSeconds: 10 * 86_400 });
-  onTestFinished(() => hub.close());
+  const hub = await startHub({ leaseSeconds: 10 * 86_400 });
   const requestedPaths: string[] = [];
   const refusals = new Map<string, { readonly status: number; readonly retryAfter: string }>();
   const answer = (path: string, response: ServerResponse): void => {

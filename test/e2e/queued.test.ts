@@ -35,8 +35,8 @@ describe('queued delivery', () => {
   });
 
   test.each([
-    ['synchronously', () => new Error('at once')],
-    ['with what is no error', () => 'a string'],
+    ['an error synchronously', () => new Error('at once')],
+    ['a value that is not an error', () => 'a string'],
   ])('C7 retries after growing waits if the handler throws %s', async (_how, thrown) => {
     const attempts: number[] = [];
     const set = await startSubscriber(

@@ -5,13 +5,13 @@ import {
   type DeliveryConfig,
   type SubscriberRuntime,
 } from 'websub-subscriber';
-import { TestHub } from 'websub-subscriber/testing';
 import { deferred } from '../kit/deferred.js';
 import { FakeWorld } from '../kit/fake-world.js';
-import { untilIdle } from '../kit/until-idle.js';
+import { untilSettled } from '../kit/until-idle.js';
 import { throws } from '../kit/throws.js';
 import { atom, startPublisher, type WrittenEntry } from '../kit/publisher.js';
 import { FaultyStore } from '../kit/faulty-store.js';
+import { startHub } from '../kit/start-hub.js';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -27,8 +27,7 @@ interface Options {
 /** A publisher, its hub, and a service that refuses content at times. */
 async function setUp({ delivery = {}, handle = () => {} }: Options = {}) {
   const world = new FakeWorld();
-  const hub = await TestHub.start({ leaseSeconds: 10 * 86_400 });
-  onTestFinished(() => hub.close());
+  const hub = await startHub({ leaseSeconds: 10 * 86_400 });
   const old: WrittenEntry = { id: 'old', at: world.now - 30 * DAY };
   const published = [old];
   const publisher = await startPublisher(hub, atom(published));
@@ -52,11 +51,7 @@ async function setUp({ delivery = {}, handle = () => {} }: Options = {}) {
     await started.ready({ timeoutMs: 5_000 });
     await settle();
   };
-  const settle = async (): Promise<void> => {
-    await untilIdle();
-    await hub.settled();
-    await untilIdle();
-  };
+  const settle = (): Promise<void> => untilSettled(hub);
   await start();
   return {
     world,

@@ -6,10 +6,11 @@ import {
   type Subscription,
   type SubscriberServiceConfig,
 } from 'websub-subscriber';
-import { TestHub, type HubFaults } from 'websub-subscriber/testing';
+import { type HubFaults } from 'websub-subscriber/testing';
 import { FakeWorld } from '../kit/fake-world.js';
 import { failureOf } from '../kit/failure-of.js';
 import { until } from '../kit/until.js';
+import { startHub } from '../kit/start-hub.js';
 
 interface SetUp {
   readonly config?: SubscriberServiceConfig;
@@ -22,8 +23,7 @@ interface SetUp {
 
 async function setUp({ config = {}, faults = {}, secondFaults = {}, accepts = () => true }: SetUp = {}) {
   const world = new FakeWorld();
-  const hub = await TestHub.start({ now: () => world.now, leaseSeconds: 1_000, ...faults });
-  onTestFinished(() => hub.close());
+  const hub = await startHub({ now: () => world.now, leaseSeconds: 1_000, ...faults });
   const topics = [hub.topic('/a'), hub.topic('/b', secondFaults)];
   const targets = topics.map(({ url }) => url);
   const service = defineSubscriber(
@@ -113,7 +113,7 @@ describe('resetCounters()', () => {
   const FAILING = { fail: { status: 503 } } as const;
 
   it.each(['of one', 'of all'])(
-    'L2 %s counts from zero again, and tries now what waits for its backoff',
+    'L2 %s resets the counts, and retries at once what waits for its backoff',
     async (which) => {
       const { world, hub, runtime, asked, one } = await setUp({ faults: FAILING });
       await until(async () => (await runtime.subscriptions.count({ state: 'failed' })) === 2);

@@ -295,7 +295,7 @@ describe('a store with an owner', () => {
   });
 
   it(
-    'L4 refuses a second process, and is free at once when the first was killed',
+    'L4 refuses a second process, and is free at once after the first was killed',
     async () => {
       await using hub = await TestHub.start();
       const topic = hub.topic('/feed');

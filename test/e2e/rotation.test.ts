@@ -12,8 +12,9 @@ import { signatureOf } from '../kit/subscribed.js';
 import { exchange, request } from '../kit/wire.js';
 import { FakeWorld } from '../kit/fake-world.js';
 import { DAY_MS } from '../kit/durations.js';
-import { untilIdle } from '../kit/until-idle.js';
+import { untilSettled } from '../kit/until-idle.js';
 import { failureOf } from '../kit/failure-of.js';
+import { startHub } from '../kit/start-hub.js';
 
 const isSubscribing = ({ method, form }: ReceivedRequest): boolean =>
   method === 'POST' && form.get('hub.mode') === 'subscribe';
@@ -21,8 +22,7 @@ const isSubscribing = ({ method, form }: ReceivedRequest): boolean =>
 /** A subscription with a generated secret, at a hub with these faults. */
 async function active(config: SubscriberServiceConfig = {}, faults: HubFaults = {}) {
   const world = new FakeWorld();
-  const hub = await TestHub.start({ now: () => world.now, leaseSeconds: 864_000, ...faults });
-  onTestFinished(() => hub.close());
+  const hub = await startHub({ now: () => world.now, leaseSeconds: 864_000, ...faults });
   const topic = hub.topic('/feed');
   const got: string[] = [];
   const service = defineSubscriber(
@@ -40,11 +40,7 @@ async function active(config: SubscriberServiceConfig = {}, faults: HubFaults = 
     const headers = { 'X-Hub-Signature': signatureOf(body, 'sha256', signedWith) };
     return (await exchange(runtime.port ?? 0, request('POST', new URL(to).pathname, headers, body))).status;
   };
-  const settle = async (): Promise<void> => {
-    await untilIdle();
-    await hub.settled();
-    await untilIdle();
-  };
+  const settle = (): Promise<void> => untilSettled(hub);
   return { world, hub, topic, got, service, runtime, snapshot, id, callback, secret, sendLate, settle };
 }
 
@@ -58,7 +54,7 @@ const subscribeRequests = (hub: TestHub): ReceivedRequest[] => hub.requests.filt
 
 describe('rotateSecret(id)', () => {
   it.each(['verification', 'request'] as const)(
-    'gives the hub another secret; not one event is lost where the hub takes it at the %s',
+    'gives the hub another secret, and no event is lost if the hub applies it at the %s',
     async (secretFrom) => {
       const { hub, topic, runtime, id, callback, secret, snapshot, got, settle } = await active({}, { secretFrom });
       const release = hub.holdBack('verification');

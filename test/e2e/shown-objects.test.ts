@@ -12,6 +12,7 @@ import { TestHub } from 'websub-subscriber/testing';
 import { HOOK_NAMES } from '../../src/delivery/hook-payloads.js';
 import { FakeWorld } from '../kit/fake-world.js';
 import { untilIdle } from '../kit/until-idle.js';
+import { startHub } from '../kit/start-hub.js';
 
 const SECRET = 'a secret that nobody may see';
 
@@ -21,8 +22,7 @@ const allOf = (value: unknown): string => inspect(value, { depth: null, showHidd
 /** A failing service, and everything that its author may log. */
 async function setUp() {
   const world = new FakeWorld();
-  const hub = await TestHub.start();
-  onTestFinished(() => hub.close());
+  const hub = await startHub();
   const topic = hub.topic('/feed');
   const seen: [name: string, value: unknown][] = [];
   let text = '';

@@ -16,6 +16,7 @@ import { DAY_MS } from '../kit/durations.js';
 import { untilIdle } from '../kit/until-idle.js';
 import { unusedPort } from '../kit/ports.js';
 import { until } from '../kit/until.js';
+import { startHub } from '../kit/start-hub.js';
 
 interface Scene {
   readonly world: FakeWorld;
@@ -36,8 +37,7 @@ interface Setting {
 
 async function scene({ faults = {}, config = {}, handlers = {} }: Setting = {}): Promise<Scene> {
   const world = new FakeWorld();
-  const hub = await TestHub.start({ now: () => world.now, ...faults });
-  onTestFinished(() => hub.close());
+  const hub = await startHub({ now: () => world.now, ...faults });
   const topic = hub.topic('/feed');
   const rows = new Map<string, unknown>();
   const port = await unusedPort();

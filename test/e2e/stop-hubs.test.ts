@@ -7,6 +7,7 @@ import { deferred } from '../kit/deferred.js';
 import { FakeWorld } from '../kit/fake-world.js';
 import { untilIdle } from '../kit/until-idle.js';
 import { recordingService } from '../kit/recording-service.js';
+import { startHub } from '../kit/start-hub.js';
 
 const OPTIONS = { port: 0, store: 'memory', handleSignals: false } as const;
 
@@ -14,8 +15,7 @@ const leaving = (hub: TestHub): ReceivedRequest[] =>
   hub.requests.filter(({ form }) => form.get('hub.mode') === 'unsubscribe');
 
 async function active(faults: HubFaults = {}, options: StartOptions = {}) {
-  const hub = await TestHub.start(faults);
-  onTestFinished(() => hub.close());
+  const hub = await startHub(faults);
   const topic = hub.topic('/feed');
   const logger = recordingLogger();
   const runtime = await startService(recordingService({ target: topic.url }).service, {
@@ -51,8 +51,7 @@ describe('L8 a stop', () => {
 
   it('gives the verification the grace period, however short the lease', async () => {
     const world = new FakeWorld();
-    const hub = await TestHub.start({ leaseSeconds: 20, now: () => world.now });
-    onTestFinished(() => hub.close());
+    const hub = await startHub({ leaseSeconds: 20, now: () => world.now });
     const topic = hub.topic('/feed');
     const runtime = await world.start(recordingService({ target: topic.url }).service);
     onTestFinished(() => runtime.stopNow());
@@ -89,8 +88,7 @@ describe('L8 a stop', () => {
 
   it('waits for handlers and hubs at the same time', async () => {
     const handlerHold = deferred();
-    const hub = await TestHub.start();
-    onTestFinished(() => hub.close());
+    const hub = await startHub();
     const topic = hub.topic('/feed');
     const service = defineSubscriber(
       { name: 'News', target: topic.url, secret: false, delivery: { ackAfterMs: 50 } },
@@ -128,8 +126,7 @@ describe('L8 a stop', () => {
     });
     const address = server.address();
     const port = typeof address === 'object' ? (address?.port ?? 0) : 0;
-    const hub = await TestHub.start();
-    onTestFinished(() => hub.close());
+    const hub = await startHub();
     const topic = hub.topic('/feed');
     const { service } = recordingService({ target: topic.url, httpConfig: { timeoutMs: 300 } });
     const runtime = await startService(service, { ...OPTIONS, logger: false });

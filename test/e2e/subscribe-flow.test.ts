@@ -88,8 +88,8 @@ describe('subscribe()', () => {
 
   const MOMENTS: readonly [when: string, reached: (hub: TestHub) => boolean][] = [
     ['at once', () => true],
-    ['when the hub has been asked', (hub) => subscribeCount(hub) === 1],
-    ['when the hub has verified', (hub) => hub.subscriptions.some(({ state }) => state === 'active')],
+    ['after the request to the hub', (hub) => subscribeCount(hub) === 1],
+    ['after the verification by the hub', (hub) => hub.subscriptions.some(({ state }) => state === 'active')],
   ];
   it.each(MOMENTS)('sends one request if onStart calls it and returns %s', async (_when, reached) => {
     await using hub = await TestHub.start({ delayMs: { answer: 50 } });

@@ -1,18 +1,17 @@
 import { expect, it, onTestFinished } from 'vitest';
 import { defineSubscriber, type ContentDistributionMessage, type DeliveryConfig } from 'websub-subscriber';
-import { TestHub } from 'websub-subscriber/testing';
 import { FakeWorld } from '../kit/fake-world.js';
 import { FaultyStore } from '../kit/faulty-store.js';
 import { untilIdle } from '../kit/until-idle.js';
 import { throws } from '../kit/throws.js';
 import { atom, startPublisher } from '../kit/publisher.js';
 import { until } from '../kit/until.js';
+import { startHub } from '../kit/start-hub.js';
 
 /** A service with a hub that sends only thin pings. */
 async function setUp(delivery: DeliveryConfig, handle: (event: ContentDistributionMessage) => void = () => {}) {
   const world = new FakeWorld();
-  const hub = await TestHub.start();
-  onTestFinished(() => hub.close());
+  const hub = await startHub();
   const publisher = await startPublisher(hub, atom([{ id: 'one', at: world.now }]));
   const store = new FaultyStore();
   const got: (Pick<ContentDistributionMessage, 'source' | 'attempt' | 'contentType'> & { readonly text: string })[] =
@@ -47,7 +46,7 @@ it('C5 a notification without content is delivered unchanged', async () => {
 });
 
 it.each(['inline', 'queued'] as const)(
-  'C5 with fetchThinPings (%s), the topic is fetched and handed over in its place',
+  'C5 with fetchThinPings (%s), the topic is fetched, and its content is delivered instead',
   async (mode) => {
     const { got, ping, publisher } = await setUp({ fetchThinPings: true, mode });
     expect(await ping()).toBe(202);

@@ -1,13 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { defineSubscriber, type DeliveryConfig, type SubscriberServiceConfig } from 'websub-subscriber';
-import { TestHub } from 'websub-subscriber/testing';
 import { FakeWorld } from '../kit/fake-world.js';
 import { FaultyStore } from '../kit/faulty-store.js';
 import { untilIdle } from '../kit/until-idle.js';
 import { throws } from '../kit/throws.js';
 import { startHttpServer } from '../kit/http-server.js';
 import { until } from '../kit/until.js';
+import { startHub } from '../kit/start-hub.js';
 
 const MINUTE = 60_000;
 
@@ -32,8 +32,7 @@ const page: Answer = { type: 'text/html', body: '<!doctype html><title>Log in</t
 /** A publisher with the target /at/target and the self link /self/topic, and a subscribed service. */
 async function setUp(delivery: DeliveryConfig, config: SubscriberServiceConfig = {}) {
   const world = new FakeWorld();
-  const hub = await TestHub.start({ leaseSeconds: 10 * 86_400 });
-  onTestFinished(() => hub.close());
+  const hub = await startHub({ leaseSeconds: 10 * 86_400 });
   const requestedPaths: string[] = [];
   const headers: IncomingMessage['headers'][] = [];
   const answers = new Map<string, Answer>();
@@ -192,8 +191,7 @@ describe('D14 a topic that cannot be read while the target is a feed', () => {
   });
 
   it('has no other URL if hub and topic are given', async () => {
-    const hub = await TestHub.start();
-    onTestFinished(() => hub.close());
+    const hub = await startHub();
     const publisher = await startHttpServer((_request, response) => void response.writeHead(404).end());
     onTestFinished(() => publisher[Symbol.asyncDispose]());
     const target = { hub: hub.url, topic: `${publisher.url}/self/topic` };

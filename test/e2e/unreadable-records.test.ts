@@ -34,7 +34,7 @@ it.each([
   ['that is no record', () => rowOf('null'), /is corrupt: it is not a versioned record/],
   ['that is something else', () => rowOf('{"v":2,"data":{"stats":{}}}'), /does not hold a subscription/],
 ] as const)(
-  'L4 a record %s is told of and left as it is, and the other subscriptions live on',
+  'L4 a record %s is logged and stays unchanged, and the other subscriptions keep working',
   async (_, spoil, message) => {
     const { travel, rows, key, id, callback, untouched, declared, dynamic, service, got } = await twoStored();
     const sound = String(rows.get(key));

@@ -9,7 +9,6 @@ import {
   type HookPayload,
   type SubscriberRuntime,
 } from 'websub-subscriber';
-import { TestHub } from 'websub-subscriber/testing';
 import { deferred } from '../kit/deferred.js';
 import { FakeWorld } from '../kit/fake-world.js';
 import { DAY_MS } from '../kit/durations.js';
@@ -20,6 +19,7 @@ import { throws } from '../kit/throws.js';
 import { atom, startPublisher } from '../kit/publisher.js';
 import { until } from '../kit/until.js';
 import { FaultyStore } from '../kit/faulty-store.js';
+import { startHub } from '../kit/start-hub.js';
 
 async function deadLettersOf(runtime: SubscriberRuntime): Promise<DeadLetter[]> {
   const deadLetters: DeadLetter[] = [];
@@ -52,18 +52,18 @@ async function failingService(delivery: DeliveryConfig, before: (attempt: number
     },
     { delivery },
   );
-  return { ...set, told: hooksOf(set.runtime), runs: () => runs };
+  return { ...set, hookCalls: hooksOf(set.runtime), runs: () => runs };
 }
 
 async function isDeadLetterOnce(
-  { runtime, world, told, runs }: Awaited<ReturnType<typeof failingService>>,
+  { runtime, world, hookCalls, runs }: Awaited<ReturnType<typeof failingService>>,
   { attempts = 1, ran = attempts }: { readonly attempts?: number; readonly ran?: number } = {},
 ) {
   expect(await until(async () => (await deadLettersOf(runtime)).length === 1)).toBe(true);
   world.advance(DAY_MS);
   await untilIdle();
   expect(runs()).toBe(ran);
-  expect(told.slice(-2)).toEqual(HOOK_CALLS);
+  expect(hookCalls.slice(-2)).toEqual(HOOK_CALLS);
   const [letter] = await deadLettersOf(runtime);
   expect(letter).toMatchObject({ cause: 'unrecoverable', attempts });
   expect(letter?.errors.at(-1)?.message).toBe('no use');
@@ -103,7 +103,7 @@ test('C7 thrown in queued mode it has the same effect', async () => {
 test('C7 thrown in a retry it has the same effect', async () => {
   const set = await failingService({}, (attempt) => (attempt === 1 ? throws(new Error('not now')) : undefined));
   await set.publish();
-  expect(set.told).toEqual(['handler-error Error: not now']);
+  expect(set.hookCalls).toEqual(['handler-error Error: not now']);
   set.world.advance(1_000);
   await isDeadLetterOnce(set, { attempts: 2 });
 });
@@ -201,8 +201,7 @@ test.each([
   ['poll', { pollSeconds: 600, catchUp: false }],
 ] as const)('L3 an event fetched by %s is a dead letter at once, too', async (source, delivery) => {
   const world = new FakeWorld();
-  const hub = await TestHub.start({ leaseSeconds: 10 * 86_400 });
-  onTestFinished(() => hub.close());
+  const hub = await startHub({ leaseSeconds: 10 * 86_400 });
   const publisher = await startPublisher(hub, atom([{ id: 'old', at: world.now - 30 * DAY_MS }]));
   const store = new FaultyStore();
   const got: ContentDistributionMessage[] = [];

@@ -4,8 +4,8 @@ import { expect, onTestFinished, test } from 'vitest';
 import { defineSubscriber, startService, type SubscriberServiceConfig } from '../../src/index.js';
 import { withDebugLog } from '../../src/hub/outbound-log.js';
 import type { Logger } from '../../src/logger.js';
-import { TestHub } from '../../src/testing/index.js';
 import { recordingLogger, type RecordingLogger } from '../kit/recording-logger.js';
+import { startHub } from '../kit/start-hub.js';
 
 const milliseconds: unknown = expect.any(Number);
 
@@ -20,12 +20,6 @@ async function startWithLog(config: SubscriberServiceConfig): Promise<RecordingL
   const runtime = await startService(service, { port: 0, store: 'memory', logger, handleSignals: false });
   onTestFinished(() => runtime.stopNow());
   return logger;
-}
-
-async function startHub(): Promise<TestHub> {
-  const hub = await TestHub.start();
-  onTestFinished(() => hub.close());
-  return hub;
 }
 
 test('discovery and the request to the hub are logged with status and duration', async () => {

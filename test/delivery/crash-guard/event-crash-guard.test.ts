@@ -1,4 +1,3 @@
-import { setImmediate as macrotask } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import type { StoredRun } from '../../../src/delivery/handler/handler-run.js';
 import { encodeEvent } from '../../../src/delivery/inbox/stored-event.js';
@@ -7,14 +6,11 @@ import type { RecordStore } from '../../../src/store/record-store.js';
 import { deferred, type Deferred } from '../../kit/deferred.js';
 import { failed, setUp } from '../inbox/inbox-set-up.js';
 import { storedEventWith, type EventFields } from '../message/reception.js';
+import { macrotasks } from '../../kit/until-idle.js';
 
 const DONE: StoredRun = { type: 'done', acknowledgement: undefined };
 const LIMITS = { concurrency: 4, retryForSeconds: 600, order: 'none' } as const;
 const MINUTE = 60_000;
-
-async function quiet(): Promise<void> {
-  for (let turn = 0; turn < 30; turn += 1) await macrotask();
-}
 
 /** Stores an event that is due in the order of its position. */
 async function put(store: RecordStore, id: string, position: number, more: EventFields = {}): Promise<void> {
@@ -54,13 +50,13 @@ async function processOn(store: RecordStore, limits: Limits = LIMITS, others: re
   await set.inbox.load();
   const pass = async (milliseconds = 0): Promise<void> => {
     set.pass(milliseconds);
-    await quiet();
+    await macrotasks(30);
   };
   const end = async (id: string, run: StoredRun = DONE): Promise<void> => {
     const current = runs.get(id);
     if (current === undefined) throw new Error(`${id} does not run`);
     current.resolve(run);
-    await quiet();
+    await macrotasks(30);
   };
   await pass();
   return { ...set, started, pass, end, running: () => [...runs.keys()] };
@@ -83,7 +79,7 @@ describe('an event that was in the store at the start', () => {
     const { started } = await processOn(store);
     expect(started).toEqual([]);
     markerReady.resolve();
-    await quiet();
+    await macrotasks(30);
     expect(started).toEqual(['a']);
     expect(JSON.stringify(await store.get('marker', 'runs'))).toContain('event.a');
   });
@@ -133,7 +129,7 @@ test('C7 an event received by this process costs no operation for markers, neith
   store.set = (...args) => (kinds.push(`set ${args[0]}`), set(...args));
   store.delete = (...args) => (kinds.push(`delete ${args[0]}`), remove(...args));
   await inbox.enqueue(storedEventWith({ id: 'a' }));
-  await quiet();
+  await macrotasks(30);
   await end('a', failed('no'));
   await pass(MINUTE);
   expect(running()).toEqual(['a']);
@@ -197,10 +193,10 @@ describe('events whose marker is found at start', () => {
     await end('a');
     expect(running()).toEqual([]);
     storeReady.event.resolve();
-    await quiet();
+    await macrotasks(30);
     expect(running()).toEqual([]);
     storeReady.marker.resolve();
-    await quiet();
+    await macrotasks(30);
     expect(running()).toEqual(['b']);
     expect(urgencies).toEqual(['now']);
   });
@@ -238,7 +234,7 @@ describe('events whose marker is found at start', () => {
     const { running, end, inbox } = await processOn(store, limits);
     expect(running()).toEqual(['a1']);
     await inbox.enqueue(storedEventWith({ id: 'd1', subscriptionId: 'd' }));
-    await quiet();
+    await macrotasks(30);
     expect(running()).toEqual(['a1', 'd1']);
     await end('a1');
     expect(new Set(running())).toEqual(new Set(['d1', 'a2', 'b1']));
@@ -275,7 +271,7 @@ describe('events whose marker is found at start', () => {
     await without.markers.load();
     await without.inbox.load();
     without.pass(MINUTE);
-    await quiet();
+    await macrotasks(30);
     await crash(store, 1);
     const { started, dead } = await processOn(store);
     expect([started, dead.map(({ meta }) => meta.id)]).toEqual([[], ['a']]);

@@ -1,5 +1,4 @@
 import * as fc from 'fast-check';
-import { setImmediate as macrotask } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { Inbox } from '../../../src/delivery/inbox/inbox.js';
 import type { StoredRun } from '../../../src/delivery/handler/handler-run.js';
@@ -10,6 +9,7 @@ import { deferred, type Deferred } from '../../kit/deferred.js';
 import { FakeWorld } from '../../kit/fake-world.js';
 import { createCrashGuard, failed } from './inbox-set-up.js';
 import { storedEventWith } from '../message/reception.js';
+import { macrotasks } from '../../kit/until-idle.js';
 
 /** Fixed, so that only a code change makes the test fail. `SEED=… RUNS=… npx vitest run …` tries other seeds. */
 const SEED = Number(process.env['SEED'] ?? 20_260_101);
@@ -17,10 +17,6 @@ const RUNS = Number(process.env['RUNS'] ?? 400);
 const RETRY_FOR_SECONDS = 10;
 
 const DONE: StoredRun = { type: 'done', acknowledgement: undefined };
-
-async function quiet(): Promise<void> {
-  for (let turn = 0; turn < 3; turn += 1) await macrotask();
-}
 
 /** One process after another on one store. The test decides when each write ends, and whether it fails. */
 class Simulation {
@@ -78,7 +74,7 @@ class Simulation {
   async kill(landedBits: number): Promise<void> {
     this.#process += 1;
     for (const [index, land] of this.#writes.splice(0).entries()) land(((landedBits >> index) & 1) === 1);
-    await quiet();
+    await macrotasks(3);
     await this.start();
   }
 
@@ -123,7 +119,7 @@ class Simulation {
       while (this.#writes.length > 0) this.write(0, true);
       while (this.#runs.length > 0) this.end(0, DONE);
       this.pass(120_000);
-      await quiet();
+      await macrotasks(3);
     }
   }
 
@@ -271,7 +267,7 @@ test('C7 the events of a subscription run in order and none is lost, whatever st
       await simulation.start();
       for (const [, act] of steps) {
         await act(simulation);
-        await quiet();
+        await macrotasks(3);
       }
       await simulation.finish();
       const trace = steps.map(([name]) => name);

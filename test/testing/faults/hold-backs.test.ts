@@ -1,10 +1,11 @@
 import { expect, test } from 'vitest';
 import { plainSubscriber, subscribe } from '../../kit/plain-subscriber.js';
 import { startHub } from '../../kit/start-hub.js';
+import { macrotasks } from '../../kit/until-idle.js';
 
 /** Whether the work is still pending after all runnable tasks have run. */
 async function isOpen(work: Promise<unknown>): Promise<boolean> {
-  for (let tick = 0; tick < 20; tick += 1) await new Promise((resolve) => setImmediate(resolve));
+  await macrotasks(20);
   return (await Promise.race([work, Promise.resolve('open')])) === 'open';
 }
 
