@@ -4,7 +4,7 @@ import { answerDeadlineOf, type AnswerDeadline } from './handler/answer-deadline
 import { ClaimedEntries } from './dedupe/claimed-entries.js';
 import { ACKNOWLEDGED, answerOf, INBOX_FULL, STORE_FAILED, type DeliveryAnswer } from './delivery-answer.js';
 import type { DeliveryOptions } from './delivery-options.js';
-import type { DeliveryTarget } from './delivery-target.js';
+import type { DeliveryTarget } from './delivery-service.js';
 import { endSubscription } from './handler/end-subscription.js';
 import {
   isUnrecoverable,

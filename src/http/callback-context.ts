@@ -1,6 +1,6 @@
-import type { DeliveryTarget } from '../delivery/delivery-target.js';
+import type { DeliveryTarget } from '../delivery/delivery-service.js';
 import type { Delivery } from '../delivery/delivery.js';
-import type { RefusedContent } from '../delivery/fetch/refused-content.js';
+import type { RefusedContent } from '../delivery/fetch/overload-recovery.js';
 import type { Acknowledgement } from '../delivery/handler/acknowledgement.js';
 import type { SubscriberHooks } from '../delivery/hook-payloads.js';
 import type { Logger } from '../logger.js';
@@ -8,7 +8,7 @@ import type { SignatureAlgorithm } from '../protocol/signature.js';
 import type { CallbackMatch, Registry } from '../subscription/registry/registry.js';
 import type { CallbackAnswer } from './answer.js';
 import type { BodyLimits } from './callback-request.js';
-import type { Rejections } from './content/rejections.js';
+import type { Rejections } from './content/signature-rejections.js';
 import type { EventHandler, IntentHandlers } from '../delivery/handler/handlers.js';
 import type { NoticeThrottle, RecentAnswers } from './intent/recent-answers.js';
 import type { UnknownCallbacks } from './unknown-callbacks.js';

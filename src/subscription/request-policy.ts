@@ -1,6 +1,6 @@
 import type { DiscoveryConfig, HttpClientConfig } from '../hub/http/http-config.js';
 import type { HubProtocol } from '../protocol/request-form.js';
-import type { SubscriptionRules } from './machine/events.js';
+import type { SubscriptionRules } from './machine/transition-types.js';
 
 /** How a service's subscriptions are requested: from its configuration and the runtime's options. */
 export interface RequestPolicy {

@@ -1,14 +1,14 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { Delivery } from '../../src/delivery/delivery.js';
 import type { DeliveryOptions } from '../../src/delivery/delivery-options.js';
-import type { DeliveryTarget } from '../../src/delivery/delivery-target.js';
+import type { DeliveryTarget } from '../../src/delivery/delivery-service.js';
 import { SubscriptionDeletedError } from '../../src/errors.js';
 import { type HookPayload, subscriberHooks } from '../../src/delivery/hook-payloads.js';
 import type { EventHandler } from '../../src/delivery/handler/handlers.js';
 import type { StoredSubscription } from '../../src/subscription/registry/registry.js';
 import { deferred } from '../kit/deferred.js';
 import { FakeWorld } from '../kit/fake-world.js';
-import { grant, storedEvent, storedEventWith, storedSubscription } from './message/reception.js';
+import { grant, storedEvent, storedEventWith, storedSubscription } from './message/event-fixtures.js';
 
 const content = { headers: [], raw: new Uint8Array([1]) };
 

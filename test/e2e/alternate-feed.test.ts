@@ -1,6 +1,5 @@
 import { Keyv } from 'keyv';
 import { expect, it, onTestFinished } from 'vitest';
-import type { SubscriberRuntime, Subscription } from 'websub-subscriber';
 import { TestHub } from 'websub-subscriber/testing';
 import { FakeWorld } from '../kit/fake-world.js';
 import { DAY_MS } from '../kit/durations.js';
@@ -8,12 +7,7 @@ import { unusedPort } from '../kit/ports.js';
 import { recordingService } from '../kit/recording-service.js';
 import { startHttpServer } from '../kit/http-server.js';
 import { until } from '../kit/until.js';
-
-async function only(runtime: SubscriberRuntime): Promise<Subscription> {
-  const [subscription, ...others] = await runtime.subscriptions.find();
-  if (subscription === undefined || others.length > 0) throw new Error('there is not one subscription');
-  return subscription;
-}
+import { onlySubscription } from '../kit/only-subscription.js';
 
 it("D11 a page's alternate feed is subscribed, and kept while the page lists it, across restarts", async () => {
   const world = new FakeWorld();
@@ -32,7 +26,7 @@ it("D11 a page's alternate feed is subscribed, and kept while the page lists it,
   const before = await world.start(service, { store, port });
   onTestFinished(() => before.stopNow());
   await before.ready({ timeoutMs: 5_000 });
-  expect(await only(before)).toMatchObject({ target: `${page.url}/`, topic: first.url });
+  expect(await onlySubscription(before)).toMatchObject({ target: `${page.url}/`, topic: first.url });
   await first.publish('news of the feed');
   await until(() => got.length > 0);
   expect(got).toEqual(['news of the feed']);
@@ -47,11 +41,11 @@ it("D11 a page's alternate feed is subscribed, and kept while the page lists it,
   world.advance(9 * DAY_MS);
   await renewed;
   expect(requestCount).toBeGreaterThan(countAtStart);
-  expect(await only(runtime)).toMatchObject({ state: 'active', topic: first.url });
+  expect(await onlySubscription(runtime)).toMatchObject({ state: 'active', topic: first.url });
 
   // The page no longer lists the subscribed feed.
   listed = [second];
   world.advance(9 * DAY_MS);
-  await until(async () => (await only(runtime)).topic === second.url);
+  await until(async () => (await onlySubscription(runtime)).topic === second.url);
   expect(hub.violations).toEqual([]);
 });

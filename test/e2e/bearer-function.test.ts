@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { HttpClientConfig, SubscriberRuntime, SubscriberServiceConfig, Subscription } from 'websub-subscriber';
+import type { HttpClientConfig, SubscriberServiceConfig } from 'websub-subscriber';
 import { recordingLogger } from '../kit/recording-logger.js';
 import { exchange, request } from '../kit/wire.js';
 import { FakeWorld } from '../kit/fake-world.js';
@@ -8,6 +8,7 @@ import { untilIdle } from '../kit/until-idle.js';
 import { recordingService } from '../kit/recording-service.js';
 import { until } from '../kit/until.js';
 import { startHub } from '../kit/start-hub.js';
+import { onlySubscription } from '../kit/only-subscription.js';
 
 /** A bearer function that returns a new token at each call, and throws while `failsWith` is set. */
 class TokenService {
@@ -23,12 +24,6 @@ class TokenService {
       },
     },
   };
-}
-
-async function only(runtime: SubscriberRuntime): Promise<Subscription> {
-  const [first] = await runtime.subscriptions.find();
-  if (first === undefined) throw new Error('there is no subscription');
-  return first;
 }
 
 async function setUp(configOf: (tokens: TokenService) => SubscriberServiceConfig) {
@@ -51,7 +46,7 @@ describe('auth.bearer as a function', () => {
     const { hub, start } = await setUp(({ httpConfig }) => ({ httpConfig, discoveryConfig: { httpConfig } }));
     const runtime = await start();
     await runtime.ready();
-    const { id } = await only(runtime);
+    const { id } = await onlySubscription(runtime);
     await runtime.renew(id);
     await hub.until(() => hub.requests.filter(({ method }) => method === 'POST').length === 2);
     const authorizations = hub.requests.flatMap(({ headers }) => headers.get('authorization') ?? []);
@@ -88,7 +83,7 @@ describe('auth.bearer as a function', () => {
     const errors: unknown[] = [];
     runtime.hooks.on('failed', ({ error }) => void errors.push(error));
     runtime.hooks.on('denied', ({ error }) => void errors.push(error));
-    const { id, callback = '', topic = '' } = await only(runtime);
+    const { id, callback = '', topic = '' } = await onlySubscription(runtime);
     tokens.failsWith = new Error('t0ken-number-1 has expired');
     await runtime.renew(id);
     await until(() => errors.length === 1);

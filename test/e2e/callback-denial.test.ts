@@ -1,13 +1,5 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
-import {
-  defineSubscriber,
-  InternalHubError,
-  SubscriptionDeniedError,
-  type SubscriberHandlers,
-  type SubscriberRuntime,
-  type SubscriberServiceConfig,
-  type Subscription,
-} from 'websub-subscriber';
+import { defineSubscriber, InternalHubError, SubscriptionDeniedError, type SubscriberHandlers, type SubscriberRuntime, type SubscriberServiceConfig } from 'websub-subscriber';
 import { TestHub, type HubFaults, type HubSubscription, type ReceivedRequest } from 'websub-subscriber/testing';
 import { fieldsOf, SECRET, signedPost, subscribed } from '../kit/subscribed.js';
 import { exchange, request } from '../kit/wire.js';
@@ -15,15 +7,10 @@ import { FakeWorld } from '../kit/fake-world.js';
 import { DAY_MS } from '../kit/durations.js';
 import { untilIdle, untilSettled } from '../kit/until-idle.js';
 import { startHub } from '../kit/start-hub.js';
+import { onlySubscription } from '../kit/only-subscription.js';
 
 const isSubscribing = ({ method, form }: ReceivedRequest): boolean =>
   method === 'POST' && form.get('hub.mode') === 'subscribe';
-
-async function first(runtime: SubscriberRuntime): Promise<Subscription> {
-  const [only] = await runtime.subscriptions.find();
-  if (only === undefined) throw new Error('there is no subscription');
-  return only;
-}
 
 /** The only subscription that a hub knows. */
 function onlyAt(hub: TestHub): HubSubscription {
@@ -65,13 +52,13 @@ async function denied(
 ) {
   const at = await setUp(world, {}, config, handlers);
   const { callback } = await at.hub.verified();
-  await expect.poll(async () => (await first(at.runtime)).state).toBe('active');
+  await expect.poll(async () => (await onlySubscription(at.runtime)).state).toBe('active');
   const { port = 0 } = at.runtime;
   const path = new URL(callback).pathname;
   const ask = (parameters: Readonly<Record<string, string>>) =>
     exchange(port, request('GET', `${path}?${new URLSearchParams(parameters).toString()}`));
   expect((await ask(DENIED)).status).toBe(200);
-  expect((await first(at.runtime)).state).toBe('denied');
+  expect((await onlySubscription(at.runtime)).state).toBe('denied');
   return { ...at, callback, ask };
 }
 
@@ -131,7 +118,7 @@ describe('N1 an unsolicited denial', () => {
     const active = hub.subscriptions.filter(({ state }) => state === 'active');
     expect(active).toHaveLength(1);
     expect(active[0]?.callback).not.toBe(callback);
-    expect(await first(runtime)).toMatchObject({ state: 'active', callback: active[0]?.callback });
+    expect(await onlySubscription(runtime)).toMatchObject({ state: 'active', callback: active[0]?.callback });
     const deliveries = await topic.publish('to the fresh callback');
     expect(deliveries.map(({ status }) => status)).toEqual([202]);
     const { port = 0 } = runtime;
@@ -154,7 +141,7 @@ describe('N1 an unsolicited denial', () => {
     expect(denials).toHaveLength(2);
     world.advance(60_000);
     await hub.until(() => hub.requests.filter(isSubscribing).length === 2);
-    await expect.poll(async () => (await first(runtime)).state).toBe('active');
+    await expect.poll(async () => (await onlySubscription(runtime)).state).toBe('active');
   });
 
   test('ends the grant with its lease if nothing contradicts it: content then gets 410', async () => {
@@ -170,7 +157,7 @@ describe('N1 an unsolicited denial', () => {
     world.advance(3_600_000);
     await expect.poll(async () => (await post()).status).toBe(410);
     expect((await ask(DENIED)).status).toBe(200);
-    expect((await first(runtime)).nextAttemptAt).toBeDefined();
+    expect((await onlySubscription(runtime)).nextAttemptAt).toBeDefined();
   });
 
   test('keeps a fixed callback, and sends a subscribe request at most once an hour', async () => {
@@ -207,13 +194,13 @@ describe('N1 a denial that answers a request', () => {
   test('is reported at once, and fails the attempt at its deadline', async () => {
     const world = new FakeWorld();
     const { hub, runtime, hooks } = await setUp(world, { deny: 'members only' });
-    await expect.poll(async () => (await first(runtime)).state).toBe('denied');
-    expect(await first(runtime)).toMatchObject({
+    await expect.poll(async () => (await onlySubscription(runtime)).state).toBe('denied');
+    expect(await onlySubscription(runtime)).toMatchObject({
       attempts: 0,
       lastError: { cause: 'denied', message: 'members only' },
     });
     world.advance(60_000);
-    await expect.poll(async () => (await first(runtime)).attempts).toBe(1);
+    await expect.poll(async () => (await onlySubscription(runtime)).attempts).toBe(1);
     expect(hooks).toEqual(['requested', 'denied']);
     expect(hub.requests.filter(isSubscribing)).toHaveLength(1);
   });
@@ -224,7 +211,7 @@ describe('N1 a denial that answers a request', () => {
     const times = [world.now];
     for (let round = 0; round < 11; round += 1) {
       const before = hub.requests.filter(isSubscribing).length;
-      await expect.poll(async () => (await first(runtime)).state).toBe('denied');
+      await expect.poll(async () => (await onlySubscription(runtime)).state).toBe('denied');
       await hub.settled();
       while (hub.requests.filter(isSubscribing).length === before) {
         world.advance(15_000);
@@ -242,20 +229,20 @@ describe('N1 a denial that answers a request', () => {
       expect(wait).toBeLessThanOrEqual(ceiling + 30_000);
     }
     hub.configure({ deny: false });
-    await runtime.retry((await first(runtime)).id);
+    await runtime.retry((await onlySubscription(runtime)).id);
     await hub.verified();
-    await expect.poll(async () => (await first(runtime)).state).toBe('active');
+    await expect.poll(async () => (await onlySubscription(runtime)).state).toBe('active');
   });
 
   test('V9 a verification that follows a denial counts', async () => {
     const world = new FakeWorld();
     const { hub, runtime } = await setUp(world, { deny: 'wait for an approval by hand' });
-    await expect.poll(async () => (await first(runtime)).state).toBe('denied');
+    await expect.poll(async () => (await onlySubscription(runtime)).state).toBe('denied');
     await hub.settled();
     hub.configure({ deny: false });
     expect(await hub.verify(onlyAt(hub))).toMatchObject({ status: 200 });
-    expect(await first(runtime)).toMatchObject({ state: 'active' });
-    expect((await first(runtime)).lastError).toBeUndefined();
+    expect(await onlySubscription(runtime)).toMatchObject({ state: 'active' });
+    expect((await onlySubscription(runtime)).lastError).toBeUndefined();
   });
 
   test.each([
@@ -267,13 +254,13 @@ describe('N1 a denial that answers a request', () => {
     const faults = { leaseSeconds: 'perpetual', announcedLease: 864_000 } as const;
     const { hub, runtime, topic, statuses } = await setUp(world, faults);
     await hub.verified();
-    await expect.poll(async () => (await first(runtime)).state).toBe('active');
+    await expect.poll(async () => (await onlySubscription(runtime)).state).toBe('active');
     hub.configure({ deny: { reason, keep: true } });
-    const { renewsAt, expiresAt } = await first(runtime);
+    const { renewsAt, expiresAt } = await onlySubscription(runtime);
     world.advance((renewsAt?.getTime() ?? 0) - world.now + 1_000);
     await hub.until(() => hub.deliveries.some(({ kind }) => kind === 'denial'));
     await hub.settled();
-    expect(await first(runtime)).toMatchObject({
+    expect(await onlySubscription(runtime)).toMatchObject({
       state: 'active',
       attempts: 0,
       expiresAt,
@@ -282,7 +269,7 @@ describe('N1 a denial that answers a request', () => {
     expect((await topic.publish('while it is denied')).map(({ status }) => status)).toEqual([202]);
     world.advance(60_000);
     await untilIdle();
-    expect(await first(runtime)).toMatchObject({ state: 'active', attempts: 0 });
+    expect(await onlySubscription(runtime)).toMatchObject({ state: 'active', attempts: 0 });
     world.advance(60_000);
     await hub.until(() => hub.requests.filter(isSubscribing).length === 3);
     // The hub still delivers after the lease has ended.
@@ -291,21 +278,21 @@ describe('N1 a denial that answers a request', () => {
     expect(statuses()).not.toContain(410);
     hub.configure({ deny: false });
     await passTo(world, hub, world.now + DAY_MS);
-    expect(await first(runtime)).toMatchObject({ state: 'active' });
+    expect(await onlySubscription(runtime)).toMatchObject({ state: 'active' });
   });
 
   test("N2 afterDenial: 'stop' stops the subscription until it is retried", async () => {
     const world = new FakeWorld();
     const { hub, runtime } = await setUp(world, { deny: 'no' }, { afterDenial: 'stop' });
-    await expect.poll(async () => (await first(runtime)).state).toBe('denied');
+    await expect.poll(async () => (await onlySubscription(runtime)).state).toBe('denied');
     world.advance(60_000);
-    await expect.poll(async () => (await first(runtime)).nextAttemptAt).toBeUndefined();
+    await expect.poll(async () => (await onlySubscription(runtime)).nextAttemptAt).toBeUndefined();
     await passTo(world, hub, world.now + 3 * DAY_MS);
     expect(hub.requests.filter(isSubscribing)).toHaveLength(1);
-    expect(await first(runtime)).toMatchObject({ state: 'denied' });
+    expect(await onlySubscription(runtime)).toMatchObject({ state: 'denied' });
     hub.configure({ deny: false });
-    await runtime.retry((await first(runtime)).id);
-    await expect.poll(async () => (await first(runtime)).state).toBe('active');
+    await runtime.retry((await onlySubscription(runtime)).id);
+    await expect.poll(async () => (await onlySubscription(runtime)).state).toBe('active');
   });
 
   test('makes ready() reject as soon as no request can be due in time', async () => {
@@ -418,7 +405,7 @@ describe('N3 a hub error', () => {
       { onHubError: (error) => void hubErrors.push(error) },
     );
     await hub.verified();
-    await expect.poll(async () => (await first(runtime)).state).toBe('active');
+    await expect.poll(async () => (await onlySubscription(runtime)).state).toBe('active');
     world.advance(30_000);
     const [delivery] = await hub.error('on fire');
     expect(delivery).toMatchObject({ status: 200, body: '' });
@@ -427,7 +414,7 @@ describe('N3 a hub error', () => {
     expect(hubErrors[0]).toBeInstanceOf(InternalHubError);
     expect(hubErrors[0]).toMatchObject({ message: 'on fire', code: 'ERR_WEBSUB_HUB_ERROR' });
     expect(hooks.filter((name) => name === 'hub-error' || name === 'failed')).toEqual(['failed', 'hub-error']);
-    expect(await first(runtime)).toMatchObject({
+    expect(await onlySubscription(runtime)).toMatchObject({
       state: 'active',
       attempts: 1,
       lastError: { cause: 'hub-error', message: 'on fire' },
@@ -439,18 +426,18 @@ describe('N3 a hub error', () => {
     await untilIdle();
     // The verification that followed does not reset the count.
     await hub.error('on fire once more');
-    await expect.poll(async () => (await first(runtime)).attempts).toBe(2);
+    await expect.poll(async () => (await onlySubscription(runtime)).attempts).toBe(2);
   });
 
   test('later leaves the state unchanged', async () => {
     const world = new FakeWorld();
     const { hub, runtime, hooks } = await setUp(world, {});
     await hub.verified();
-    await expect.poll(async () => (await first(runtime)).state).toBe('active');
+    await expect.poll(async () => (await onlySubscription(runtime)).state).toBe('active');
     world.advance(61_000);
-    const before = await first(runtime);
+    const before = await onlySubscription(runtime);
     expect(await hub.error('on fire')).toMatchObject([{ status: 200 }]);
-    expect(await first(runtime)).toEqual(before);
+    expect(await onlySubscription(runtime)).toEqual(before);
     expect(hooks.at(-1)).toBe('hub-error');
   });
 

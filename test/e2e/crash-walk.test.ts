@@ -11,6 +11,7 @@ import { unusedPort } from '../kit/ports.js';
 import { recordingService } from '../kit/recording-service.js';
 import { until } from '../kit/until.js';
 import { temporaryDirectory } from '../kit/temporary-directory.js';
+import { onlySubscription } from '../kit/only-subscription.js';
 
 const dyingProcess = await compiledFixture('e2e/fixtures/dying-process.ts');
 
@@ -52,11 +53,7 @@ async function resume(
 }> {
   const { service, got } = recordingService({ target: topic.url, unsubscribeOnShutdown: false });
   const runtime = await world.start(service, { port, store: `lmdb://${store}` });
-  const currentSubscription = async (): Promise<Subscription> => {
-    const [subscription, ...others] = await runtime.subscriptions.find();
-    if (subscription === undefined || others.length > 0) throw new Error('there is not one subscription');
-    return subscription;
-  };
+  const currentSubscription = (): Promise<Subscription> => onlySubscription(runtime);
   return { runtime, got, currentSubscription };
 }
 

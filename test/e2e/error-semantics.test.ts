@@ -18,6 +18,7 @@ import { TestHub } from 'websub-subscriber/testing';
 import { deferred } from '../kit/deferred.js';
 import { FakeWorld } from '../kit/fake-world.js';
 import { startHub } from '../kit/start-hub.js';
+import { onlySubscription } from '../kit/only-subscription.js';
 
 const FORM = 'application/x-www-form-urlencoded';
 /** Parsers that throw when a handler calls them. */
@@ -64,12 +65,6 @@ const publish = async ({ topic }: Pick<Awaited<ReturnType<typeof setUp>>, 'topic
 };
 
 const requestsTo = (hub: TestHub, mode: string) => hub.requests.filter(({ form }) => form.get('hub.mode') === mode);
-
-const onlySubscription = async (runtime: SubscriberRuntime) => {
-  const [subscription] = await runtime.subscriptions.find();
-  if (subscription === undefined) throw new Error('there is no subscription');
-  return subscription;
-};
 
 const eventsIn = (store: Keyv): readonly string[] =>
   [...Object(store.store).keys()].filter((key: unknown) => String(key).includes(':event:'));

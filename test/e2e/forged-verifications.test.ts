@@ -6,8 +6,9 @@ import { verification } from '../kit/subscribed.js';
 import { exchange, request } from '../kit/wire.js';
 import { FakeWorld } from '../kit/fake-world.js';
 import { DAY_MS } from '../kit/durations.js';
-import { untilIdle } from '../kit/until-idle.js';
+import { untilSettled } from '../kit/until-idle.js';
 import { startHub } from '../kit/start-hub.js';
+import { onlySubscription } from '../kit/only-subscription.js';
 
 const isSubscribing = ({ method, form }: ReceivedRequest): boolean =>
   method === 'POST' && form.get('hub.mode') === 'subscribe';
@@ -44,16 +45,8 @@ async function setUp(faults: HubFaults = {}) {
   );
   const runtime = await world.start(service, { store: new Keyv({ store: rows }) });
   onTestFinished(() => runtime.stopNow());
-  const subscription = async (): Promise<Subscription> => {
-    const [only] = await runtime.subscriptions.find();
-    if (only === undefined) throw new Error('there is no subscription');
-    return only;
-  };
-  const settle = async (): Promise<void> => {
-    await untilIdle();
-    await hub.settled();
-    await untilIdle();
-  };
+  const subscription = (): Promise<Subscription> => onlySubscription(runtime);
+  const settle = (): Promise<void> => untilSettled(hub);
   await hub.until(() => hub.requests.some(isSubscribing));
   await settle();
   const forge = async (changes: Readonly<Record<string, string>> = {}) => {

@@ -1,6 +1,3 @@
-import { fork } from 'node:child_process';
-import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { defineSubscriber } from 'websub-subscriber';
 import { TestHub } from 'websub-subscriber/testing';
@@ -11,7 +8,7 @@ import { untilIdle } from '../kit/until-idle.js';
 import { HandlerRuns } from '../kit/handler-runs.js';
 import { startSubscriber } from '../kit/start-subscriber.js';
 import { statsOf } from '../kit/stats-of.js';
-import { temporaryDirectory } from '../kit/temporary-directory.js';
+import { killDuringHandler } from '../kit/kill-during-handler.js';
 
 describe('an event whose handler is slow', () => {
   test('C9 is stored before the 202, which does not wait for the handler, and is removed when the handler ends', async () => {
@@ -81,19 +78,7 @@ describe('an event whose handler is slow', () => {
 
   test('C9 is delivered again after a kill -9 during the handler, which does not count as its failure', async () => {
     await using hub = await TestHub.start();
-    const topic = hub.topic('/feed');
-    const store = `lmdb://${temporaryDirectory()}`;
-    const path = fileURLToPath(new URL('fixtures/sleeping-subscriber.ts', import.meta.url));
-    const child = fork(path, [topic.url, store], { execArgv: ['--import', '@oxc-node/core/register'] });
-    const called = once(child, 'message');
-    const exited = once(child, 'exit');
-    onTestFinished(() => void child.kill('SIGKILL'));
-    await hub.verified(topic, { timeoutMs: 30_000 });
-    const [delivery] = await topic.publish('still here');
-    expect(delivery?.status).toBe(202);
-    const [seen] = await called;
-    child.kill('SIGKILL');
-    await exited;
+    const { topic, store, seen } = await killDuringHandler(hub, 'inline');
 
     const world = new FakeWorld(Date.now());
     const runs = new HandlerRuns(world);

@@ -2,10 +2,11 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Subscription, SubscriberServiceConfig } from 'websub-subscriber';
 import { type HubFaults, type TopicOptions } from 'websub-subscriber/testing';
 import { FakeWorld } from '../kit/fake-world.js';
-import { untilIdle } from '../kit/until-idle.js';
+import { untilSettled } from '../kit/until-idle.js';
 import { recordingService } from '../kit/recording-service.js';
 import { until } from '../kit/until.js';
 import { startHub } from '../kit/start-hub.js';
+import { onlySubscription } from '../kit/only-subscription.js';
 
 /** A subscription at a hub with these faults, with a stopped clock. */
 async function setUp(faults: HubFaults, topicOptions: TopicOptions = {}, config: SubscriberServiceConfig = {}) {
@@ -15,16 +16,8 @@ async function setUp(faults: HubFaults, topicOptions: TopicOptions = {}, config:
   const { service } = recordingService({ target: topic.url, unsubscribeOnShutdown: false, ...config });
   const runtime = await world.start(service);
   onTestFinished(() => runtime.stopNow());
-  const snapshot = async (): Promise<Subscription> => {
-    const [only] = await runtime.subscriptions.find();
-    if (only === undefined) throw new Error('there is no subscription');
-    return only;
-  };
-  const settle = async (): Promise<void> => {
-    await untilIdle();
-    await hub.settled();
-    await untilIdle();
-  };
+  const snapshot = (): Promise<Subscription> => onlySubscription(runtime);
+  const settle = (): Promise<void> => untilSettled(hub);
   await settle();
   return { world, hub, topic, runtime, snapshot, settle };
 }

@@ -8,6 +8,7 @@ import { untilIdle } from '../kit/until-idle.js';
 import { unusedPort } from '../kit/ports.js';
 import { recordingService } from '../kit/recording-service.js';
 import { until } from '../kit/until.js';
+import { onlySubscription } from '../kit/only-subscription.js';
 
 interface Place {
   readonly world: FakeWorld;
@@ -37,12 +38,6 @@ async function started(
     runtime.hooks.on(name, ({ grant }) => void hooks.push(`${name} ${grant?.topic} ${grant?.advertisedHub}`));
   }
   return { runtime, got, hooks };
-}
-
-async function onlySubscription(runtime: SubscriberRuntime): Promise<Subscription> {
-  const [subscription, ...others] = await runtime.subscriptions.find();
-  if (subscription === undefined || others.length > 0) throw new Error('there is not one subscription');
-  return subscription;
 }
 
 /** Waits until an old grant has ended, and its hub knows it. */

@@ -9,6 +9,7 @@ import {
 import { temporaryDirectory } from '../kit/temporary-directory.js';
 import { unusedPort } from '../kit/ports.js';
 import { startHub } from '../kit/start-hub.js';
+import { onlySubscription } from '../kit/only-subscription.js';
 
 const LEASE_SECONDS = 864_000;
 
@@ -19,12 +20,6 @@ function expectRight({ renewsAt, nextAttemptAt, grants }: Subscription): void {
   expect(seconds).toBeLessThan(0.91 * LEASE_SECONDS);
   expect(grants[0]?.renewsAt).toEqual(renewsAt);
   expect(nextAttemptAt).toBeUndefined();
-}
-
-async function onlySubscription(runtime: SubscriberRuntime): Promise<Subscription> {
-  const [subscription] = await runtime.subscriptions.find();
-  if (subscription === undefined) throw new Error('there is no subscription');
-  return subscription;
 }
 
 /** A subscriber, and the snapshots of its hooks: those of the payloads, and those read directly after. */

@@ -1,6 +1,4 @@
-import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { defineSubscriber, SubscriptionDeletedError } from 'websub-subscriber';
 import { TestHub } from 'websub-subscriber/testing';
@@ -10,7 +8,7 @@ import { untilIdle } from '../kit/until-idle.js';
 import { HandlerRuns } from '../kit/handler-runs.js';
 import { startSubscriber } from '../kit/start-subscriber.js';
 import { statsOf } from '../kit/stats-of.js';
-import { temporaryDirectory } from '../kit/temporary-directory.js';
+import { killDuringHandler } from '../kit/kill-during-handler.js';
 
 describe('queued delivery', () => {
   test('C9 answers once the event is stored, and then runs the handler', async () => {
@@ -163,19 +161,7 @@ describe('queued delivery', () => {
 
   test('C9 delivers an event again after a kill -9, which does not count as a failure of the handler', async () => {
     await using hub = await TestHub.start();
-    const topic = hub.topic('/feed');
-    const store = `lmdb://${temporaryDirectory()}`;
-    const path = fileURLToPath(new URL('fixtures/sleeping-subscriber.ts', import.meta.url));
-    const child = fork(path, [topic.url, store, 'queued'], { execArgv: ['--import', '@oxc-node/core/register'] });
-    const called = once(child, 'message');
-    const exited = once(child, 'exit');
-    onTestFinished(() => void child.kill('SIGKILL'));
-    await hub.verified(topic, { timeoutMs: 30_000 });
-    const [delivery] = await topic.publish('still here');
-    expect(delivery?.status).toBe(202);
-    const [seen] = await called;
-    child.kill('SIGKILL');
-    await exited;
+    const { topic, store, seen } = await killDuringHandler(hub, 'queued');
 
     const world = new FakeWorld(Date.now());
     const runs = new HandlerRuns(world);

@@ -1,12 +1,5 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
-import {
-  ConfigurationError,
-  defineSubscriber,
-  WebSubError,
-  type SubscriberRuntime,
-  type SubscriberServiceConfig,
-  type Subscription,
-} from 'websub-subscriber';
+import { ConfigurationError, defineSubscriber, WebSubError, type SubscriberServiceConfig } from 'websub-subscriber';
 import { TestHub, type HubFaults, type ReceivedRequest } from 'websub-subscriber/testing';
 import { signatureOf } from '../kit/subscribed.js';
 import { exchange, request } from '../kit/wire.js';
@@ -15,6 +8,7 @@ import { DAY_MS } from '../kit/durations.js';
 import { untilSettled } from '../kit/until-idle.js';
 import { failureOf } from '../kit/failure-of.js';
 import { startHub } from '../kit/start-hub.js';
+import { onlySubscription } from '../kit/only-subscription.js';
 
 const isSubscribing = ({ method, form }: ReceivedRequest): boolean =>
   method === 'POST' && form.get('hub.mode') === 'subscribe';
@@ -32,7 +26,7 @@ async function active(config: SubscriberServiceConfig = {}, faults: HubFaults = 
   const runtime = await world.start(service, { security: { allowInsecureSecret: true } });
   onTestFinished(() => runtime.stopNow());
   await runtime.ready();
-  const snapshot = () => first(runtime);
+  const snapshot = () => onlySubscription(runtime);
   const { id, callback = '' } = await snapshot();
   const secret = hub.requests.find(isSubscribing)?.form.get('hub.secret') ?? '';
   /** Sends content like a hub that still has an old callback or secret. */
@@ -42,12 +36,6 @@ async function active(config: SubscriberServiceConfig = {}, faults: HubFaults = 
   };
   const settle = (): Promise<void> => untilSettled(hub);
   return { world, hub, topic, got, service, runtime, snapshot, id, callback, secret, sendLate, settle };
-}
-
-async function first(runtime: SubscriberRuntime): Promise<Subscription> {
-  const [only] = await runtime.subscriptions.find();
-  if (only === undefined) throw new Error('there is no subscription');
-  return only;
 }
 
 const subscribeRequests = (hub: TestHub): ReceivedRequest[] => hub.requests.filter(isSubscribing);

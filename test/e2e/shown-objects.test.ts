@@ -8,7 +8,6 @@ import {
   type HookName,
   type SubscriberRuntime,
 } from 'websub-subscriber';
-import { TestHub } from 'websub-subscriber/testing';
 import { HOOK_NAMES } from '../../src/delivery/hook-payloads.js';
 import { FakeWorld } from '../kit/fake-world.js';
 import { untilIdle } from '../kit/until-idle.js';

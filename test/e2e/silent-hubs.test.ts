@@ -5,6 +5,7 @@ import { FakeWorld } from '../kit/fake-world.js';
 import { DAY_MS } from '../kit/durations.js';
 import { untilIdle } from '../kit/until-idle.js';
 import { atom, type WrittenEntry } from '../kit/publisher.js';
+import { onlySubscription } from '../kit/only-subscription.js';
 
 const MINUTE_MS = 60_000;
 
@@ -52,11 +53,7 @@ async function twoHubs(config: SubscriberServiceConfig = {}) {
       await settle();
     }
   };
-  const snapshot = async (): Promise<Subscription> => {
-    const [only] = await runtime.subscriptions.find();
-    if (only === undefined) throw new Error('there is no subscription');
-    return only;
-  };
+  const snapshot = (): Promise<Subscription> => onlySubscription(runtime);
   const publish = async (id: string): Promise<void> => {
     written.unshift({ id, at: world.now });
     await topic.publish(atom(written), CONTENT_TYPE);

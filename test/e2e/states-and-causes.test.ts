@@ -17,6 +17,7 @@ import { untilIdle } from '../kit/until-idle.js';
 import { unusedPort } from '../kit/ports.js';
 import { until } from '../kit/until.js';
 import { startHub } from '../kit/start-hub.js';
+import { onlySubscription } from '../kit/only-subscription.js';
 
 interface Scene {
   readonly world: FakeWorld;
@@ -48,11 +49,7 @@ async function scene({ faults = {}, config = {}, handlers = {} }: Setting = {}):
   const run = async (): Promise<Scene> => {
     const runtime = await world.start(service, { port, store: new Keyv({ store: rows }) });
     onTestFinished(() => runtime.stopNow());
-    const seen = async (): Promise<Subscription> => {
-      const [subscription] = await runtime.subscriptions.find();
-      if (subscription === undefined) throw new Error('there is no subscription');
-      return subscription;
-    };
+    const seen = (): Promise<Subscription> => onlySubscription(runtime);
     const restart = async (): Promise<Scene> => {
       await runtime.stop();
       return run();

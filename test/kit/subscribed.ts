@@ -15,6 +15,7 @@ import type { HubTopic, TestHub, TestHubOptions } from '../../src/testing/index.
 import { recordingLogger, type RecordingLogger } from './recording-logger.js';
 import { startHub } from './start-hub.js';
 import { exchange, request, type WireAnswer } from './wire.js';
+import { onlySubscription } from './only-subscription.js';
 
 export const SECRET = 'a long one that nobody guesses';
 
@@ -83,11 +84,7 @@ export async function subscribed(setup: SubscribedOptions = {}): Promise<Subscri
     callback,
     events,
     logger,
-    async snapshot() {
-      const [only] = await runtime.subscriptions.find();
-      if (only === undefined) throw new Error('there is no subscription');
-      return only;
-    },
+    snapshot: () => onlySubscription(runtime),
     ask: (parameters) => exchange(port, request('GET', `${path}?${new URLSearchParams(parameters).toString()}`)),
     post: (body, headers = {}) => exchange(port, signedPost(path, body, headers)),
   };

@@ -4,7 +4,7 @@ import type { Logger } from '../../logger.js';
 import { mapAwaitable, type Awaitable } from '../message/awaitable.js';
 import type { ClaimedEntries } from './claimed-entries.js';
 import type { DeliveryAnswer } from '../delivery-answer.js';
-import type { DeliveryTarget } from '../delivery-target.js';
+import type { DeliveryTarget } from '../delivery-service.js';
 import type { StoredRun } from '../handler/handler-run.js';
 import type { UndecidedEvent } from '../inbox/event-writer.js';
 import { deliverAfterParsing, type PendingDelivery } from './deliver-after-parsing.js';

@@ -6,9 +6,9 @@ import type { StoredSubscription } from '../../subscription/registry/registry.js
 import { isEnabled } from '../../subscription/machine/state.js';
 import { retryWaitMs, TOPIC_BUSY_MS, TOPIC_FETCH } from '../../subscription/retry-policy.js';
 import type { CheckedDeliveryConfig } from '../delivery-config.js';
-import type { DeliveryTarget } from '../delivery-target.js';
+import type { DeliveryTarget } from '../delivery-service.js';
 import type { FetchingOptions } from './fetching-options.js';
-import { earliestRetryAt } from './publisher-retry-after.js';
+import { earliestRetryAt } from './publisher-retry-after-error.js';
 import type { StoredEvent } from '../inbox/stored-event.js';
 import { entriesNewAfterGap, topicEntries, type TopicEntry } from './topic-entries.js';
 import { isFetchable, readableGrant } from './topic-reader.js';

@@ -1,9 +1,9 @@
 import type { Engine } from '../../engine/engine.js';
 import type { Logger } from '../../logger.js';
-import type { SubscriptionEvent } from '../../subscription/machine/events.js';
+import type { SubscriptionEvent } from '../../subscription/machine/transition-types.js';
 import type { StoredSubscription } from '../../subscription/registry/registry.js';
 import type { Delivery } from '../delivery.js';
-import type { DeliveryTarget } from '../delivery-target.js';
+import type { DeliveryTarget } from '../delivery-service.js';
 import type { TopicCrashGuard } from '../crash-guard/topic-crash-guard.js';
 import type { ProcessedLog } from '../dedupe/processed-log.js';
 import type { TopicReader } from './topic-reader.js';

@@ -7,9 +7,9 @@ import type { StoredSubscription } from '../../subscription/registry/registry.js
 import { grantSnapshot, subscriptionSnapshot } from '../../subscription/record/snapshot-of.js';
 import { isEnabled, isWorking } from '../../subscription/machine/state.js';
 import { halfJitterWaitMs, TOPIC_BUSY_MS, TOPIC_FETCH } from '../../subscription/retry-policy.js';
-import type { DeliveryTarget } from '../delivery-target.js';
+import type { DeliveryTarget } from '../delivery-service.js';
 import type { FetchingOptions } from './fetching-options.js';
-import { earliestRetryAt } from './publisher-retry-after.js';
+import { earliestRetryAt } from './publisher-retry-after-error.js';
 import type { SubscriberHooks } from '../hook-payloads.js';
 import type { DiscoveredTopicCache } from './discovered-topic-cache.js';
 import { topicEntries, type TopicEntry } from './topic-entries.js';

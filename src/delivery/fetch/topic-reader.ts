@@ -1,17 +1,17 @@
 import { fetchTopic, type TopicContent, type Validators } from '../../hub/discovery/fetch-topic.js';
-import type { OriginLimiter } from '../../hub/pacing/origin-limiter.js';
+import type { OriginLimiter } from '../../hub/pacing/origin-concurrency-limiter.js';
 import type { WithheldCredentials } from '../../hub/redaction/withheld-credentials.js';
 import { withDebugLog } from '../../hub/outbound-log.js';
 import type { Logger } from '../../logger.js';
 import { isSameTopic } from '../../protocol/hub-query.js';
-import type { SubscriptionEvent } from '../../subscription/machine/events.js';
+import type { SubscriptionEvent } from '../../subscription/machine/transition-types.js';
 import { publisherRetryAt, publisherRetryAfterOf } from '../../subscription/machine/rules/publisher-retry-after.js';
 import type { GrantRecord, SubscriptionRecord } from '../../subscription/record/record.js';
 import type { StoredSubscription } from '../../subscription/registry/registry.js';
 import { isOver, isWorking } from '../../subscription/machine/state.js';
 import type { RequestPolicy } from '../../subscription/request-policy.js';
 import { fetchLine, type FetchPurpose } from './fetch-line.js';
-import { PublisherRetryAfterError } from './publisher-retry-after.js';
+import { PublisherRetryAfterError } from './publisher-retry-after-error.js';
 import type { ReceivedContent } from '../message/received-content.js';
 import { isFeed, isHtml, isUnreadable } from './readable-topic.js';
 

@@ -1,4 +1,4 @@
-import type { DeliveryTarget } from '../delivery-target.js';
+import type { DeliveryTarget } from '../delivery-service.js';
 import type { EventContext } from '../event-context.js';
 
 /**

@@ -1,6 +1,6 @@
 import type { Logger } from '../../logger.js';
 import { ACKNOWLEDGED, INBOX_FULL, STORE_FAILED, type DeliveryAnswer } from '../delivery-answer.js';
-import type { DeliveryTarget } from '../delivery-target.js';
+import type { DeliveryTarget } from '../delivery-service.js';
 import type { Inbox } from './inbox.js';
 import type { EventContext } from '../event-context.js';
 import type { DedupeKey } from '../dedupe/dedupe-key.js';

@@ -2,7 +2,7 @@ import { UnrecoverableEventError } from '../../errors.js';
 import { errorMessage } from '../../store/store-error.js';
 import { HANDLER, retryWaitMs } from '../../subscription/retry-policy.js';
 import { errorText } from '../handler/handler-run.js';
-import { earliestRetryAt } from '../fetch/publisher-retry-after.js';
+import { earliestRetryAt } from '../fetch/publisher-retry-after-error.js';
 import type { RetryState, StoredEvent } from './stored-event.js';
 
 /** The most errors stored with an event. Three days of retries have fewer. */

@@ -1,4 +1,4 @@
-import type { DeliveryTarget } from '../delivery-target.js';
+import type { DeliveryTarget } from '../delivery-service.js';
 import { closeEvent, type ContentDistributionMessage } from '../message/message.js';
 import type { Deduplicator } from '../dedupe/deduplicator.js';
 import type { EventFactory } from '../message/event-factory.js';

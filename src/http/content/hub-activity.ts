@@ -2,7 +2,7 @@ import { normalizeUrl } from '../../protocol/hub-query.js';
 import { linksFromHeaders } from '../../protocol/links/link-header.js';
 import type { CallbackMatch, StoredSubscription } from '../../subscription/registry/registry.js';
 import { isHubRecovery } from '../../subscription/machine/steps/on-hub-delivered.js';
-import type { SubscriptionEvent } from '../../subscription/machine/events.js';
+import type { SubscriptionEvent } from '../../subscription/machine/transition-types.js';
 import type { CallbackRequest } from '../callback-request.js';
 import type { CallbackContext, ServedMatch } from '../callback-context.js';
 

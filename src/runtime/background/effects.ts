@@ -1,13 +1,13 @@
 import type { SubscriberHooks } from '../../delivery/hook-payloads.js';
 import type { OriginRateLimits } from '../../hub/pacing/origin-rate-limits.js';
-import type { OriginLimiter } from '../../hub/pacing/origin-limiter.js';
+import type { OriginLimiter } from '../../hub/pacing/origin-concurrency-limiter.js';
 import type { Logger } from '../../logger.js';
-import type { Effect } from '../../subscription/machine/events.js';
+import type { Effect } from '../../subscription/machine/transition-types.js';
 import type { SubscriptionRequests } from '../../subscription/requests/subscription-requests.js';
 import type { GrantRecord, SubscriptionRecord } from '../../subscription/record/record.js';
 import type { StoredSubscription } from '../../subscription/registry/registry.js';
 import type { RequestPolicy } from '../../subscription/request-policy.js';
-import { announce, logFieldsOf } from './hook-log.js';
+import { announce, logFieldsOf } from './transition-hooks.js';
 import type { Latch } from '../lifecycle/latch.js';
 import type { EventPipeline } from './event-pipeline.js';
 import type { Slot, BackgroundTasks } from './background-tasks.js';

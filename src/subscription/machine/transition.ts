@@ -1,10 +1,10 @@
 import { onAnswered, onHandlerRefused, onVerificationWrong, onVerified } from './steps/on-verified.js';
 import { onDiscovered, onDiscoveryDeferred, onDiscoveryFailed } from './steps/on-discovered.js';
-import { andThen, isDiscovery, unchanged } from './changes.js';
+import { andThen, isDiscovery, unchanged } from './record-changes.js';
 import { onHubDelivered, onDenialAnswered } from './steps/on-hub-delivered.js';
 import { onDenied } from './steps/on-denied.js';
 import { onDue } from './steps/on-due.js';
-import type { Effect, SubscriptionEvent, Transition, TransitionContext } from './events.js';
+import type { Effect, SubscriptionEvent, Transition, TransitionContext } from './transition-types.js';
 import { onFetched, onMissed, withFirstVerification, withGap } from './steps/content-gap.js';
 import { withoutStaleGuards } from './rules/in-flight-guard.js';
 import { onRequestDeferred, retryWithoutDeferral, withDeferredRequests } from './steps/on-request-deferred.js';

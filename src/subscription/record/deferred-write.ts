@@ -1,4 +1,4 @@
-import type { Effect, SubscriptionEvent } from '../machine/events.js';
+import type { Effect, SubscriptionEvent } from '../machine/transition-types.js';
 import type { SubscriptionRecord } from './record.js';
 
 /**

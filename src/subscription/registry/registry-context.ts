@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { CallbackIndex, StoredSubscription } from './callback-index.js';
 import { callbackKey } from './callback-key.js';
-import type { GrantIdentity, TransitionContext } from '../machine/events.js';
+import type { GrantIdentity, TransitionContext } from '../machine/transition-types.js';
 import type { RequestPolicy } from '../request-policy.js';
 
 /** The context of one subscription's transition. Identities of new grants are drawn only when it asks for them. */

@@ -6,7 +6,7 @@ import { canConfirm } from '../machine/steps/on-verified.js';
 import { isAffectedByClockSetBack } from '../machine/rules/clock-set-back.js';
 import { dueAt } from '../machine/steps/on-due.js';
 import { registryContext, type RegistryContext } from './registry-context.js';
-import type { Effect, SubscriptionEvent } from '../machine/events.js';
+import type { Effect, SubscriptionEvent } from '../machine/transition-types.js';
 import { CallbackIndex, type CallbackMatch, type StoredSubscription } from './callback-index.js';
 import { callbackKey } from './callback-key.js';
 import { Counters, type StoredStats } from '../record/counters.js';

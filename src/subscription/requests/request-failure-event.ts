@@ -1,6 +1,6 @@
 import { SubscriptionInitiationError } from '../../errors.js';
 import { isSameTopic } from '../../protocol/hub-query.js';
-import type { SubscriptionEvent } from '../machine/events.js';
+import type { SubscriptionEvent } from '../machine/transition-types.js';
 import { failureOf } from '../record/failure.js';
 import type { FailureRecord } from '../record/record.js';
 import type { SubscriptionTarget } from '../record/snapshot.js';

@@ -6,7 +6,7 @@ import { RateLimitedError, type OutgoingRequest, type OriginRateLimits } from '.
 import { hubCandidates, isHubMissing } from '../../hub/request/hub-candidates.js';
 import type { HubAcceptance } from '../../hub/request/hub-request.js';
 import type { Logger } from '../../logger.js';
-import type { SubscriptionEvent } from '../machine/events.js';
+import type { SubscriptionEvent } from '../machine/transition-types.js';
 import { publisherRetryAt, publisherRetryAfterOf } from '../machine/rules/publisher-retry-after.js';
 import { isWorking } from '../machine/state.js';
 import { failureOf } from '../record/failure.js';

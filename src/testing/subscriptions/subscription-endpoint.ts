@@ -2,7 +2,7 @@ import { denyRequest } from './denied-request.js';
 import { verifyModeOf } from '../faults/fault-layer.js';
 import { grantedLease, verifyIntent } from '../delivery/intent-verification.js';
 import { checkRequest } from '../checks/request-violations.js';
-import { retryAfterHeader } from '../retry-after.js';
+import { retryAfterHeader } from '../retry-after-header.js';
 import type { Answer } from '../loopback-server.js';
 import type { HubContext } from '../hub-context.js';
 import type { HubFaults } from '../faults/hub-faults.js';

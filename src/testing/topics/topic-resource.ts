@@ -1,5 +1,5 @@
 import { DEFAULT_CONTENT_TYPE, documentWithLinks } from './discovery-document.js';
-import { retryAfterHeader } from '../retry-after.js';
+import { retryAfterHeader } from '../retry-after-header.js';
 import type { DiscoveryLinks } from './discovery-document.js';
 import type { Answer } from '../loopback-server.js';
 import type { ReceivedRequest } from '../subscriptions/received-request.js';

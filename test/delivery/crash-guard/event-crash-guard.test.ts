@@ -5,7 +5,7 @@ import { openStore } from '../../../src/store/open-store.js';
 import type { RecordStore } from '../../../src/store/record-store.js';
 import { deferred, type Deferred } from '../../kit/deferred.js';
 import { failed, setUp } from '../inbox/inbox-set-up.js';
-import { storedEventWith, type EventFields } from '../message/reception.js';
+import { storedEventWith, type EventFields } from '../message/event-fixtures.js';
 import { macrotasks } from '../../kit/until-idle.js';
 
 const DONE: StoredRun = { type: 'done', acknowledgement: undefined };

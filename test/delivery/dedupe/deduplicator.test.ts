@@ -2,11 +2,11 @@ import { expect, test } from 'vitest';
 import { AnswerDeadline } from '../../../src/delivery/handler/answer-deadline.js';
 import { ClaimedEntries } from '../../../src/delivery/dedupe/claimed-entries.js';
 import { ACKNOWLEDGED } from '../../../src/delivery/delivery-answer.js';
-import type { DeliveryTarget } from '../../../src/delivery/delivery-target.js';
+import type { DeliveryTarget } from '../../../src/delivery/delivery-service.js';
 import { Deduplicator } from '../../../src/delivery/dedupe/deduplicator.js';
 import { deliveryWithDefaults } from '../../../src/runtime/config/checks/service-checks.js';
 import { FakeWorld } from '../../kit/fake-world.js';
-import { contextOf, storedSubscription } from '../message/reception.js';
+import { contextOf, storedSubscription } from '../message/event-fixtures.js';
 
 const FEED = `<feed xmlns="http://www.w3.org/2005/Atom"><entry><id>1</id><title>one</title></entry></feed>`;
 

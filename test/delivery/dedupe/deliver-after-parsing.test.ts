@@ -6,7 +6,7 @@ import { AckTimeout } from '../../../src/delivery/handler/ack-timeout.js';
 import type { DedupeKey } from '../../../src/delivery/dedupe/dedupe-key.js';
 import { KeyedMutex } from '../../../src/engine/keyed-mutex.js';
 import { deferred } from '../../kit/deferred.js';
-import { contextOf, storedSubscription } from '../message/reception.js';
+import { contextOf, storedSubscription } from '../message/event-fixtures.js';
 
 const DEDUPE_KEYS: readonly DedupeKey[] = [{ key: 'a', version: '1' }];
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { DedupeKey } from '../../../src/delivery/dedupe/dedupe-key.js';
 import { WaitingEntries } from '../../../src/delivery/fetch/waiting-entries.js';
-import { storedEvent, storedEventWith } from '../message/reception.js';
+import { storedEvent, storedEventWith } from '../message/event-fixtures.js';
 
 const AT = 1_000;
 const keyOf = (version: string, updated?: number): DedupeKey => ({ key: 'one', version, updated });

@@ -3,7 +3,7 @@ import { deferred } from '../../kit/deferred.js';
 import { FakeWorld } from '../../kit/fake-world.js';
 import { subscribed } from '../../kit/subscribed.js';
 import { SlowHandlers } from '../../../src/delivery/handler/slow-handlers.js';
-import { contextOf } from '../message/reception.js';
+import { contextOf } from '../message/event-fixtures.js';
 
 const SLOW =
   'the handler did not finish within delivery.ackAfterMs: the event is stored, the hub was answered 202, and the handler ' +

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { EventCache } from '../../../src/delivery/inbox/event-cache.js';
-import { storedEventWith } from '../message/reception.js';
+import { storedEventWith } from '../message/event-fixtures.js';
 
 const eventOfBytes = (id: string, bytes: number, decoded?: number) =>
   storedEventWith({

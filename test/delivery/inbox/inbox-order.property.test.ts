@@ -8,7 +8,7 @@ import type { RecordStore } from '../../../src/store/record-store.js';
 import { deferred, type Deferred } from '../../kit/deferred.js';
 import { FakeWorld } from '../../kit/fake-world.js';
 import { createCrashGuard, failed } from './inbox-set-up.js';
-import { storedEventWith } from '../message/reception.js';
+import { storedEventWith } from '../message/event-fixtures.js';
 import { macrotasks } from '../../kit/until-idle.js';
 
 /** Fixed, so that only a code change makes the test fail. `SEED=… RUNS=… npx vitest run …` tries other seeds. */

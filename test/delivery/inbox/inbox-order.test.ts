@@ -5,7 +5,7 @@ import { SubscriptionDeletedError } from 'websub-subscriber';
 import { deferred } from '../../kit/deferred.js';
 import { untilIdle } from '../../kit/until-idle.js';
 import { failed, setUp } from './inbox-set-up.js';
-import { storedEventWith, type EventFields } from '../message/reception.js';
+import { storedEventWith, type EventFields } from '../message/event-fixtures.js';
 
 const DONE: StoredRun = { type: 'done', acknowledgement: undefined };
 

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { encodeEvent } from '../../../src/delivery/inbox/stored-event.js';
 import { deferred } from '../../kit/deferred.js';
 import { failed, setUp } from './inbox-set-up.js';
-import { storedEvent, storedEventWith, type EventFields } from '../message/reception.js';
+import { storedEvent, storedEventWith, type EventFields } from '../message/event-fixtures.js';
 
 test('an event is counted once, however often it is stored, until its handler succeeds', async () => {
   const { inbox, store } = await setUp(async () => failed('no'));

@@ -1,6 +1,6 @@
 import { expect, test, vi } from 'vitest';
 import { setUp } from './inbox-set-up.js';
-import { storedEvent } from '../message/reception.js';
+import { storedEvent } from '../message/event-fixtures.js';
 
 test('a run that fails in our own code is retried like a failed handler', async () => {
   const runs: number[] = [];

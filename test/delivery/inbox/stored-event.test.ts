@@ -6,7 +6,7 @@ import {
   type StoredEvent,
 } from '../../../src/delivery/inbox/stored-event.js';
 import { StoreError } from 'websub-subscriber';
-import { storedEventWith } from '../message/reception.js';
+import { storedEventWith } from '../message/event-fixtures.js';
 
 /** A record of version 1, which is flat. */
 const record = {

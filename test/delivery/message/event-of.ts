@@ -1,6 +1,6 @@
 import type { ContentDistributionMessage } from '../../../src/delivery/message/message.js';
 import type { ReceivedContent } from '../../../src/delivery/message/received-content.js';
-import { contextOf, grant, storedSubscription } from './reception.js';
+import { contextOf, grant, storedSubscription } from './event-fixtures.js';
 
 export const SECRET = 'a long secret';
 export const CALLBACK = 'https://me.example/websub/Zm9vYmFyYmF6cXV4Zm9v';

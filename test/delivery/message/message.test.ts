@@ -5,7 +5,7 @@ import type { ReceivedContent } from '../../../src/delivery/message/received-con
 import { Counters } from '../../../src/subscription/record/counters.js';
 import { newSubscription } from '../../../src/subscription/record/record.js';
 import { grantSnapshot } from '../../../src/subscription/record/snapshot-of.js';
-import { grant } from './reception.js';
+import { grant } from './event-fixtures.js';
 
 const record = newSubscription({
   id: 's1',

@@ -6,7 +6,7 @@ import type {
   SubscriptionEvent,
   SubscriptionRules,
   TransitionContext,
-} from '../../../src/subscription/machine/events.js';
+} from '../../../src/subscription/machine/transition-types.js';
 import {
   newSubscription,
   type FailureRecord,

@@ -1,5 +1,5 @@
 import { active, DAY, failure, HUB, Life, START, TOPIC, verifying } from './life.js';
-import type { SubscriptionEvent } from '../../../src/subscription/machine/events.js';
+import type { SubscriptionEvent } from '../../../src/subscription/machine/transition-types.js';
 import { dueAt } from '../../../src/subscription/machine/steps/on-due.js';
 
 /** The situations of a subscription, each reached by events alone. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { grantStateOf, stateOf } from '../../../src/subscription/machine/state.js';
-import type { SubscriptionEvent } from '../../../src/subscription/machine/events.js';
+import type { SubscriptionEvent } from '../../../src/subscription/machine/transition-types.js';
 import { EVENT_CASES, SITUATIONS, type EventCase, type Situation } from './situations.js';
 import type { Life } from './life.js';
 import { TRANSITIONS } from './transition-table.js';

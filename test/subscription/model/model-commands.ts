@@ -1,5 +1,5 @@
 import * as fc from 'fast-check';
-import type { SubscriptionEvent } from '../../../src/subscription/machine/events.js';
+import type { SubscriptionEvent } from '../../../src/subscription/machine/transition-types.js';
 import { forge, salvo, type Salvo } from './forger.js';
 import { GOOD_MANNERS, type HubManners } from './hub-model.js';
 import { DAY } from '../machine/life.js';

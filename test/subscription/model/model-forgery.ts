@@ -8,7 +8,7 @@ import {
   isOver,
 } from '../../../src/subscription/machine/state.js';
 import type { Forged } from './forger.js';
-import { placeOf } from './model-asking.js';
+import { placeOf } from './model-requests.js';
 import type { Expect, Watched } from './model-setup.js';
 
 const MINUTE = 60_000;

@@ -11,7 +11,7 @@ import {
 } from '../../../src/subscription/machine/state.js';
 import type { Forged } from './forger.js';
 import type { HubAnswer, HubModel, HubRequest, Intent } from './hub-model.js';
-import { RequestWatch, wasVerified } from './model-asking.js';
+import { RequestWatch, wasVerified } from './model-requests.js';
 import { ContentWatch } from './model-content.js';
 import { ForgeryWatch, type ForgeryContext } from './model-forgery.js';
 import { HandlerWatch } from './model-handlers.js';

@@ -1,6 +1,6 @@
 import { StoreError } from '../../../src/errors.js';
 import type { RecordStore } from '../../../src/store/record-store.js';
-import type { SubscriptionEvent } from '../../../src/subscription/machine/events.js';
+import type { SubscriptionEvent } from '../../../src/subscription/machine/transition-types.js';
 import { newSubscription, type SubscriptionRecord } from '../../../src/subscription/record/record.js';
 import type { RequestPolicy } from '../../../src/subscription/request-policy.js';
 import { HubModel } from './hub-model.js';

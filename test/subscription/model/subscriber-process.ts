@@ -8,14 +8,14 @@ import { embeddedEngine, type EmbeddedEngine } from '../../../src/engine/embedde
 import type { Engine } from '../../../src/engine/engine.js';
 import { performEffect } from '../../../src/runtime/background/effects.js';
 import { OriginRateLimits } from '../../../src/hub/pacing/origin-rate-limits.js';
-import { OriginLimiter } from '../../../src/hub/pacing/origin-limiter.js';
+import { OriginLimiter } from '../../../src/hub/pacing/origin-concurrency-limiter.js';
 import { latch } from '../../../src/runtime/lifecycle/latch.js';
 import { BackgroundTasks } from '../../../src/runtime/background/background-tasks.js';
 import { StoreError } from '../../../src/errors.js';
 import type { Logger } from '../../../src/logger.js';
 import type { RecordStore } from '../../../src/store/record-store.js';
 import { callbackKey } from '../../../src/subscription/registry/callback-key.js';
-import type { SubscriptionEvent } from '../../../src/subscription/machine/events.js';
+import type { SubscriptionEvent } from '../../../src/subscription/machine/transition-types.js';
 import { isHubRecovery } from '../../../src/subscription/machine/steps/on-hub-delivered.js';
 import { failureOf } from '../../../src/subscription/record/failure.js';
 import type { SubscriptionRequests } from '../../../src/subscription/requests/subscription-requests.js';

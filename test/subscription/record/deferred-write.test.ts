@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { canDeferWrite } from '../../../src/subscription/record/deferred-write.js';
-import type { SubscriptionEvent } from '../../../src/subscription/machine/events.js';
+import type { SubscriptionEvent } from '../../../src/subscription/machine/transition-types.js';
 import { active, DAY, failure, HUB, Life, verifying } from '../machine/life.js';
 
 /** Whether the write after an event may be deferred. */

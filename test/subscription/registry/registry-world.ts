@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { embeddedEngine, type EmbeddedEngine } from '../../../src/engine/embedded-engine.js';
 import { openStore } from '../../../src/store/open-store.js';
 import type { RecordStore } from '../../../src/store/record-store.js';
-import type { Effect } from '../../../src/subscription/machine/events.js';
+import type { Effect } from '../../../src/subscription/machine/transition-types.js';
 import { newSubscription, type SubscriptionRecord } from '../../../src/subscription/record/record.js';
 import { Registry } from '../../../src/subscription/registry/registry.js';
 import type { SubscriptionTarget } from '../../../src/subscription/record/snapshot.js';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { callbackKey } from '../../../src/subscription/registry/callback-key.js';
-import type { SubscriptionEvent } from '../../../src/subscription/machine/events.js';
+import type { SubscriptionEvent } from '../../../src/subscription/machine/transition-types.js';
 import { stateOf } from '../../../src/subscription/machine/state.js';
 import { DAY, failure, HUB, START, TOPIC } from '../machine/life.js';
 import { subscription, POLICY, world, type World } from './registry-world.js';

@@ -1,4 +1,4 @@
-import type { TransitionContext } from '../events.js';
+import type { TransitionContext } from '../transition-types.js';
 import { lateVerificationMs } from './lease.js';
 import type { GrantRecord, SubscriptionRecord } from '../../record/record.js';
 import { HUB_REFUSED, MAX_WAIT_MS } from '../../retry-policy.js';

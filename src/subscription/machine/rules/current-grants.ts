@@ -1,5 +1,5 @@
 import { FAILOVER_AFTER } from '../../retry-policy.js';
-import type { TransitionContext } from '../events.js';
+import type { TransitionContext } from '../transition-types.js';
 import type { GrantRecord, SubscriptionRecord } from '../../record/record.js';
 import { hasPendingSubscribe, hasUnsolicitedDenial, isLive, hasDenialCheck, isWorking } from '../state.js';
 

@@ -1,4 +1,4 @@
-import type { Transition } from '../events.js';
+import type { Transition } from '../transition-types.js';
 import type { GrantRecord, SubscriptionRecord } from '../../record/record.js';
 
 type Guarded = Pick<GrantRecord, 'nextAttemptAt' | 'guardedUntil'>;

@@ -1,5 +1,5 @@
 import { renewalTime } from './lease.js';
-import type { TransitionContext } from '../events.js';
+import type { TransitionContext } from '../transition-types.js';
 import type { GrantRecord, SubscriptionRecord } from '../../record/record.js';
 import { isBeingReplaced, hasUnsolicitedDenial, isWorking } from '../state.js';
 

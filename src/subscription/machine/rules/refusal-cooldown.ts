@@ -1,4 +1,4 @@
-import type { TransitionContext } from '../events.js';
+import type { TransitionContext } from '../transition-types.js';
 import type { GrantRecord, SubscriptionRecord } from '../../record/record.js';
 
 /** The wait before a hub is requested again for a topic. */

@@ -1,4 +1,4 @@
-import type { TransitionContext } from '../events.js';
+import type { TransitionContext } from '../transition-types.js';
 import { verifyTimeoutMs } from './lease.js';
 import type { GrantRecord } from '../../record/record.js';
 

@@ -1,5 +1,5 @@
 import { endsWithCallbackToken } from '../../registry/callback-key.js';
-import type { TransitionContext } from '../events.js';
+import type { TransitionContext } from '../transition-types.js';
 import { isCurrent } from './current-grants.js';
 import type { GrantRecord, SubscriptionRecord } from '../../record/record.js';
 import { hasUnsolicitedDenial, isLive, isOver } from '../state.js';

@@ -1,5 +1,5 @@
-import { withGrant } from '../changes.js';
-import type { TransitionContext } from '../events.js';
+import { withGrant } from '../record-changes.js';
+import type { TransitionContext } from '../transition-types.js';
 import { isCurrent } from './current-grants.js';
 import type { GrantRecord, SubscriptionRecord } from '../../record/record.js';
 import { coolingDownGrant } from './refusal-cooldown.js';

@@ -1,7 +1,7 @@
 import { isAlreadyEnded } from '../../../protocol/hub-status.js';
 import { onAnswered, onVerified } from './on-verified.js';
-import { andThen, unchanged } from '../changes.js';
-import type { Effect, EventOf, Transition, TransitionContext } from '../events.js';
+import { andThen, unchanged } from '../record-changes.js';
+import type { Effect, EventOf, Transition, TransitionContext } from '../transition-types.js';
 import type { PendingRequest, SubscriptionRecord } from '../../record/record.js';
 
 /**

@@ -1,5 +1,5 @@
-import { unchanged } from '../changes.js';
-import type { EventOf, SubscriptionEvent, Transition, TransitionContext } from '../events.js';
+import { unchanged } from '../record-changes.js';
+import type { EventOf, SubscriptionEvent, Transition, TransitionContext } from '../transition-types.js';
 import type { SubscriptionRecord } from '../../record/record.js';
 import { isEnabled, isWorking } from '../state.js';
 

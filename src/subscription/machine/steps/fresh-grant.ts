@@ -1,5 +1,5 @@
-import { startRequest } from '../changes.js';
-import type { Transition, TransitionContext } from '../events.js';
+import { startRequest } from '../record-changes.js';
+import type { Transition, TransitionContext } from '../transition-types.js';
 import { reusableGrantAt, hasFixedCallback, keptForCooldown, withTakenOverCallback } from '../rules/reusable-grant.js';
 import { isCurrent } from '../rules/current-grants.js';
 import type { GrantRecord, SubscriptionRecord } from '../../record/record.js';

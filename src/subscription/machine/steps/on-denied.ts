@@ -1,7 +1,7 @@
 import { failOver } from './on-discovered.js';
-import { withAttemptCounted, withFailure, unchanged, withGrant } from '../changes.js';
+import { withAttemptCounted, withFailure, unchanged, withGrant } from '../record-changes.js';
 import { refusalWaitMs } from '../../retry-policy.js';
-import type { EventOf, Transition, TransitionContext } from '../events.js';
+import type { EventOf, Transition, TransitionContext } from '../transition-types.js';
 import { reusableGrantAt, hasFixedCallback } from '../rules/reusable-grant.js';
 import { isCurrent, isSatisfied } from '../rules/current-grants.js';
 import { postponeRenewal, predecessorOf, withoutSuccessor } from '../rules/successor.js';

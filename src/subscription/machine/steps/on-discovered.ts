@@ -8,8 +8,8 @@ import {
   startRequest,
   unchanged,
   withGrant,
-} from '../changes.js';
-import type { Effect, EventOf, Transition, TransitionContext } from '../events.js';
+} from '../record-changes.js';
+import type { Effect, EventOf, Transition, TransitionContext } from '../transition-types.js';
 import { reusableGrantAt } from '../rules/reusable-grant.js';
 import { inFlightGuard, NOTHING_PLANNED } from '../rules/in-flight-guard.js';
 import { verifyTimeoutMs } from '../rules/lease.js';

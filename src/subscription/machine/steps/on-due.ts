@@ -1,8 +1,16 @@
 import { requestFreshGrant, canRequestFreshGrant } from './fresh-grant.js';
-import { andThen, startDiscovery, endedGrant, startRenewal, startRequest, unchanged, withGrant } from '../changes.js';
+import {
+  andThen,
+  startDiscovery,
+  endedGrant,
+  startRenewal,
+  startRequest,
+  unchanged,
+  withGrant,
+} from '../record-changes.js';
 import { withClockSetBackCorrected } from '../rules/clock-set-back.js';
 import { failDeniedRequest } from './on-denied.js';
-import type { Effect, Transition, TransitionContext } from '../events.js';
+import type { Effect, Transition, TransitionContext } from '../transition-types.js';
 import { lateVerificationMs, verifyTimeoutMs } from '../rules/lease.js';
 import { hasFixedCallback } from '../rules/reusable-grant.js';
 import type { FailureRecord, GrantRecord, PendingRequest, SubscriptionRecord } from '../../record/record.js';

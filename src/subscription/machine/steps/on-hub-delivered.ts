@@ -1,5 +1,5 @@
-import { unchanged, withGrant } from '../changes.js';
-import type { EventOf, Transition, TransitionContext } from '../events.js';
+import { unchanged, withGrant } from '../record-changes.js';
+import type { EventOf, Transition, TransitionContext } from '../transition-types.js';
 import type { GrantRecord, SubscriptionRecord } from '../../record/record.js';
 import { hasUnsolicitedDenial } from '../state.js';
 

@@ -1,6 +1,6 @@
 import { MIN_WAIT_MS } from '../../retry-policy.js';
-import { unchanged, withGrant } from '../changes.js';
-import type { EventOf, Transition, TransitionContext } from '../events.js';
+import { unchanged, withGrant } from '../record-changes.js';
+import type { EventOf, Transition, TransitionContext } from '../transition-types.js';
 import type { GrantRecord, SubscriptionRecord } from '../../record/record.js';
 import { failRequest } from './on-request-result.js';
 import { hasPendingSubscribe, isWaitingToRetry, isWorking } from '../state.js';

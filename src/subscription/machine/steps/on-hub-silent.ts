@@ -1,6 +1,6 @@
 import { requestMissing } from './on-discovered.js';
-import { startDiscovery, unchanged, withGrant } from '../changes.js';
-import type { EventOf, Transition, TransitionContext } from '../events.js';
+import { startDiscovery, unchanged, withGrant } from '../record-changes.js';
+import type { EventOf, Transition, TransitionContext } from '../transition-types.js';
 import { silentHubs } from '../rules/current-grants.js';
 import type { SubscriptionRecord } from '../../record/record.js';
 import { isEnabled, isWorking } from '../state.js';

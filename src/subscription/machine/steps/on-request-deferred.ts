@@ -1,5 +1,5 @@
-import { unchanged, withGrant } from '../changes.js';
-import type { Effect, EventOf, Transition, TransitionContext } from '../events.js';
+import { unchanged, withGrant } from '../record-changes.js';
+import type { Effect, EventOf, Transition, TransitionContext } from '../transition-types.js';
 import { withoutPublisherRetryAfters } from '../rules/publisher-retry-after.js';
 import type { GrantRecord, SubscriptionRecord } from '../../record/record.js';
 import { MAX_DEFERRAL_MS } from '../../retry-policy.js';

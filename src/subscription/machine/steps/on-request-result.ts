@@ -9,8 +9,8 @@ import {
   retryWaitMs,
   UNSUBSCRIBE_REFUSED,
 } from '../../retry-policy.js';
-import { andThen, withFailedAttempt, withFailure, unchanged, withGrant } from '../changes.js';
-import type { Effect, EventOf, Transition, TransitionContext } from '../events.js';
+import { andThen, withFailedAttempt, withFailure, unchanged, withGrant } from '../record-changes.js';
+import type { Effect, EventOf, Transition, TransitionContext } from '../transition-types.js';
 import { NOTHING_PLANNED } from '../rules/in-flight-guard.js';
 import { isCurrent, isSatisfied } from '../rules/current-grants.js';
 import type { FailureRecord, GrantRecord, SubscriptionRecord } from '../../record/record.js';

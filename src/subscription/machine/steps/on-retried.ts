@@ -1,7 +1,7 @@
 import { startOutstanding } from './on-wanted.js';
-import { andThen, startRenewal, unchanged, withGrant } from '../changes.js';
+import { andThen, startRenewal, unchanged, withGrant } from '../record-changes.js';
 import { onDue } from './on-due.js';
-import type { Effect, EventOf, Transition, TransitionContext } from '../events.js';
+import type { Effect, EventOf, Transition, TransitionContext } from '../transition-types.js';
 import { hasChangedOverrides, mergedOverrides } from '../../record/overrides.js';
 import type { GrantRecord, SubscriptionRecord } from '../../record/record.js';
 import { withoutCooldown } from '../rules/refusal-cooldown.js';

@@ -7,9 +7,9 @@ import {
   SAFETY_DELAY_MS,
   unchanged,
   withGrant,
-} from '../changes.js';
+} from '../record-changes.js';
 import { withoutDenial } from './on-hub-delivered.js';
-import type { Effect, EventOf, Transition, TransitionContext } from '../events.js';
+import type { Effect, EventOf, Transition, TransitionContext } from '../transition-types.js';
 import { inFlightGuard } from '../rules/in-flight-guard.js';
 import { grantedLease, renewalTime } from '../rules/lease.js';
 import { isCurrent, isUnreliable } from '../rules/current-grants.js';

@@ -12,10 +12,10 @@ import {
   SAFETY_DELAY_MS,
   unchanged,
   withGrant,
-} from '../changes.js';
+} from '../record-changes.js';
 import { denialCheck } from './on-denied.js';
 import { onDue } from './on-due.js';
-import type { Effect, EventOf, Transition, TransitionContext } from '../events.js';
+import type { Effect, EventOf, Transition, TransitionContext } from '../transition-types.js';
 import { inFlightGuard } from '../rules/in-flight-guard.js';
 import { isCurrent, isSatisfied, isLiveOrRequested } from '../rules/current-grants.js';
 import type { GrantRecord, SubscriptionRecord } from '../../record/record.js';

@@ -1,6 +1,6 @@
-import { SAFETY_DELAY_MS, withGrant } from '../changes.js';
+import { SAFETY_DELAY_MS, withGrant } from '../record-changes.js';
 import { withoutDenial } from './on-hub-delivered.js';
-import type { EventOf, Transition, TransitionContext } from '../events.js';
+import type { EventOf, Transition, TransitionContext } from '../transition-types.js';
 import { grantedLease, renewalTime } from '../rules/lease.js';
 import type { GrantRecord, SubscriptionRecord } from '../../record/record.js';
 import { cooldownOf } from '../rules/refusal-cooldown.js';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { dueAt } from '../../../../src/subscription/machine/steps/on-due.js';
-import type { EventOf } from '../../../../src/subscription/machine/events.js';
+import type { EventOf } from '../../../../src/subscription/machine/transition-types.js';
 import { active, DAY, failure, RULES, verifying, type Life } from '../life.js';
 
 const DONE: Partial<EventOf<'accepted'>> = { isDone: true };

@@ -1,4 +1,4 @@
-import type { Effect, SubscriptionRules, Transition, TransitionContext } from './events.js';
+import type { Effect, SubscriptionRules, Transition, TransitionContext } from './transition-types.js';
 import { inFlightGuard } from './rules/in-flight-guard.js';
 import { verifyTimeoutMs } from './rules/lease.js';
 import type { FailureRecord, GrantRecord, SubscriptionRecord } from '../record/record.js';

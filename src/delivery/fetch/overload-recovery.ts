@@ -1,9 +1,9 @@
 import type { Engine, Timetable } from '../../engine/engine.js';
 import type { Logger } from '../../logger.js';
-import type { SubscriptionEvent } from '../../subscription/machine/events.js';
+import type { SubscriptionEvent } from '../../subscription/machine/transition-types.js';
 import type { CallbackMatch, StoredSubscription } from '../../subscription/registry/registry.js';
 import { STORE_RETRY_MS } from '../../subscription/retry-policy.js';
-import type { DeliveryTarget } from '../delivery-target.js';
+import type { DeliveryTarget } from '../delivery-service.js';
 import { Throttle } from '../throttle.js';
 
 /** Milliseconds between checks for free room in the inbox. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { OriginLimiter } from '../../../src/hub/pacing/origin-limiter.js';
+import { OriginLimiter } from '../../../src/hub/pacing/origin-concurrency-limiter.js';
 import { deferred, type Deferred } from '../../kit/deferred.js';
 
 const HUB = 'https://hub.example.com/';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { HOOK_NAMES, type HookPayload, subscriberHooks } from '../../../src/delivery/hook-payloads.js';
-import { announce } from '../../../src/runtime/background/hook-log.js';
+import { announce } from '../../../src/runtime/background/transition-hooks.js';
 import { Counters } from '../../../src/subscription/record/counters.js';
 import type { TransitionHook } from '../../../src/subscription/machine/hook-effect.js';
 import type { SubscriptionRecord } from '../../../src/subscription/record/record.js';
