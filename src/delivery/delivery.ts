@@ -4,7 +4,7 @@ import { answerDeadlineOf, type AnswerDeadline } from './handler/answer-deadline
 import { ClaimedEntries } from './dedupe/claimed-entries.js';
 import { ACKNOWLEDGED, answerOf, INBOX_FULL, STORE_FAILED, type DeliveryAnswer } from './delivery-answer.js';
 import type { DeliveryOptions } from './delivery-options.js';
-import type { DeliveryTarget } from './delivery-service.js';
+import type { DeliveryService } from './delivery-service.js';
 import { endSubscription } from './handler/end-subscription.js';
 import {
   isUnrecoverable,
@@ -62,7 +62,7 @@ export class Delivery {
   }
 
   /** Whether the service's inbox is full. */
-  isFull(target: DeliveryTarget): boolean {
+  isFull(target: DeliveryService): boolean {
     return this.#writer.isFull(target);
   }
 
@@ -73,7 +73,7 @@ export class Delivery {
    * @param elapsedMs milliseconds since the last byte of the request
    */
   deliver(
-    target: DeliveryTarget,
+    target: DeliveryService,
     subscription: StoredSubscription,
     grant: GrantRecord,
     content: ReceivedContent,
@@ -99,7 +99,7 @@ export class Delivery {
 
   /** Enqueues content fetched from a topic. Resolves to whether it is stored; `false` also if the inbox is full. */
   async enqueueFetched(
-    target: DeliveryTarget,
+    target: DeliveryService,
     subscription: StoredSubscription,
     grant: GrantRecord,
     content: ReceivedContent,
@@ -116,7 +116,7 @@ export class Delivery {
   async redeliver(stored: StoredEvent): Promise<StoredRun> {
     const { service, isPing } = stored.meta;
     const attempt = stored.retry.attempts + 1;
-    const target = this.#options.targetOf(service);
+    const target = this.#options.serviceOf(service);
     let context = this.#eventFactory.fromStored(stored, attempt);
     if (target === undefined || context === undefined) {
       return {
@@ -164,7 +164,7 @@ export class Delivery {
 
   /** @param deadline the hub's remaining time, if the hub has already been waiting */
   #dispatch(
-    target: DeliveryTarget,
+    target: DeliveryService,
     context: EventContext,
     elapsedMs: number,
     deadline?: AnswerDeadline,
@@ -193,7 +193,7 @@ export class Delivery {
   }
 
   async #conclude(
-    target: DeliveryTarget,
+    target: DeliveryService,
     context: EventContext,
     { run, deadline }: InlineRun,
   ): Promise<DeliveryAnswer> {
@@ -246,7 +246,7 @@ export class Delivery {
     this.#lateRuns.add(awaitRun());
   }
 
-  #run(target: DeliveryTarget, event: ContentDistributionMessage): HandlerRun {
+  #run(target: DeliveryService, event: ContentDistributionMessage): HandlerRun {
     const run = runHandler(target.handlers, event);
     if (run instanceof Promise) this.#running.add(event);
     return run;

@@ -1,6 +1,6 @@
-import type { DeliveryTarget } from '../delivery/delivery-service.js';
+import type { DeliveryService } from '../delivery/delivery-service.js';
 import type { Delivery } from '../delivery/delivery.js';
-import type { RefusedContent } from '../delivery/fetch/overload-recovery.js';
+import type { OverloadRecovery } from '../delivery/fetch/overload-recovery.js';
 import type { Acknowledgement } from '../delivery/handler/acknowledgement.js';
 import type { SubscriberHooks } from '../delivery/hook-payloads.js';
 import type { Logger } from '../logger.js';
@@ -8,13 +8,13 @@ import type { SignatureAlgorithm } from '../protocol/signature.js';
 import type { CallbackMatch, Registry } from '../subscription/registry/registry.js';
 import type { CallbackAnswer } from './answer.js';
 import type { BodyLimits } from './callback-request.js';
-import type { Rejections } from './content/signature-rejections.js';
+import type { SignatureRejections } from './content/signature-rejections.js';
 import type { EventHandler, IntentHandlers } from '../delivery/handler/handlers.js';
 import type { NoticeThrottle, RecentAnswers } from './intent/recent-answers.js';
 import type { UnknownCallbacks } from './unknown-callbacks.js';
 
 /** A service, with the options that its callbacks need. */
-export interface CallbackService extends DeliveryTarget {
+export interface CallbackService extends DeliveryService {
   readonly handlers: EventHandler & IntentHandlers;
   readonly signature: {
     readonly algorithms: readonly SignatureAlgorithm[];
@@ -31,8 +31,8 @@ export interface CallbackContext {
   readonly hooks: SubscriberHooks;
   readonly logger: Logger;
   readonly limits: BodyLimits;
-  readonly rejections: Pick<Rejections, 'note'>;
-  readonly refusedContent: Pick<RefusedContent, 'onRefused' | 'onRefusedUnread'>;
+  readonly rejections: Pick<SignatureRejections, 'note'>;
+  readonly overloadRecovery: Pick<OverloadRecovery, 'onRefused' | 'onRefusedUnread'>;
   readonly unknownCallbacks: UnknownCallbacks;
   /** Epoch milliseconds. */
   readonly now: () => number;

@@ -5,7 +5,7 @@ import { hubGuard } from './guard/private-network-guard.js';
 import type { DiscoveryConfig, HttpClientConfig } from './http/http-config.js';
 import { originOf } from './http/origin.js';
 import { withDebugLog } from './outbound-log.js';
-import type { OriginRateLimits, OutgoingRequest } from './pacing/origin-rate-limits.js';
+import type { OriginRateLimits, DeferrableRequest } from './pacing/origin-rate-limits.js';
 import type { WithheldCredentials } from './redaction/withheld-credentials.js';
 import { sendHubRequest, type HubAcceptance, type HubAnswer, type HubRequest } from './request/hub-request.js';
 
@@ -52,7 +52,7 @@ export interface OutgoingHubRequest extends RequestOwner {
   /** Secrets to redact from messages, in addition to the request's own. */
   readonly extraSecrets: readonly string[];
   /** The request as rate limits know it. Undefined: rate limits do not defer it. */
-  readonly limited: OutgoingRequest | undefined;
+  readonly deferrable: DeferrableRequest | undefined;
 }
 
 /** Sends the runtime's discoveries and requests to hubs. It knows URLs, not the state of subscriptions. */
@@ -87,7 +87,7 @@ export function hubClient({ logger, now, rateLimits, withheld, signal }: HubClie
     },
 
     async send(request) {
-      const { subscription, service, url, advertisedHub, configuredUrl, form, limited } = request;
+      const { subscription, service, url, advertisedHub, configuredUrl, form, deferrable } = request;
       const guarded = request.allowPrivateNetworks ? false : await hubGuard(configuredUrl, url);
       const { mode, topic } = form;
       const line = {
@@ -103,7 +103,7 @@ export function hubClient({ logger, now, rateLimits, withheld, signal }: HubClie
             rememberRateLimit(answer);
             onAnswer?.(answer);
           },
-          deferUntil: limited && deferral(url, limited),
+          deferUntil: deferrable && deferral(url, deferrable),
           extraSecrets: request.extraSecrets,
           allowInsecureSecret: request.allowInsecureSecret,
           guarded,
@@ -115,7 +115,7 @@ export function hubClient({ logger, now, rateLimits, withheld, signal }: HubClie
   };
 
   /** Asks the rate limits once for each origin that the redirects reach. The first origin was asked before. */
-  function deferral(url: string, limited: OutgoingRequest): (reached: string) => number | undefined {
+  function deferral(url: string, limited: DeferrableRequest): (reached: string) => number | undefined {
     const checkedOrigins = new Set([originOf(url)]);
     return (reached) => {
       const origin = originOf(reached);

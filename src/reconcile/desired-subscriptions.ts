@@ -13,7 +13,7 @@ import type { DeclaredService } from './declared-service.js';
 import { targetName } from '../subscription/record/target.js';
 
 /** Dependencies of {@link DesiredSubscriptions}. */
-export interface DesiredSubscriptionsOptions extends Omit<ReconcileOptions, 'targetIndex' | 'isRequested'> {
+export interface DesiredSubscriptionsOptions extends Omit<ReconcileOptions, 'targetIndex' | 'isSubscribeCalled'> {
   readonly engine: Engine;
   /** Throws a ConfigurationError if the service's options do not allow the target. */
   readonly checkTarget: (service: string, target: SubscriptionTarget) => void;
@@ -35,7 +35,7 @@ export class DesiredSubscriptions {
   /** Subscriptions whose service has an older one for the same target. */
   #duplicateSubscriptions: readonly SubscriptionRecord[] = [];
   /** Ids of subscriptions that `subscribe()` was called for in this process. */
-  readonly #requestedIds = new Set<string>();
+  readonly #subscribeCalledIds = new Set<string>();
 
   constructor(options: DesiredSubscriptionsOptions) {
     this.#options = options;
@@ -52,11 +52,11 @@ export class DesiredSubscriptions {
     const options = {
       ...this.#options,
       targetIndex: this.#targetIndex,
-      isRequested: (id: string) => this.#requestedIds.has(id),
+      isSubscribeCalled: (id: string) => this.#subscribeCalledIds.has(id),
     };
     const declared = new Set<string>();
     for (const { id, service, target } of this.#duplicateSubscriptions) {
-      if (options.isClosing() || this.#requestedIds.has(id) || options.configOf(service) === undefined) continue;
+      if (options.isClosing() || this.#subscribeCalledIds.has(id) || options.configOf(service) === undefined) continue;
       options.logger.warn(
         { subscription: id, service },
         `the store holds two subscriptions to ${targetName(target)}, as one could not be read for a while: the younger one is unsubscribed`,
@@ -85,7 +85,7 @@ export class DesiredSubscriptions {
       const existingId = this.#targetIndex.idOf(service, target);
       this.#refuseSharedCallback(config, existingId);
       if (existingId !== undefined) {
-        this.#requestedIds.add(existingId);
+        this.#subscribeCalledIds.add(existingId);
         const { declared = false, orphaned } = registry.get(existingId)?.record ?? {};
         if (orphaned === true) await registry.setDeclared(existingId, declared);
         await registry.apply(existingId, { type: 'retried', overrides, metadata });
@@ -98,7 +98,7 @@ export class DesiredSubscriptions {
         overrides,
         ...(metadata && { metadata }),
       });
-      this.#requestedIds.add(id);
+      this.#subscribeCalledIds.add(id);
       await registry.apply(id, { type: 'wanted' });
       return id;
     });

@@ -16,7 +16,7 @@ export interface ReconcileOptions {
   readonly logger: Logger;
   readonly configOf: (service: string) => DeclaredService | undefined;
   /** Whether `subscribe()` was called for a subscription in this process. */
-  readonly isRequested: (id: string) => boolean;
+  readonly isSubscribeCalled: (id: string) => boolean;
   /** Whether the runtime stops. Then nothing new is started. */
   readonly isClosing: () => boolean;
   /** Whether to unsubscribe subscriptions that the code no longer declares. */
@@ -106,7 +106,7 @@ export async function reconcileStored(options: ReconcileOptions, declared: Reado
 function reconcileOne(
   record: SubscriptionRecord,
   { isDeclared, isOrphan }: { readonly isDeclared: boolean; readonly isOrphan: boolean },
-  { registry, isRequested, pruneDeclared }: ReconcileOptions,
+  { registry, isSubscribeCalled, pruneDeclared }: ReconcileOptions,
 ): Promise<unknown> | undefined {
   const { id, stoppedBecause, desired } = record;
   const isUpToDate = record.declared === isDeclared && (record.orphaned ?? false) === isOrphan;
@@ -116,7 +116,7 @@ function reconcileOne(
   }
   const event =
     isDeclared && stoppedBecause === 'pruned' ? ({ type: 'retried' } as const) : ({ type: 'wanted' } as const);
-  const request = isRequested(id) || !registry.isAffected(id, event) ? undefined : () => registry.apply(id, event);
+  const request = isSubscribeCalled(id) || !registry.isAffected(id, event) ? undefined : () => registry.apply(id, event);
   if (isUpToDate) return request?.();
   return runInOrder(setDeclared(), request);
 }
@@ -127,8 +127,8 @@ async function runInOrder(first: Promise<unknown>, then: (() => Promise<unknown>
 }
 
 /** Whether the code declared a subscription in the past, and `subscribe()` has not been called for it since. */
-function isOrphaned({ id, declared, orphaned }: SubscriptionRecord, { isRequested }: ReconcileOptions): boolean {
-  return !isRequested(id) && (declared || orphaned === true);
+function isOrphaned({ id, declared, orphaned }: SubscriptionRecord, { isSubscribeCalled }: ReconcileOptions): boolean {
+  return !isSubscribeCalled(id) && (declared || orphaned === true);
 }
 
 function isInUse({ desired, grants }: SubscriptionRecord): boolean {

@@ -4,14 +4,14 @@ import type { Engine } from '../engine/engine.js';
 import { WebSubError } from '../errors.js';
 import { hubClient } from '../hub/hub-client.js';
 import { OriginRateLimits } from '../hub/pacing/origin-rate-limits.js';
-import { OriginLimiter } from '../hub/pacing/origin-concurrency-limiter.js';
+import { OriginConcurrencyLimiter } from '../hub/pacing/origin-concurrency-limiter.js';
 import { configuredSecrets } from '../hub/request/request-headers.js';
 import { WithheldCredentials } from '../hub/redaction/withheld-credentials.js';
 import { callbackApp, type CallbackApp } from '../http/app.js';
 import type { CallbackService } from '../http/callback-context.js';
 import { InFlightBytes } from '../http/body/in-flight-bytes.js';
 import { NoticeThrottle, RecentAnswers } from '../http/intent/recent-answers.js';
-import { Rejections } from '../http/content/signature-rejections.js';
+import { SignatureRejections } from '../http/content/signature-rejections.js';
 import { UnknownCallbacks } from '../http/unknown-callbacks.js';
 import type { Logger } from '../logger.js';
 import type { RecordStore } from '../store/record-store.js';
@@ -95,7 +95,7 @@ export class Core {
       contentSinkOf: (record) => this.pipeline.contentSinkOf(record),
       signal,
     });
-    const pacing = new OriginLimiter(options.security.hubConcurrency, this.#abort.signal);
+    const pacing = new OriginConcurrencyLimiter(options.security.hubConcurrency, this.#abort.signal);
     const effects: Omit<EffectOptions, 'pipeline'> = {
       requests,
       backgroundTasks: this.backgroundTasks,
@@ -140,7 +140,7 @@ export class Core {
       maxBodyBytes: options.security.maxBodyBytes,
       storeTimeoutMs: options.security.storeTimeoutMs,
       signal: this.#abort.signal,
-      targetOf: serviceOf,
+      serviceOf: serviceOf,
       services: () => [...this.#services.keys()],
     });
     // Every request to a hub adds a listener, and there may be many.
@@ -148,8 +148,8 @@ export class Core {
     const { maxBodyBytes, bodyTimeoutMs } = options.security;
     const limits = { maxBodyBytes, bodyTimeoutMs, inFlight: new InFlightBytes(options.security) };
     const { registry, hooks } = this;
-    const { delivery, refusedContent } = this.pipeline;
-    const rejections = new Rejections({ registry, hooks, logger, now });
+    const { delivery, overloadRecovery } = this.pipeline;
+    const rejections = new SignatureRejections({ registry, hooks, logger, now });
     const isClosed = (): boolean => this.#isClosed;
     this.app = callbackApp(
       {
@@ -159,7 +159,7 @@ export class Core {
         logger,
         limits,
         rejections,
-        refusedContent,
+        overloadRecovery: overloadRecovery,
         unknownCallbacks: new UnknownCallbacks(logger, now),
         now,
         serviceOf,

@@ -1,7 +1,7 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { Delivery } from '../../src/delivery/delivery.js';
 import type { DeliveryOptions } from '../../src/delivery/delivery-options.js';
-import type { DeliveryTarget } from '../../src/delivery/delivery-service.js';
+import type { DeliveryService } from '../../src/delivery/delivery-service.js';
 import { SubscriptionDeletedError } from '../../src/errors.js';
 import { type HookPayload, subscriberHooks } from '../../src/delivery/hook-payloads.js';
 import type { EventHandler } from '../../src/delivery/handler/handlers.js';
@@ -24,7 +24,7 @@ function setUp(
   let isFailing = false;
   const hooks = subscriberHooks(world.logger);
   const calls: string[] = [];
-  const target: DeliveryTarget = {
+  const target: DeliveryService = {
     name: 'news',
     handlers: { onEventNotification },
     delivery: {
@@ -70,7 +70,7 @@ function setUp(
     logger: world.logger,
     now: () => world.now,
     readEvent: async () => undefined,
-    targetOf: () => (isDeclared ? target : undefined),
+    serviceOf: () => (isDeclared ? target : undefined),
     fetchPingContent: async () => new Error('nothing is to be fetched'),
     subscriptionOf: (id) => (id === subscription.record.id ? subscription : undefined),
     onDeleted: async () => {

@@ -1,5 +1,12 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { defineSubscriber, InternalHubError, SubscriptionDeniedError, type SubscriberHandlers, type SubscriberRuntime, type SubscriberServiceConfig } from 'websub-subscriber';
+import {
+  defineSubscriber,
+  InternalHubError,
+  SubscriptionDeniedError,
+  type SubscriberHandlers,
+  type SubscriberRuntime,
+  type SubscriberServiceConfig,
+} from 'websub-subscriber';
 import { TestHub, type HubFaults, type HubSubscription, type ReceivedRequest } from 'websub-subscriber/testing';
 import { fieldsOf, SECRET, signedPost, subscribed } from '../kit/subscribed.js';
 import { exchange, request } from '../kit/wire.js';

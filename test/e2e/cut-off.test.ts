@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import type { SubscriberRuntime } from 'websub-subscriber';
 import {
-  onlySubscription,
+  subscriptionIfAny,
   runWithCrashAt,
   type Outcome,
   type Environment,
@@ -12,7 +12,7 @@ import {
 } from '../kit/crash-scenario.js';
 import { DAY_MS } from '../kit/durations.js';
 
-const idOf = async (runtime: SubscriberRuntime): Promise<string> => (await onlySubscription(runtime))?.id ?? '';
+const idOf = async (runtime: SubscriberRuntime): Promise<string> => (await subscriptionIfAny(runtime))?.id ?? '';
 const unsubscribe: UserCall = async (runtime) => runtime.unsubscribe(await idOf(runtime));
 const retry: UserCall = async (runtime) => runtime.retry(await idOf(runtime));
 const renew: UserCall = async (runtime) => runtime.renew(await idOf(runtime));

@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { defineSubscriber, SubscriptionDeletedError } from 'websub-subscriber';
 import { TestHub } from 'websub-subscriber/testing';

@@ -11,8 +11,6 @@ import {
   SubscriptionInitiationError,
   WebSubError,
   type HookPayload,
-  type SubscriberRuntime,
-  type Subscription,
 } from 'websub-subscriber';
 import { TestHub } from 'websub-subscriber/testing';
 import { stubName } from '../kit/set-up/names.js';
@@ -21,14 +19,9 @@ import { unusedPort } from '../kit/ports.js';
 import { failureOf } from '../kit/failure-of.js';
 import { recordingService } from '../kit/recording-service.js';
 import { until } from '../kit/until.js';
+import { onlySubscription } from '../kit/only-subscription.js';
 
 const QUIET = { port: 0, store: 'memory', logger: false, handleSignals: false } as const;
-
-async function onlySubscription(runtime: SubscriberRuntime): Promise<Subscription> {
-  const [first, ...others] = await runtime.subscriptions.find();
-  if (first === undefined || others.length > 0) throw new Error(`there are ${others.length + 1}, or none`);
-  return first;
-}
 
 function subscribeCount(hub: TestHub): number {
   return hub.requests.filter(({ method }) => method === 'POST').length;

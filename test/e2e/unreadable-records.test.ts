@@ -30,7 +30,7 @@ const rowOf = (text: string): string => JSON.stringify({ value: text });
 it.each([
   ['of a newer version', (row: string) => row.replace('\\"v\\":2,', '\\"v\\":99,'), /version 99, written by a newer/],
   ['of no version', (row: string) => row.replace('\\"v\\":2,', ''), /is corrupt: it is not a versioned record/],
-  ['that is cut off', () => rowOf('{"v":2,"data":{"record":{"id":"'), /could not be read in a Keyv over FailingRows/],
+  ['that is cut off', () => rowOf('{"v":2,"data":{"record":{"id":"'), /could not be read in a Keyv over FaultyStore/],
   ['that is no record', () => rowOf('null'), /is corrupt: it is not a versioned record/],
   ['that is something else', () => rowOf('{"v":2,"data":{"stats":{}}}'), /does not hold a subscription/],
 ] as const)(

@@ -215,7 +215,7 @@ async function passUntilReached(
   { process, runtime }: Running,
 ): Promise<void> {
   const isReached = async (): Promise<boolean> => {
-    const subscription = runtime && (await onlySubscription(runtime));
+    const subscription = runtime && (await subscriptionIfAny(runtime));
     if (subscription === undefined) return true;
     const isWanted = subscription.desired === 'subscribed';
     const areGrantsFinal = subscription.grants.every(
@@ -238,14 +238,15 @@ async function settled({ hub, other }: Environment): Promise<void> {
   }
 }
 
-export async function onlySubscription(runtime: SubscriberRuntime): Promise<Subscription | undefined> {
+/** The only subscription. Undefined after it was pruned, unlike `onlySubscription()`, which rejects. */
+export async function subscriptionIfAny(runtime: SubscriberRuntime): Promise<Subscription | undefined> {
   const [subscription, ...others] = await runtime.subscriptions.find();
   if (others.length > 0) throw new Error(`there are ${others.length + 1} subscriptions`);
   return subscription;
 }
 
 async function stateOf(environment: Environment, runtime: SubscriberRuntime, since: number) {
-  const { desired = 'unsubscribed', grants = [], nextAttemptAt } = (await onlySubscription(runtime)) ?? {};
+  const { desired = 'unsubscribed', grants = [], nextAttemptAt } = (await subscriptionIfAny(runtime)) ?? {};
   const isSatisfied = grants.some(({ state }) => state === 'active') && nextAttemptAt === undefined;
   const isFinal = ({ state, verifiedAt }: Grant): boolean =>
     state === 'active' || state === 'unsubscribed' || (isSatisfied && state === 'failed' && verifiedAt === undefined);

@@ -19,7 +19,7 @@ async function setUp(records: readonly SubscriptionRecord[], targets: readonly s
     targetIndex,
     logger: recordingLogger(),
     configOf: (name) => (name === 'News' ? config : undefined),
-    isRequested: () => false,
+    isSubscribeCalled: () => false,
     isClosing: () => false,
     pruneDeclared: true,
   };

@@ -4,7 +4,7 @@ import type { Logger } from '../../logger.js';
 import { mapAwaitable, type Awaitable } from '../message/awaitable.js';
 import type { ClaimedEntries } from './claimed-entries.js';
 import type { DeliveryAnswer } from '../delivery-answer.js';
-import type { DeliveryTarget } from '../delivery-service.js';
+import type { DeliveryService } from '../delivery-service.js';
 import type { StoredRun } from '../handler/handler-run.js';
 import type { UndecidedEvent } from '../inbox/event-writer.js';
 import { deliverAfterParsing, type PendingDelivery } from './deliver-after-parsing.js';
@@ -24,7 +24,7 @@ export interface DeduplicatorOptions {
   >;
   readonly claimedEntries: Pick<ClaimedEntries, 'claimableBy' | 'release'>;
   readonly logger: Logger;
-  readonly targetOf: (service: string) => DeliveryTarget | undefined;
+  readonly serviceOf: (service: string) => DeliveryService | undefined;
 }
 
 /**
@@ -55,7 +55,7 @@ export class Deduplicator {
    * Dispatches an event unless it is a duplicate. A duplicate of processed content is acknowledged. A duplicate of
    * content in progress gets the answer of the first delivery.
    */
-  deliver(target: DeliveryTarget, context: EventContext, delivery: PendingDelivery): Promise<DeliveryAnswer> {
+  deliver(target: DeliveryService, context: EventContext, delivery: PendingDelivery): Promise<DeliveryAnswer> {
     const dedupeKeys = trackedKeysOf(target.delivery, context.event);
     if (
       !(dedupeKeys instanceof Promise) &&
@@ -72,7 +72,7 @@ export class Deduplicator {
   }
 
   /** Whether to record a handler's success: the service tracks keys, or the handler has read the entries. */
-  shouldRecord({ delivery }: DeliveryTarget, event: ContentDistributionMessage): boolean {
+  shouldRecord({ delivery }: DeliveryService, event: ContentDistributionMessage): boolean {
     return isTracked(delivery) || dedupeKeysOfReadEntries(event) !== undefined;
   }
 
@@ -169,7 +169,7 @@ export class Deduplicator {
   }
 
   async #decide(
-    { delivery }: DeliveryTarget,
+    { delivery }: DeliveryService,
     context: EventContext,
     dispatch: () => PendingAnswer,
     onStarted?: () => void,
@@ -194,7 +194,7 @@ export class Deduplicator {
    * Decides about an event whose hub already has its 2xx. The inbox dispatches it from the store unless it is a
    * duplicate.
    */
-  async #decideStored({ delivery }: DeliveryTarget, context: EventContext, undecided: UndecidedEvent): Promise<void> {
+  async #decideStored({ delivery }: DeliveryService, context: EventContext, undecided: UndecidedEvent): Promise<void> {
     const { dedupeKeys = [] } = context;
     const duplicate = await this.#lookUp(delivery, dedupeKeys);
     const accept = async (): Promise<void> => {
@@ -220,7 +220,7 @@ export class Deduplicator {
   }
 
   #lookUp(
-    delivery: DeliveryTarget['delivery'],
+    delivery: DeliveryService['delivery'],
     dedupeKeys: readonly DedupeKey[],
   ): Awaitable<DuplicateAnswer | undefined> {
     return this.#options.processedLog.answerToDuplicate(
@@ -278,7 +278,7 @@ export class Deduplicator {
   #trackedKeysOf(context: EventContext, entries?: readonly DedupeKey[]): Awaitable<readonly DedupeKey[]> {
     const { subscription, event, dedupeKeys } = context;
     if (dedupeKeys !== undefined) return dedupeKeys;
-    const delivery = this.#options.targetOf(subscription.record.service)?.delivery;
+    const delivery = this.#options.serviceOf(subscription.record.service)?.delivery;
     return delivery !== undefined && isTracked(delivery) ? trackedKeysOf(delivery, event, entries) : [];
   }
 }

@@ -38,7 +38,7 @@ export class ProcessedLog {
   }
 
   /** Whether it has dropped keys of entries that feeds may still contain. */
-  get isFull(): boolean {
+  get hasOverflowed(): boolean {
     return this.#processed.isFull;
   }
 

@@ -6,7 +6,7 @@ import type { StoredSubscription } from '../../subscription/registry/registry.js
 import { isEnabled } from '../../subscription/machine/state.js';
 import { retryWaitMs, TOPIC_BUSY_MS, TOPIC_FETCH } from '../../subscription/retry-policy.js';
 import type { CheckedDeliveryConfig } from '../delivery-config.js';
-import type { DeliveryTarget } from '../delivery-service.js';
+import type { DeliveryService } from '../delivery-service.js';
 import type { FetchingOptions } from './fetching-options.js';
 import { earliestRetryAt } from './publisher-retry-after-error.js';
 import type { StoredEvent } from '../inbox/stored-event.js';
@@ -78,7 +78,7 @@ export class CatchUp {
   /** Notes the entries of an event that is dispatched now. It may no longer wait when the topic is fetched. */
   onEventRun(event: StoredEvent): void {
     const { subscriptionId, service } = event.meta;
-    const delivery = this.#gaps.has(subscriptionId) ? this.#options.targetOf(service)?.delivery : undefined;
+    const delivery = this.#gaps.has(subscriptionId) ? this.#options.serviceOf(service)?.delivery : undefined;
     if (delivery !== undefined && !tracksEntries(delivery)) this.#waitingEntriesOf(subscriptionId).add(event);
   }
 
@@ -99,11 +99,11 @@ export class CatchUp {
   }
 
   async #run(id: string): Promise<void> {
-    const { subscriptionOf, targetOf, isClosing } = this.#options;
+    const { subscriptionOf, serviceOf, isClosing } = this.#options;
     const gap = this.#gaps.get(id);
     if (gap === undefined || isClosing()) return;
     const subscription = subscriptionOf(id);
-    const target = subscription && targetOf(subscription.record.service);
+    const target = subscription && serviceOf(subscription.record.service);
     const grant = subscription && readableGrant(subscription.record);
     const isWanted = target?.delivery.catchUp === true && subscription !== undefined && isEnabled(subscription.record);
     if (!isWanted || grant === undefined || !isFetchable(grant.topic)) {
@@ -116,7 +116,7 @@ export class CatchUp {
     if (run === 'skipped') await this.#skip(id, gap);
   }
 
-  async #fetch(gap: Gap, target: DeliveryTarget, subscription: StoredSubscription, grant: GrantRecord): Promise<void> {
+  async #fetch(gap: Gap, target: DeliveryService, subscription: StoredSubscription, grant: GrantRecord): Promise<void> {
     const { now, reader, logger, apply } = this.#options;
     const { id, fetched } = subscription.record;
     const { topic } = grant;
@@ -145,7 +145,7 @@ export class CatchUp {
   }
 
   /** Resolves to true when all new entries are stored and no entry in progress can still fail. */
-  async #enqueueNew(gap: Gap, target: DeliveryTarget, fetched: FetchedTopic): Promise<boolean> {
+  async #enqueueNew(gap: Gap, target: DeliveryService, fetched: FetchedTopic): Promise<boolean> {
     const { id } = fetched.subscription.record;
     const entries = await topicEntries(fetched.content, { subscriptionId: id });
     return this.#options.delivery.runExclusive(id, () => this.#enqueueNewExclusive(gap, target, fetched, entries));
@@ -153,7 +153,7 @@ export class CatchUp {
 
   async #enqueueNewExclusive(
     { since }: Gap,
-    target: DeliveryTarget,
+    target: DeliveryService,
     { subscription, grant, content }: FetchedTopic,
     entries: readonly TopicEntry[],
   ): Promise<boolean> {

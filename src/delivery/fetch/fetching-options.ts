@@ -1,9 +1,9 @@
 import type { Engine } from '../../engine/engine.js';
 import type { Logger } from '../../logger.js';
-import type { SubscriptionEvent } from '../../subscription/machine/transition-types.js';
+import type { TransitionInput } from '../../subscription/machine/transition-types.js';
 import type { StoredSubscription } from '../../subscription/registry/registry.js';
 import type { Delivery } from '../delivery.js';
-import type { DeliveryTarget } from '../delivery-service.js';
+import type { DeliveryService } from '../delivery-service.js';
 import type { TopicCrashGuard } from '../crash-guard/topic-crash-guard.js';
 import type { ProcessedLog } from '../dedupe/processed-log.js';
 import type { TopicReader } from './topic-reader.js';
@@ -19,12 +19,12 @@ export interface FetchingOptions {
   readonly reader: Pick<TopicReader, 'read'>;
   readonly processedLog: Pick<
     ProcessedLog,
-    'isMissing' | 'isMissingOrBaseline' | 'isUnknown' | 'isUncertain' | 'isFull' | 'touch' | 'markBaseline'
+    'isMissing' | 'isMissingOrBaseline' | 'isUnknown' | 'isUncertain' | 'hasOverflowed' | 'touch' | 'markBaseline'
   >;
   readonly delivery: Pick<Delivery, 'enqueueFetched' | 'runExclusive'>;
-  readonly targetOf: (service: string) => DeliveryTarget | undefined;
+  readonly serviceOf: (service: string) => DeliveryService | undefined;
   readonly subscriptionOf: (subscriptionId: string) => StoredSubscription | undefined;
-  readonly apply: (subscriptionId: string, event: SubscriptionEvent) => Promise<unknown>;
+  readonly apply: (subscriptionId: string, event: TransitionInput) => Promise<unknown>;
   /** Starts background work once the current work with the same key has ended. */
   readonly startTask: (key: string, work: () => Promise<void>, failed: string) => void;
   readonly crashGuard: Pick<TopicCrashGuard, 'run'>;

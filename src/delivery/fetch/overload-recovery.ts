@@ -1,9 +1,9 @@
 import type { Engine, Timetable } from '../../engine/engine.js';
 import type { Logger } from '../../logger.js';
-import type { SubscriptionEvent } from '../../subscription/machine/transition-types.js';
+import type { TransitionInput } from '../../subscription/machine/transition-types.js';
 import type { CallbackMatch, StoredSubscription } from '../../subscription/registry/registry.js';
 import { STORE_RETRY_MS } from '../../subscription/retry-policy.js';
-import type { DeliveryTarget } from '../delivery-service.js';
+import type { DeliveryService } from '../delivery-service.js';
 import { Throttle } from '../throttle.js';
 
 /** Milliseconds between checks for free room in the inbox. */
@@ -12,8 +12,8 @@ const CHECK_INTERVAL_MS = 10_000;
 /** Milliseconds over which fetches and renewals are spread once the inbox has room. */
 const SPREAD_MS = 600_000;
 
-/** Dependencies of {@link RefusedContent}. */
-export interface RefusedContentOptions {
+/** Dependencies of {@link OverloadRecovery}. */
+export interface OverloadRecoveryOptions {
   readonly engine: Pick<Engine, 'timetable' | 'onClockSetBack'>;
   readonly logger: Logger;
   /** Epoch milliseconds. */
@@ -21,9 +21,9 @@ export interface RefusedContentOptions {
   /** From 0 to 1. */
   readonly random: () => number;
   readonly subscriptionOf: (subscriptionId: string) => StoredSubscription | undefined;
-  readonly targetOf: (service: string) => DeliveryTarget | undefined;
-  readonly isFull: (target: DeliveryTarget) => boolean;
-  readonly apply: (subscriptionId: string, event: SubscriptionEvent) => Promise<unknown>;
+  readonly serviceOf: (service: string) => DeliveryService | undefined;
+  readonly isFull: (target: DeliveryService) => boolean;
+  readonly apply: (subscriptionId: string, event: TransitionInput) => Promise<unknown>;
   /** Fetches a topic now, for content missed since then. Times are epoch milliseconds. */
   readonly catchUp: (subscriptionId: string, since: number) => void;
   /** Whether the runtime is stopping. No new work starts then. */
@@ -50,14 +50,14 @@ interface Refusal {
  *
  * Quirk(PuSHPress, websub.rocks): end the subscription at the first answer other than 2xx. We renew it.
  */
-export class RefusedContent {
-  readonly #options: RefusedContentOptions;
+export class OverloadRecovery {
+  readonly #options: OverloadRecoveryOptions;
   readonly #due: Timetable;
   readonly #refusals = new Map<string, Refusal>();
   readonly #logThrottle = new Throttle();
   readonly #unreadThrottle = new Throttle();
 
-  constructor(options: RefusedContentOptions) {
+  constructor(options: OverloadRecoveryOptions) {
     this.#options = options;
     const { engine, now } = options;
     this.#due = engine.timetable((id) => void this.#check(id));
@@ -95,8 +95,8 @@ export class RefusedContent {
   }
 
   #start({ record: { id, service } }: StoredSubscription): void {
-    const { now, targetOf } = this.#options;
-    const isStored = targetOf(service)?.delivery.catchUp !== true;
+    const { now, serviceOf } = this.#options;
+    const isStored = serviceOf(service)?.delivery.catchUp !== true;
     const refusal: Refusal = { since: now(), isStored, isScheduled: false };
     this.#refusals.set(id, refusal);
     this.#due.set(id, now() + CHECK_INTERVAL_MS);
@@ -105,11 +105,11 @@ export class RefusedContent {
 
   /** Called when a timer is due. First checks for room, then waits a random time, then fetches and renews. */
   async #check(id: string): Promise<void> {
-    const { now, random, subscriptionOf, targetOf, isFull, isClosing } = this.#options;
+    const { now, random, subscriptionOf, serviceOf, isFull, isClosing } = this.#options;
     const refusal = this.#refusals.get(id);
     if (refusal === undefined || isClosing()) return;
     const subscription = subscriptionOf(id);
-    const target = subscription && targetOf(subscription.record.service);
+    const target = subscription && serviceOf(subscription.record.service);
     if (target === undefined) {
       this.#refusals.delete(id);
     } else if (isFull(target)) {

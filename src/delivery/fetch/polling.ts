@@ -7,7 +7,7 @@ import type { StoredSubscription } from '../../subscription/registry/registry.js
 import { grantSnapshot, subscriptionSnapshot } from '../../subscription/record/snapshot-of.js';
 import { isEnabled, isWorking } from '../../subscription/machine/state.js';
 import { halfJitterWaitMs, TOPIC_BUSY_MS, TOPIC_FETCH } from '../../subscription/retry-policy.js';
-import type { DeliveryTarget } from '../delivery-service.js';
+import type { DeliveryService } from '../delivery-service.js';
 import type { FetchingOptions } from './fetching-options.js';
 import { earliestRetryAt } from './publisher-retry-after-error.js';
 import type { SubscriberHooks } from '../hook-payloads.js';
@@ -22,7 +22,7 @@ import { isFetchable, readableGrant } from './topic-reader.js';
 const MAX_GRACE_MS = 300_000;
 
 /** Minimum milliseconds between two renewals because of a silent hub. */
-const RESUBSCRIBE_INTERVAL_MS = 3_600_000;
+const SILENT_RENEWAL_INTERVAL_MS = 3_600_000;
 
 /** Age at which the time of the last poll is stored again, in milliseconds. */
 const RECORD_INTERVAL_MS = 86_400_000;
@@ -38,7 +38,7 @@ export interface PollingOptions extends FetchingOptions {
 /** A subscription that is polled. */
 interface PolledTopic {
   readonly subscription: StoredSubscription;
-  readonly target: DeliveryTarget;
+  readonly target: DeliveryService;
   readonly grant: GrantRecord;
 }
 
@@ -51,7 +51,7 @@ export class Polling {
   readonly #due: Timetable;
   /** When missing entries were first noticed, by subscription id and entry key. Epoch milliseconds. */
   readonly #missing = new Map<string, ReadonlyMap<string, number>>();
-  readonly #resubscribedAt = new Map<string, number>();
+  readonly #renewedAt = new Map<string, number>();
   /** Consecutive failed polls, by subscription id. */
   readonly #failures = new Map<string, number>();
 
@@ -70,22 +70,22 @@ export class Polling {
    * immediate, otherwise at a random time within the interval.
    */
   schedule({ id, service, fetched }: SubscriptionRecord): void {
-    const { targetOf, now, random } = this.#options;
-    const intervalMs = (targetOf(service)?.delivery.pollSeconds ?? 0) * 1000;
+    const { serviceOf, now, random } = this.#options;
+    const intervalMs = (serviceOf(service)?.delivery.pollSeconds ?? 0) * 1000;
     if (intervalMs === 0 || this.#due.has(id)) return;
     this.#due.set(id, now() + (fetched?.polledAt === undefined ? 0 : Math.floor(random() * intervalMs)));
   }
 
   /** Whether a subscription will be polled and has not been yet. */
   isFirstPollPending({ service, fetched }: SubscriptionRecord): boolean {
-    const pollSeconds = this.#options.targetOf(service)?.delivery.pollSeconds ?? 0;
+    const pollSeconds = this.#options.serviceOf(service)?.delivery.pollSeconds ?? 0;
     return pollSeconds > 0 && fetched?.polledAt === undefined;
   }
 
   async #run(id: string): Promise<void> {
-    const { subscriptionOf, targetOf, isCatchingUp, isClosing, now, random, logger } = this.#options;
+    const { subscriptionOf, serviceOf, isCatchingUp, isClosing, now, random, logger } = this.#options;
     const subscription = subscriptionOf(id);
-    const target = subscription && targetOf(subscription.record.service);
+    const target = subscription && serviceOf(subscription.record.service);
     if (subscription === undefined || target === undefined || isClosing() || !isEnabled(subscription.record))
       return this.#end(id);
     const intervalMs = target.delivery.pollSeconds * 1000;
@@ -155,7 +155,7 @@ export class Polling {
     const { fetched } = polled.subscription.record;
     const missing = await filterInSlices(entries, (each) => this.#isMissing(each, fetched));
     await processedLog.touch(entries.map(({ dedupeKey }) => dedupeKey));
-    const watchedSince = this.#watchedSince(polled.target, fetched);
+    const watchedSince = this.#baselineBefore(polled.target, fetched);
     // Entries from before the first poll are not new. An undated entry may have appeared since the last poll.
     const isBaseline = ({ at = Infinity }: TopicEntry): boolean =>
       watchedSince === Infinity || at < (watchedSince ?? -Infinity);
@@ -217,10 +217,10 @@ export class Polling {
       at: new Date(now()),
     }));
     await apply(record.id, { type: 'hub-silent', grantId: grant.id });
-    const elapsedMs = now() - (this.#resubscribedAt.get(record.id) ?? -Infinity);
+    const elapsedMs = now() - (this.#renewedAt.get(record.id) ?? -Infinity);
     // A negative difference means that the clock was set back.
-    if (elapsedMs >= 0 && elapsedMs < RESUBSCRIBE_INTERVAL_MS) return;
-    this.#resubscribedAt.set(record.id, now());
+    if (elapsedMs >= 0 && elapsedMs < SILENT_RENEWAL_INTERVAL_MS) return;
+    this.#renewedAt.set(record.id, now());
     await apply(record.id, { type: 'renewal-wanted', isOwed: true });
   }
 
@@ -228,7 +228,7 @@ export class Polling {
     const { processedLog } = this.#options;
     // A full log has forgotten old entries. Those do not count as missing.
     const isForgotten =
-      processedLog.isFull && at !== undefined && at < (fetched?.polledAt ?? 0) - 2 * RECORD_INTERVAL_MS;
+      processedLog.hasOverflowed && at !== undefined && at < (fetched?.polledAt ?? 0) - 2 * RECORD_INTERVAL_MS;
     return !isForgotten && processedLog.isMissing(dedupeKey);
   }
 
@@ -236,7 +236,7 @@ export class Polling {
    * The time before which missing entries are old. Infinity at the first poll. After a long pause it is the last
    * poll, because hubs have delivered entries that nobody recorded. Undefined if every missing entry is new.
    */
-  #watchedSince({ delivery }: DeliveryTarget, fetched: FetchedRecord | undefined): number | undefined {
+  #baselineBefore({ delivery }: DeliveryService, fetched: FetchedRecord | undefined): number | undefined {
     const { polledAt = Infinity } = fetched ?? {};
     const memoryMs = Math.max(2 * RECORD_INTERVAL_MS, 3000 * delivery.pollSeconds);
     return polledAt < this.#options.now() - memoryMs || polledAt === Infinity ? polledAt : undefined;
@@ -251,13 +251,13 @@ export class Polling {
 
   #end(id: string): void {
     this.#missing.delete(id);
-    this.#resubscribedAt.delete(id);
+    this.#renewedAt.delete(id);
     this.#failures.delete(id);
     this.#options.discoveredTopics.drop(id);
   }
 }
 
-function graceMs({ delivery }: DeliveryTarget): number {
+function graceMs({ delivery }: DeliveryService): number {
   return Math.min(MAX_GRACE_MS, delivery.pollSeconds * 1000);
 }
 

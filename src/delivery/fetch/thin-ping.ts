@@ -1,8 +1,8 @@
-import type { DeliveryTarget } from '../delivery-service.js';
+import type { DeliveryService } from '../delivery-service.js';
 import type { EventContext } from '../event-context.js';
 import { isFetchable } from './topic-reader.js';
 
 /** True for a notification without content whose topic must be fetched; otherwise undefined. */
-export function isThinPing({ delivery }: DeliveryTarget, { grant, event }: EventContext): true | undefined {
+export function isThinPing({ delivery }: DeliveryService, { grant, event }: EventContext): true | undefined {
   return delivery.fetchThinPings && event.bytes().byteLength === 0 && isFetchable(grant.topic) ? true : undefined;
 }

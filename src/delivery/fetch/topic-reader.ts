@@ -1,10 +1,10 @@
 import { fetchTopic, type TopicContent, type Validators } from '../../hub/discovery/fetch-topic.js';
-import type { OriginLimiter } from '../../hub/pacing/origin-concurrency-limiter.js';
+import type { OriginConcurrencyLimiter } from '../../hub/pacing/origin-concurrency-limiter.js';
 import type { WithheldCredentials } from '../../hub/redaction/withheld-credentials.js';
 import { withDebugLog } from '../../hub/outbound-log.js';
 import type { Logger } from '../../logger.js';
 import { isSameTopic } from '../../protocol/hub-query.js';
-import type { SubscriptionEvent } from '../../subscription/machine/transition-types.js';
+import type { TransitionInput } from '../../subscription/machine/transition-types.js';
 import { publisherRetryAt, publisherRetryAfterOf } from '../../subscription/machine/rules/publisher-retry-after.js';
 import type { GrantRecord, SubscriptionRecord } from '../../subscription/record/record.js';
 import type { StoredSubscription } from '../../subscription/registry/registry.js';
@@ -18,10 +18,10 @@ import { isFeed, isHtml, isUnreadable } from './readable-topic.js';
 /** Dependencies of {@link TopicReader}. */
 export interface TopicReaderOptions {
   /** Request slots by origin (PROTOCOL L5). */
-  readonly pacing: Pick<OriginLimiter, 'run'>;
+  readonly pacing: Pick<OriginConcurrencyLimiter, 'run'>;
   readonly requestPolicyOf: (service: string) => RequestPolicy | undefined;
   readonly subscriptionOf: (subscriptionId: string) => StoredSubscription | undefined;
-  readonly apply: (subscriptionId: string, event: SubscriptionEvent) => Promise<unknown>;
+  readonly apply: (subscriptionId: string, event: TransitionInput) => Promise<unknown>;
   readonly logger: Logger;
   /** Epoch milliseconds. */
   readonly now: () => number;

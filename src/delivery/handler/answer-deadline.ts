@@ -1,4 +1,4 @@
-import type { DeliveryTarget } from '../delivery-service.js';
+import type { DeliveryService } from '../delivery-service.js';
 import type { EventContext } from '../event-context.js';
 
 /**
@@ -62,7 +62,7 @@ export interface AnswerDeadlineOptions extends Pick<AnswerTimeLimits, 'storeTime
  */
 export function answerDeadlineOf(
   { now, storeTimeoutMs }: AnswerDeadlineOptions,
-  { delivery }: DeliveryTarget,
+  { delivery }: DeliveryService,
   { meta }: EventContext,
   elapsedMs: number,
 ): AnswerDeadline {

@@ -1,6 +1,6 @@
 import type { Logger } from '../../logger.js';
 import { ACKNOWLEDGED, INBOX_FULL, STORE_FAILED, type DeliveryAnswer } from '../delivery-answer.js';
-import type { DeliveryTarget } from '../delivery-service.js';
+import type { DeliveryService } from '../delivery-service.js';
 import type { Inbox } from './inbox.js';
 import type { EventContext } from '../event-context.js';
 import type { DedupeKey } from '../dedupe/dedupe-key.js';
@@ -51,14 +51,14 @@ export class EventWriter {
   }
 
   /** Whether the service's inbox is full. */
-  isFull({ name, delivery }: DeliveryTarget): boolean {
+  isFull({ name, delivery }: DeliveryService): boolean {
     const { events, bytes } = this.#options.inbox.loadOf(name);
     return events >= delivery.maxPending || bytes >= delivery.maxPendingBytes;
   }
 
   /** Acknowledges the event once it is stored. The inbox then runs its handler. */
   async enqueue(
-    target: DeliveryTarget,
+    target: DeliveryService,
     context: EventContext,
     { isPing, timeoutMs }: EnqueueOptions = {},
   ): Promise<DeliveryAnswer> {
@@ -69,7 +69,7 @@ export class EventWriter {
 
   /** Stores an event before it is known whether it is a duplicate, and acknowledges it. */
   async storeUndecided(
-    target: DeliveryTarget,
+    target: DeliveryService,
     context: EventContext,
     { timeoutMs, onAccept }: UndecidedOptions,
   ): Promise<UndecidedWrite> {

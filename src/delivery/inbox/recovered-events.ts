@@ -1,4 +1,4 @@
-import type { DeliveryTarget } from '../delivery-service.js';
+import type { DeliveryService } from '../delivery-service.js';
 import { closeEvent, type ContentDistributionMessage } from '../message/message.js';
 import type { Deduplicator } from '../dedupe/deduplicator.js';
 import type { EventFactory } from '../message/event-factory.js';
@@ -9,7 +9,7 @@ import type { StoredEvent } from './stored-event.js';
 
 /** Dependencies of {@link RecoveredEvents}. */
 export interface RecoveredEventsOptions extends ReportOptions {
-  readonly targetOf: (service: string) => DeliveryTarget | undefined;
+  readonly serviceOf: (service: string) => DeliveryService | undefined;
   /** Reads an event from the store; undefined if it no longer exists. */
   readonly readEvent: (id: string) => Promise<StoredEvent | undefined>;
 }
@@ -29,7 +29,7 @@ export class RecoveredEvents {
   /** Registers a waiting event or dead letter of a previous process, so that its duplicates are dropped. */
   add(stored: StoredEvent): void {
     const { id, service, subscriptionId, dedupeKeys } = stored.meta;
-    const target = this.#options.targetOf(service);
+    const target = this.#options.serviceOf(service);
     if (target === undefined || !isTracked(target.delivery)) return;
     const isDead = stored.retry.deadSince !== undefined;
     const contextOf = (event: StoredEvent): EventContext | undefined =>

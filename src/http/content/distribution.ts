@@ -31,7 +31,7 @@ export function answerDistribution(context: CallbackContext, match: ServedMatch,
   const signature = parseSignature(signatureHeader(request), service.signature.algorithms);
   if (!unsigned && 'problem' in signature) {
     log?.setRejected();
-    exchange.answer(() => signatureRejected(context, match, signature));
+    exchange.answer(() => rejectSignature(context, match, signature));
     return;
   }
   if (context.delivery.isFull(service)) {
@@ -50,7 +50,7 @@ export function answerDistribution(context: CallbackContext, match: ServedMatch,
         const isSigned = check?.isValid() === true;
         if (!isSigned && !unsigned) {
           log?.setRejected();
-          return signatureRejected(context, match, signature);
+          return rejectSignature(context, match, signature);
         }
         noteHubActivity(context, match, request, isSigned);
         return acceptContent(context, match, exchange, read.bytes);
@@ -69,9 +69,9 @@ function earlyRefusal({ stored: { record }, grant }: ServedMatch): CallbackAnswe
 }
 
 /** The answer to content while the inbox is full. The body is not read, so the content may be forged. */
-function inboxFull({ refusedContent }: CallbackContext, match: ServedMatch): CallbackAnswer {
+function inboxFull({ overloadRecovery }: CallbackContext, match: ServedMatch): CallbackAnswer {
   const reason = 'too many events wait';
-  refusedContent.onRefusedUnread(match, reason);
+  overloadRecovery.onRefusedUnread(match, reason);
   return unavailable(reason, RETRY_AFTER_SECONDS);
 }
 
@@ -147,8 +147,8 @@ function toCallbackAnswer(context: CallbackContext, match: ServedMatch, answer: 
 }
 
 /** Refuses genuine content for now. Many hubs never retry, so the topic is fetched later (PROTOCOL C7). */
-function unavailableFor({ refusedContent }: CallbackContext, match: ServedMatch, reason: string): CallbackAnswer {
-  refusedContent.onRefused(match, reason);
+function unavailableFor({ overloadRecovery }: CallbackContext, match: ServedMatch, reason: string): CallbackAnswer {
+  overloadRecovery.onRefused(match, reason);
   return unavailable(reason, RETRY_AFTER_SECONDS);
 }
 
@@ -160,11 +160,11 @@ function signatureHeader(request: CallbackRequest): string | undefined {
 }
 
 function unreadBody(context: CallbackContext, match: ServedMatch, problem: BodyProblem): CallbackAnswer {
-  const { logger, limits, refusedContent } = context;
+  const { logger, limits, overloadRecovery } = context;
   const fields = { subscription: match.stored.record.id };
   if (problem === 'failed') {
     const reason = 'the content could not be received now';
-    refusedContent.onRefusedUnread(match, reason);
+    overloadRecovery.onRefusedUnread(match, reason);
     return { ...unavailable(reason, RETRY_AFTER_SECONDS), close: true };
   }
   if (problem === 'too-large') {
@@ -189,7 +189,7 @@ function unreadBody(context: CallbackContext, match: ServedMatch, problem: BodyP
 }
 
 /** The answer to content with a missing or wrong signature. */
-function signatureRejected(
+function rejectSignature(
   { rejections }: CallbackContext,
   match: ServedMatch,
   signature: ParsedSignature,

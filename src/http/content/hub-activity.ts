@@ -2,7 +2,7 @@ import { normalizeUrl } from '../../protocol/hub-query.js';
 import { linksFromHeaders } from '../../protocol/links/link-header.js';
 import type { CallbackMatch, StoredSubscription } from '../../subscription/registry/registry.js';
 import { isHubRecovery } from '../../subscription/machine/steps/on-hub-delivered.js';
-import type { SubscriptionEvent } from '../../subscription/machine/transition-types.js';
+import type { TransitionInput } from '../../subscription/machine/transition-types.js';
 import type { CallbackRequest } from '../callback-request.js';
 import type { CallbackContext, ServedMatch } from '../callback-context.js';
 
@@ -20,7 +20,7 @@ export function noteHubActivity(
 }
 
 /** Applies an event without delaying the answer. If that fails, the next delivery leads to the same event. */
-function applyEvent({ registry, logger }: CallbackContext, { stored }: ServedMatch, event: SubscriptionEvent): void {
+function applyEvent({ registry, logger }: CallbackContext, { stored }: ServedMatch, event: TransitionInput): void {
   const { id } = stored.record;
   registry.apply(id, event).catch((cause: unknown) => {
     logger.error({ subscription: id, err: cause }, 'what a delivery says of its hub could not be noted');

@@ -7,8 +7,8 @@ import { failureOf } from '../../subscription/record/failure.js';
 import type { CallbackMatch, Registry } from '../../subscription/registry/registry.js';
 import { grantSnapshot, subscriptionSnapshot } from '../../subscription/record/snapshot-of.js';
 
-/** Dependencies of {@link Rejections}. */
-export interface RejectionsOptions {
+/** Dependencies of {@link SignatureRejections}. */
+export interface SignatureRejectionsOptions {
   readonly registry: Pick<Registry, 'apply'>;
   readonly hooks: SubscriberHooks;
   readonly logger: Logger;
@@ -22,11 +22,11 @@ export interface RejectionsOptions {
  * Each one is counted and emitted to the hook. One a minute is logged and stored as the subscription's `lastError`, so
  * that a flood costs neither memory nor writes.
  */
-export class Rejections {
-  readonly #options: RejectionsOptions;
+export class SignatureRejections {
+  readonly #options: SignatureRejectionsOptions;
   readonly #throttle = new Throttle();
 
-  constructor(options: RejectionsOptions) {
+  constructor(options: SignatureRejectionsOptions) {
     this.#options = options;
   }
 

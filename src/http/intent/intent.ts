@@ -175,7 +175,7 @@ async function runVerification(
 /** Stores that the hub got its confirmation. If that fails, the request is sent to the hub once more. */
 async function noteAnswered({ registry, logger }: CallbackContext, { stored, grant }: ServedMatch): Promise<void> {
   const { id, grants } = stored.record;
-  if (grants.find((each) => each.id === grant.id)?.unanswered !== true) return;
+  if (grants.find((each) => each.id === grant.id)?.isConfirmationUnsent !== true) return;
   try {
     await registry.apply(id, { type: 'answered', grantId: grant.id });
   } catch (error) {

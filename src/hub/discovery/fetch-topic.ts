@@ -45,7 +45,7 @@ export interface TopicContent {
 }
 
 /** Headers that are dropped: they describe the transferred bytes or the connection, or are for browsers. */
-const TRANSPORT_HEADERS: ReadonlySet<string> = new Set([
+const DROPPED_HEADERS: ReadonlySet<string> = new Set([
   'content-encoding',
   'content-length',
   'transfer-encoding',
@@ -115,7 +115,7 @@ export function topicContent({ url, headers }: Pick<OpenDocument, 'url' | 'heade
   const lastModified = headers.get('last-modified') ?? undefined;
   return {
     url,
-    headers: [...headers].filter(([name]) => !TRANSPORT_HEADERS.has(name)),
+    headers: [...headers].filter(([name]) => !DROPPED_HEADERS.has(name)),
     body,
     validators: { etag, lastModified },
   };

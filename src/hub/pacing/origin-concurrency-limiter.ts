@@ -16,7 +16,7 @@ interface OriginQueue {
  * Limits the work in flight per origin (PROTOCOL L5). More work waits in order; no origin waits for another. An idle
  * origin costs nothing.
  */
-export class OriginLimiter {
+export class OriginConcurrencyLimiter {
   readonly #limit: number;
   readonly #signal: AbortSignal;
   readonly #queues = new Map<string, OriginQueue>();
@@ -28,7 +28,7 @@ export class OriginLimiter {
   constructor(limit: number, signal: AbortSignal) {
     this.#limit = limit;
     this.#signal = signal;
-    signal.addEventListener('abort', () => this.#rejectWaiters());
+    signal.addEventListener('abort', () => this.#dropWaiters());
   }
 
   /** Number of origins with work in flight. */
@@ -64,7 +64,7 @@ export class OriginLimiter {
     if (queue.inFlight === 0) this.#queues.delete(origin);
   }
 
-  #rejectWaiters(): void {
+  #dropWaiters(): void {
     for (const queue of this.#queues.values()) {
       for (let waiter = queue.first; waiter !== undefined; waiter = waiter.next) waiter.resume(false);
       queue.first = undefined;

@@ -28,7 +28,7 @@ export class RateLimitedError extends Error {
 }
 
 /** A subscribe request that is ready to be sent. */
-export interface OutgoingRequest {
+export interface DeferrableRequest {
   readonly subscriptionId: string;
   readonly grantId: string;
   /** End of the lease that the request renews, in epoch milliseconds; undefined if the grant does not work. */
@@ -97,7 +97,7 @@ export class OriginRateLimits {
   }
 
   /** Whether a request would be deferred now. Reserves no slot. */
-  wouldDefer(url: string, request: OutgoingRequest): boolean {
+  wouldDefer(url: string, request: DeferrableRequest): boolean {
     if (this.#limited.size === 0) return false;
     const limited = this.#limitedAt(originOf(url));
     return (
@@ -110,7 +110,7 @@ export class OriginRateLimits {
    *
    * @returns undefined to send it now; else the time of the next attempt, in epoch milliseconds
    */
-  deferUntil(url: string, request: OutgoingRequest): number | undefined {
+  deferUntil(url: string, request: DeferrableRequest): number | undefined {
     if (this.#limited.size === 0) return undefined;
     const limited = this.#limitedAt(originOf(url));
     if (limited === undefined) return undefined;
@@ -131,7 +131,7 @@ export class OriginRateLimits {
   }
 
   /** Time of the slot of an urgent request; Infinity if the request is not urgent. */
-  #slotOf(limited: LimitedOrigin, { grantId, expiresAt = Infinity }: OutgoingRequest): number {
+  #slotOf(limited: LimitedOrigin, { grantId, expiresAt = Infinity }: DeferrableRequest): number {
     if (expiresAt > limited.until) return Infinity;
     return limited.slots.get(grantId) ?? Math.max(this.#options.now(), limited.nextUrgentAt);
   }
@@ -146,7 +146,7 @@ export class OriginRateLimits {
     return undefined;
   }
 
-  #isBypassed(url: string, request: OutgoingRequest): boolean {
+  #isBypassed(url: string, request: DeferrableRequest): boolean {
     const { subscriptionId } = request;
     const bypass = this.#bypasses.get(subscriptionId);
     if (bypass === undefined) return false;
@@ -158,7 +158,7 @@ export class OriginRateLimits {
 }
 
 /** Milliseconds over which requests are spread after a limit; less if the lease ends soon after it. */
-function spreadMs({ until }: LimitedOrigin, { expiresAt = Infinity }: OutgoingRequest): number {
+function spreadMs({ until }: LimitedOrigin, { expiresAt = Infinity }: DeferrableRequest): number {
   return expiresAt > until ? Math.min(SPREAD_MS, (expiresAt - until) / 2) : SPREAD_MS;
 }
 
@@ -171,6 +171,6 @@ function setBounded<T>(map: Map<string, T>, key: string, value: T): void {
 }
 
 /** A bypass works once per grant and origin: the hub and its redirect target may both be rate limited. */
-function bypassKey(url: string, { grantId }: OutgoingRequest): string {
+function bypassKey(url: string, { grantId }: DeferrableRequest): string {
   return `${grantId} ${originOf(url)}`;
 }

@@ -1,13 +1,13 @@
 import type { SubscriberHooks } from '../../delivery/hook-payloads.js';
 import type { OriginRateLimits } from '../../hub/pacing/origin-rate-limits.js';
-import type { OriginLimiter } from '../../hub/pacing/origin-concurrency-limiter.js';
+import type { OriginConcurrencyLimiter } from '../../hub/pacing/origin-concurrency-limiter.js';
 import type { Logger } from '../../logger.js';
 import type { Effect } from '../../subscription/machine/transition-types.js';
 import type { SubscriptionRequests } from '../../subscription/requests/subscription-requests.js';
 import type { GrantRecord, SubscriptionRecord } from '../../subscription/record/record.js';
 import type { StoredSubscription } from '../../subscription/registry/registry.js';
 import type { RequestPolicy } from '../../subscription/request-policy.js';
-import { announce, logFieldsOf } from './transition-hooks.js';
+import { logAndEmitHook, logFieldsOf } from './transition-hooks.js';
 import type { Latch } from '../lifecycle/latch.js';
 import type { EventPipeline } from './event-pipeline.js';
 import type { Slot, BackgroundTasks } from './background-tasks.js';
@@ -18,7 +18,7 @@ export interface EffectOptions {
   readonly pipeline: Pick<EventPipeline, 'catchUp' | 'startPolling' | 'resumeTopic'>;
   readonly backgroundTasks: BackgroundTasks;
   /** Limits requests in flight per origin. */
-  readonly pacing: OriginLimiter;
+  readonly pacing: OriginConcurrencyLimiter;
   /** Rate limited origins. */
   readonly rateLimits: Pick<OriginRateLimits, 'bypass'>;
   readonly hooks: SubscriberHooks;
@@ -95,7 +95,7 @@ export function performEffect(options: EffectOptions, record: SubscriptionRecord
       return;
     case 'hook':
       if (effect.name === 'verified' || effect.name === 'renewed') pipeline.resumeTopic(record);
-      announce(record, effect, { stored, hooks, logger, now, isClosing });
+      logAndEmitHook(record, effect, { stored, hooks, logger, now, isClosing });
       return;
   }
 }

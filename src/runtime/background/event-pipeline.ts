@@ -2,7 +2,7 @@ import { CatchUp } from '../../delivery/fetch/catch-up.js';
 import { CrashMarkers } from '../../delivery/crash-guard/crash-markers.js';
 import { DeadLetters } from '../../delivery/inbox/dead-letters.js';
 import { Delivery } from '../../delivery/delivery.js';
-import type { DeliveryTarget } from '../../delivery/delivery-service.js';
+import type { DeliveryService } from '../../delivery/delivery-service.js';
 import type { FetchingOptions } from '../../delivery/fetch/fetching-options.js';
 import type { SubscriberHooks } from '../../delivery/hook-payloads.js';
 import { Inbox } from '../../delivery/inbox/inbox.js';
@@ -11,7 +11,7 @@ import { EventCrashGuard } from '../../delivery/crash-guard/event-crash-guard.js
 import { TopicCrashGuard } from '../../delivery/crash-guard/topic-crash-guard.js';
 import { entryDedupeKeys } from '../../delivery/message/message.js';
 import { Polling } from '../../delivery/fetch/polling.js';
-import { RefusedContent } from '../../delivery/fetch/overload-recovery.js';
+import { OverloadRecovery } from '../../delivery/fetch/overload-recovery.js';
 import { ProcessedLog } from '../../delivery/dedupe/processed-log.js';
 import { findEvent, type StoredEvent } from '../../delivery/inbox/stored-event.js';
 import { SuspectLock } from '../../delivery/crash-guard/suspect-lock.js';
@@ -19,7 +19,7 @@ import { TopicReader } from '../../delivery/fetch/topic-reader.js';
 import { WaitingEvents } from '../../delivery/inbox/waiting-events.js';
 import type { Engine } from '../../engine/engine.js';
 import type { TopicContentSink } from '../../hub/discovery/buffered-document.js';
-import type { OriginLimiter } from '../../hub/pacing/origin-concurrency-limiter.js';
+import type { OriginConcurrencyLimiter } from '../../hub/pacing/origin-concurrency-limiter.js';
 import type { WithheldCredentials } from '../../hub/redaction/withheld-credentials.js';
 import type { Logger } from '../../logger.js';
 import type { RecordStore } from '../../store/record-store.js';
@@ -42,13 +42,13 @@ export interface EventPipelineOptions {
   readonly registry: Registry;
   readonly hooks: SubscriberHooks;
   readonly backgroundTasks: BackgroundTasks;
-  readonly pacing: OriginLimiter;
+  readonly pacing: OriginConcurrencyLimiter;
   readonly withheld: WithheldCredentials;
   readonly maxBodyBytes: number;
   readonly storeTimeoutMs: number;
   /** Aborts fetches. */
   readonly signal: AbortSignal;
-  readonly targetOf: (service: string) => DeliveryTarget | undefined;
+  readonly serviceOf: (service: string) => DeliveryService | undefined;
   readonly requestPolicyOf: (service: string) => RequestPolicy | undefined;
   readonly services: () => readonly string[];
   readonly isClosing: () => boolean;
@@ -67,21 +67,21 @@ export class EventPipeline {
   readonly deadLetters: DeadLetters;
   readonly processedLog: ProcessedLog;
   readonly liveness: Liveness;
-  readonly refusedContent: RefusedContent;
+  readonly overloadRecovery: OverloadRecovery;
   readonly markers: CrashMarkers;
   readonly #options: EventPipelineOptions;
-  readonly #topics: TopicCrashGuard;
+  readonly #topicCrashGuard: TopicCrashGuard;
   readonly #catchUp: CatchUp;
   readonly #polling: Polling;
   readonly #discoveredTopics: DiscoveredTopicCache;
 
   constructor(options: EventPipelineOptions) {
-    const { store, engine, logger, now, random, registry, hooks, backgroundTasks, targetOf, isClosing } = options;
+    const { store, engine, logger, now, random, registry, hooks, backgroundTasks, serviceOf, isClosing } = options;
     this.#options = options;
     this.processedLog = new ProcessedLog({ store, logger, now });
     this.markers = new CrashMarkers({ store, logger });
     const crashGuardOptions = { markers: this.markers, lock: new SuspectLock({ engine, now }), engine, logger, now };
-    this.#topics = new TopicCrashGuard(crashGuardOptions);
+    this.#topicCrashGuard = new TopicCrashGuard(crashGuardOptions);
     this.#discoveredTopics = new DiscoveredTopicCache(now);
     const waiting = new WaitingEvents();
     const readEvent = (id: string): Promise<StoredEvent | undefined> => findEvent(store, id, () => {});
@@ -91,7 +91,7 @@ export class EventPipeline {
       logger,
       now,
       random,
-      limitsOf: (service) => targetOf(service)?.delivery,
+      limitsOf: (service) => serviceOf(service)?.delivery,
       waiting,
       run: (event) => {
         this.#catchUp.onEventRun(event);
@@ -113,7 +113,7 @@ export class EventPipeline {
       engine,
       logger,
       now,
-      retentionOf: (service) => targetOf(service)?.delivery.deadLetters,
+      retentionOf: (service) => serviceOf(service)?.delivery.deadLetters,
       requeue: (event) => this.inbox.requeue(event),
       eventOf: (event) => this.delivery.recoveredEvents.messageOf(event),
     });
@@ -127,7 +127,7 @@ export class EventPipeline {
       now,
       processedLog: this.processedLog,
       storeTimeoutMs: options.storeTimeoutMs,
-      targetOf,
+      serviceOf: serviceOf,
       subscriptionOf,
       readEvent,
       fetchPingContent: ({ record }, grant) => reader.readPingContent(record, grant),
@@ -141,11 +141,11 @@ export class EventPipeline {
       reader,
       processedLog: this.processedLog,
       delivery: this.delivery,
-      targetOf,
+      serviceOf: serviceOf,
       subscriptionOf,
       apply,
       startTask: (key, work, errorMessage) => backgroundTasks.startAfterCurrent(key, work, errorMessage),
-      crashGuard: this.#topics,
+      crashGuard: this.#topicCrashGuard,
       isClosing,
     };
     this.#catchUp = new CatchUp({
@@ -163,7 +163,7 @@ export class EventPipeline {
       discoveredTopics: this.#discoveredTopics,
       isCatchingUp: (id) => this.#catchUp.hasGap(id),
     });
-    this.refusedContent = new RefusedContent({
+    this.overloadRecovery = new OverloadRecovery({
       ...fetching,
       isFull: (target) => this.delivery.isFull(target),
       catchUp: (id, since) => this.#catchUp.schedule(id, since, now()),
@@ -179,7 +179,7 @@ export class EventPipeline {
         logger.warn(`nobody was there to receive since ${at}: the machine slept, or the process stood still`);
         this.#scheduleCatchUp(() => since);
       },
-      missedSince: () => earliest(this.#catchUp.missingSince, this.refusedContent.missingSince),
+      missedSince: () => earliest(this.#catchUp.missingSince, this.overloadRecovery.missingSince),
     });
   }
 
@@ -188,7 +188,7 @@ export class EventPipeline {
     await this.processedLog.load();
     await this.markers.load();
     await this.inbox.load();
-    this.#topics.onLoaded((id) => this.#options.registry.get(id) !== undefined);
+    this.#topicCrashGuard.onLoaded((id) => this.#options.registry.get(id) !== undefined);
     this.deadLetters.onLoaded();
     await this.liveness.load();
     for (const { record } of this.#options.registry.all()) {
@@ -200,10 +200,10 @@ export class EventPipeline {
 
   /** Schedules a catch-up, spread over time, for each subscription that may have missed events. */
   #scheduleCatchUp(downSince: (service: string) => number | undefined): void {
-    const { registry, now, random, targetOf } = this.#options;
+    const { registry, now, random, serviceOf } = this.#options;
     let count = 0;
     for (const { record } of registry.all()) {
-      if (targetOf(record.service)?.delivery.catchUp !== true || !isEnabled(record)) continue;
+      if (serviceOf(record.service)?.delivery.catchUp !== true || !isEnabled(record)) continue;
       const since = missedSince(record, downSince(record.service));
       if (since === undefined) continue;
       count += 1;
@@ -221,7 +221,7 @@ export class EventPipeline {
 
   /** Fetches a topic again that was skipped after crashes. Called when a hub has verified the subscription. */
   resumeTopic(record: SubscriptionRecord): void {
-    if (!this.#topics.onRenewed(record.id)) return;
+    if (!this.#topicCrashGuard.onRenewed(record.id)) return;
     this.#catchUp.resume(record.id);
     this.#polling.schedule(record);
   }

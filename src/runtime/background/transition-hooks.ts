@@ -40,7 +40,7 @@ export function logFieldsOf(record: SubscriptionRecord, grant: GrantRecord | und
 const NO_STATS = { received: 0, rejected: 0, delivered: 0, failed: 0, refused: 0, duplicates: 0, missed: 0 };
 
 /** Writes the log line of a hook effect, and calls the hook's listeners. */
-export function announce(
+export function logAndEmitHook(
   record: SubscriptionRecord,
   effect: HookEffect,
   {

@@ -9,7 +9,7 @@ import { isEnabled } from './state.js';
 export const SAFETY_DELAY_MS = 60_000;
 
 /** The record as it is, without effects. */
-export function unchanged(record: SubscriptionRecord): Transition {
+export function withoutEffects(record: SubscriptionRecord): Transition {
   return { record, effects: [] };
 }
 
@@ -45,8 +45,8 @@ export function endedGrant(grant: GrantRecord, now: number): GrantRecord {
     pending: undefined,
     attempts: 0,
     nextAttemptAt: undefined,
-    renewalDue: undefined,
-    unanswered: undefined,
+    isRenewalStarted: undefined,
+    isConfirmationUnsent: undefined,
     freshCallbackAt: undefined,
     endedAt: now,
   };
@@ -59,7 +59,7 @@ export function unsubscribingGrant(grant: GrantRecord, now: number, isSuperseded
     state: 'unsubscribing',
     pending: undefined,
     attempts: 0,
-    renewalDue: undefined,
+    isRenewalStarted: undefined,
     freshCallbackAt: undefined,
     deniedUnsolicited: undefined,
     ...inFlightGuard(now + SAFETY_DELAY_MS),
@@ -72,7 +72,7 @@ export function startDiscovery(
   record: SubscriptionRecord,
   { now, callbackReservedUntil }: TransitionContext,
 ): Transition {
-  if (callbackReservedUntil !== undefined) return unchanged({ ...record, nextAttemptAt: callbackReservedUntil });
+  if (callbackReservedUntil !== undefined) return withoutEffects({ ...record, nextAttemptAt: callbackReservedUntil });
   return { record: { ...record, ...inFlightGuard(now + SAFETY_DELAY_MS) }, effects: [{ type: 'discover' }] };
 }
 
@@ -87,7 +87,7 @@ export function startRenewal(
 ): Transition {
   const renewing = (grant: GrantRecord): GrantRecord => {
     const timeoutMs = Math.min(SAFETY_DELAY_MS, verifyTimeoutMs(rules.verifyTimeoutSeconds, grant.leaseSeconds));
-    return { ...grant, renewalDue: true, ...inFlightGuard(now + timeoutMs) };
+    return { ...grant, isRenewalStarted: true, ...inFlightGuard(now + timeoutMs) };
   };
   // Each renewal checks again whether the topic itself can be read.
   const { topicSource: _over, ...known } = record;
@@ -107,7 +107,7 @@ export function startRequest(
   return {
     record: withGrant(record, grantId, (grant) => ({
       ...grant,
-      renewalDue: undefined,
+      isRenewalStarted: undefined,
       ...inFlightGuard(now + SAFETY_DELAY_MS),
     })),
     effects: [{ type: 'request', grantId, mode }],

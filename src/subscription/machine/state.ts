@@ -91,8 +91,8 @@ export function isScheduled(record: SubscriptionRecord): boolean {
 }
 
 /** Whether the grant waits after a failure, rather than for work in flight. */
-export function isWaitingToRetry({ nextAttemptAt, renewalDue, unanswered }: GrantRecord): boolean {
-  return nextAttemptAt !== undefined && renewalDue !== true && unanswered !== true;
+export function isWaitingToRetry({ nextAttemptAt, isRenewalStarted, isConfirmationUnsent }: GrantRecord): boolean {
+  return nextAttemptAt !== undefined && isRenewalStarted !== true && isConfirmationUnsent !== true;
 }
 
 /** Whether a request that checks an unsolicited denial is planned. */

@@ -11,7 +11,7 @@ import type { LeaseBounds } from './rules/lease.js';
 import type { SubscriptionMetadata } from '../record/snapshot.js';
 
 /** Something that happens to a subscription. */
-export type SubscriptionEvent =
+export type TransitionInput =
   /** The subscription is wanted: declared at start, or requested by `subscribe()`. */
   | { readonly type: 'wanted' }
   /** The user retries it, whatever stopped it, optionally with new overrides. */
@@ -176,7 +176,7 @@ export type SubscriptionEvent =
   | { readonly type: 'due' };
 
 /** The event of one type. */
-export type EventOf<Type extends SubscriptionEvent['type']> = Extract<SubscriptionEvent, { type: Type }>;
+export type InputOf<Type extends TransitionInput['type']> = Extract<TransitionInput, { type: Type }>;
 
 /** Work for the runtime once a transition is stored. */
 export type Effect =

@@ -1,10 +1,10 @@
 import { onAnswered, onHandlerRefused, onVerificationWrong, onVerified } from './steps/on-verified.js';
 import { onDiscovered, onDiscoveryDeferred, onDiscoveryFailed } from './steps/on-discovered.js';
-import { andThen, isDiscovery, unchanged } from './record-changes.js';
+import { andThen, isDiscovery, withoutEffects } from './record-changes.js';
 import { onHubDelivered, onDenialAnswered } from './steps/on-hub-delivered.js';
 import { onDenied } from './steps/on-denied.js';
 import { onDue } from './steps/on-due.js';
-import type { Effect, SubscriptionEvent, Transition, TransitionContext } from './transition-types.js';
+import type { Effect, TransitionInput, Transition, TransitionContext } from './transition-types.js';
 import { onFetched, onMissed, withFirstVerification, withGap } from './steps/content-gap.js';
 import { withoutStaleGuards } from './rules/in-flight-guard.js';
 import { onRequestDeferred, retryWithoutDeferral, withDeferredRequests } from './steps/on-request-deferred.js';
@@ -22,11 +22,7 @@ import { onUnwanted, onWanted } from './steps/on-wanted.js';
  * Applies an event to a subscription: returns the next record and the effects to run. Only this function changes a
  * subscription. It depends on its arguments alone.
  */
-export function transition(
-  record: SubscriptionRecord,
-  event: SubscriptionEvent,
-  context: TransitionContext,
-): Transition {
+export function transition(record: SubscriptionRecord, event: TransitionInput, context: TransitionContext): Transition {
   const next = withoutRepeatedRequests(
     withKnownHub(withoutRequestsIfStopped(applyEvent(record, event, context)), context),
   );
@@ -94,7 +90,7 @@ function isFailureHook(effect: Effect): effect is Extract<HookEffect, { name: 'f
   return effect.type === 'hook' && (effect.name === 'failed' || effect.name === 'denied');
 }
 
-function applyEvent(record: SubscriptionRecord, event: SubscriptionEvent, context: TransitionContext): Transition {
+function applyEvent(record: SubscriptionRecord, event: TransitionInput, context: TransitionContext): Transition {
   switch (event.type) {
     case 'wanted':
       return onWanted(record, context);
@@ -114,9 +110,9 @@ function applyEvent(record: SubscriptionRecord, event: SubscriptionEvent, contex
     case 'discovery-deferred':
       return onDiscoveryDeferred(record, event, context);
     case 'publisher-retry-after':
-      return unchanged(withPublisherRetryAfter(record, event.retryAfter, context.now));
+      return withoutEffects(withPublisherRetryAfter(record, event.retryAfter, context.now));
     case 'topic-source':
-      return unchanged({ ...record, topicSource: event.source });
+      return withoutEffects({ ...record, topicSource: event.source });
     case 'requested':
       return onRequested(record, event, context);
     case 'accepted':

@@ -1,4 +1,4 @@
-import type { Effect, SubscriptionEvent } from '../machine/transition-types.js';
+import type { Effect, TransitionInput } from '../machine/transition-types.js';
 import type { SubscriptionRecord } from './record.js';
 
 /**
@@ -9,7 +9,7 @@ import type { SubscriptionRecord } from './record.js';
  */
 export function canDeferWrite(
   { grants }: SubscriptionRecord,
-  event: SubscriptionEvent,
+  event: TransitionInput,
   effects: readonly Effect[],
 ): boolean {
   switch (event.type) {
@@ -19,7 +19,7 @@ export function canDeferWrite(
       return effects.length > 0 && effects.every(isDiscoveryOrSubscribe);
     case 'accepted': {
       const grant = grants.find(({ id }) => id === event.grantId);
-      return event.isDone !== true && grant?.hub === event.hub && grant.hubSettled;
+      return event.isDone !== true && grant?.hub === event.hub && grant.hasHubAccepted;
     }
     case 'content-rejected':
       return true;

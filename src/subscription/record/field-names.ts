@@ -22,8 +22,15 @@ const GRANT = fieldNames([
   ['freshCallbackAt', 'askAfreshAt'],
   ['denialCheckedAt', 'questionedAt'],
   ['deferredUntil', 'heldUntil'],
+  ['hasHubAccepted', 'hubSettled'],
+  ['wasLastRequestDenied', 'isDenied'],
+  ['isRenewalStarted', 'renewalDue'],
+  ['isConfirmationUnsent', 'unanswered'],
 ] satisfies readonly Pair<keyof GrantRecord>[]);
-const PENDING = fieldNames([['problem', 'wrong']] satisfies readonly Pair<keyof PendingRequest>[]);
+const PENDING = fieldNames([
+  ['problem', 'wrong'],
+  ['hasUnconfirmedVerification', 'cameBack'],
+] satisfies readonly Pair<keyof PendingRequest>[]);
 
 function fieldNames(pairs: readonly Pair<string>[]): FieldNames {
   return {

@@ -34,7 +34,7 @@ export interface PendingRequest {
   /** Why a verification (or a denial or error notice) could not be confirmed. It explains the failure at the deadline. */
   readonly problem?: string | undefined;
   /** Whether the hub sent a verification that could not be confirmed. A 204 then does not mean success. */
-  readonly cameBack?: boolean | undefined;
+  readonly hasUnconfirmedVerification?: boolean | undefined;
   /** Whether a verification was confirmed before the hub answered the request. The answer decides whether it counts. */
   readonly verified?: boolean | undefined;
   /** Lease of that verification, in seconds. It applies once the hub accepts the request. */
@@ -54,7 +54,7 @@ export interface GrantRecord {
   /** URL that requests go to. Differs from `advertisedHub` after a permanent redirect, or if its https form answered. */
   readonly hub: string;
   /** Whether the hub has accepted a request at `hub`. Until then, the https form of an http URL is tried first. */
-  readonly hubSettled: boolean;
+  readonly hasHubAccepted: boolean;
   /** Form of the last accepted request: with `hub.verify=async`, or without. Absent before the first one. */
   readonly verifyForm?: 'async' | 'none' | undefined;
   /** The topic URL of the request (`hub.topic`). */
@@ -74,7 +74,7 @@ export interface GrantRecord {
   /** Whether the denial came while no subscribe request was open. Anyone who knows the callback may have sent it. */
   readonly deniedUnsolicited?: boolean | undefined;
   /** Whether the last subscribe request ended with a denial. */
-  readonly isDenied?: boolean | undefined;
+  readonly wasLastRequestDenied?: boolean | undefined;
   /** Whether the hub got our answer to an unsolicited denial. Signed content after that proves the denial wrong. */
   readonly denialAnswered?: boolean | undefined;
   /** Denials and refusals in a row. The wait before the next request grows with them. */
@@ -111,9 +111,9 @@ export interface GrantRecord {
   /** When the lease should be renewed. Absent before the first verification. */
   readonly renewsAt?: number | undefined;
   /** Whether a renewal has started with a discovery. The request follows when discovery ends. */
-  readonly renewalDue?: boolean | undefined;
+  readonly isRenewalStarted?: boolean | undefined;
   /** Whether a verification is stored, but our answer may not have been sent. After a crash, the hub is asked again. */
-  readonly unanswered?: boolean | undefined;
+  readonly isConfirmationUnsent?: boolean | undefined;
   /** A verification until then counts as the late answer to an accepted request that missed its deadline. */
   readonly lateUntil?: number | undefined;
   /** Whether another grant has replaced it. It is unsubscribed, and never requested again. */

@@ -80,7 +80,7 @@ function renewsAt(grant: GrantRecord): number | undefined {
 /** When the next request for a grant is planned, other than its renewal. Undefined while one is in flight. */
 function nextRequestAt(grant: GrantRecord): number | undefined {
   // Records of earlier versions do not say which times are guards.
-  return grant.unanswered === true || grant.renewalDue === true ? undefined : plannedAt(grant);
+  return grant.isConfirmationUnsent === true || grant.isRenewalStarted === true ? undefined : plannedAt(grant);
 }
 
 function isUnsubscribing({ state, superseded }: GrantRecord): boolean {

@@ -6,7 +6,7 @@ import { canConfirm } from '../machine/steps/on-verified.js';
 import { isAffectedByClockSetBack } from '../machine/rules/clock-set-back.js';
 import { dueAt } from '../machine/steps/on-due.js';
 import { registryContext, type RegistryContext } from './registry-context.js';
-import type { Effect, SubscriptionEvent } from '../machine/transition-types.js';
+import type { Effect, TransitionInput } from '../machine/transition-types.js';
 import { CallbackIndex, type CallbackMatch, type StoredSubscription } from './callback-index.js';
 import { callbackKey } from './callback-key.js';
 import { Counters, type StoredStats } from '../record/counters.js';
@@ -116,7 +116,7 @@ export class Registry {
    * @returns the new record
    * @throws StoreError if the store fails; nothing has changed then
    */
-  async apply(id: string, event: SubscriptionEvent): Promise<SubscriptionRecord> {
+  async apply(id: string, event: TransitionInput): Promise<SubscriptionRecord> {
     return this.#options.engine.runExclusive(id, async () => {
       const stored = this.#subscriptions.get(id);
       if (stored === undefined) throw new WebSubError(`There is no subscription ${id}`);
@@ -133,7 +133,7 @@ export class Registry {
   }
 
   /** Whether an event would change a subscription or have effects. */
-  isAffected(id: string, event: SubscriptionEvent): boolean {
+  isAffected(id: string, event: TransitionInput): boolean {
     const stored = this.#subscriptions.get(id);
     const policy = stored && this.#options.requestPolicyOf(stored.record.service);
     if (stored === undefined || policy === undefined) return false;

@@ -1,17 +1,12 @@
 import { SubscriptionInitiationError } from '../../errors.js';
 import { isSameTopic } from '../../protocol/hub-query.js';
-import type { SubscriptionEvent } from '../machine/transition-types.js';
+import type { TransitionInput } from '../machine/transition-types.js';
 import { failureOf } from '../record/failure.js';
 import type { FailureRecord } from '../record/record.js';
 import type { SubscriptionTarget } from '../record/snapshot.js';
 
 /** The event that reports a failed request to its subscription. */
-export function requestFailureEvent(
-  error: unknown,
-  grantId: string,
-  requestId: string,
-  now: number,
-): SubscriptionEvent {
+export function requestFailureEvent(error: unknown, grantId: string, requestId: string, now: number): TransitionInput {
   const failed = (cause: FailureRecord['cause']) => ({ grantId, requestId, failure: failureOf(error, cause, now) });
   if (!(error instanceof SubscriptionInitiationError)) return { type: 'refused', ...failed('configuration') };
   const { reason, retryAfterSeconds, status } = error;

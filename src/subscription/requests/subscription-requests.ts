@@ -2,11 +2,15 @@ import { randomUUID } from 'node:crypto';
 import type { TopicContentSink } from '../../hub/discovery/buffered-document.js';
 import type { HubClient } from '../../hub/hub-client.js';
 import { isBearerTokenError } from '../../hub/http/bearer-token.js';
-import { RateLimitedError, type OutgoingRequest, type OriginRateLimits } from '../../hub/pacing/origin-rate-limits.js';
+import {
+  RateLimitedError,
+  type DeferrableRequest,
+  type OriginRateLimits,
+} from '../../hub/pacing/origin-rate-limits.js';
 import { hubCandidates, isHubMissing } from '../../hub/request/hub-candidates.js';
 import type { HubAcceptance } from '../../hub/request/hub-request.js';
 import type { Logger } from '../../logger.js';
-import type { SubscriptionEvent } from '../machine/transition-types.js';
+import type { TransitionInput } from '../machine/transition-types.js';
 import { publisherRetryAt, publisherRetryAfterOf } from '../machine/rules/publisher-retry-after.js';
 import { isWorking } from '../machine/state.js';
 import { failureOf } from '../record/failure.js';
@@ -26,7 +30,7 @@ type Mode = 'subscribe' | 'unsubscribe';
 export interface SubscriptionRequestsOptions {
   readonly client: HubClient;
   /** Applies an event to a subscription, and resolves with the stored record. */
-  readonly apply: (id: string, event: SubscriptionEvent) => Promise<SubscriptionRecord>;
+  readonly apply: (id: string, event: TransitionInput) => Promise<SubscriptionRecord>;
   readonly logger: Logger;
   /** Epoch milliseconds. */
   readonly now: () => number;
@@ -111,21 +115,21 @@ export function subscriptionRequests(options: SubscriptionRequestsOptions): Subs
 
     wouldDefer(record, grantId) {
       const grant = grantOf(record, grantId);
-      return grant !== undefined && rateLimits.wouldDefer(urlsOf(grant)[0], limitedRequest(record, grant));
+      return grant !== undefined && rateLimits.wouldDefer(urlsOf(grant)[0], deferrableRequest(record, grant));
     },
   };
 
   /** @returns the id of the failed request if the hub's other URL is to be tried; else undefined */
   async function sendAttempt(attempt: RequestAttempt): Promise<string | undefined> {
     const { record, grant, mode, policy, url, isLastUrl, insteadOf, firstFailure } = attempt;
-    const failureEvent = (failure: unknown, request: string): SubscriptionEvent => {
+    const failureEvent = (failure: unknown, request: string): TransitionInput => {
       const explained = mode === 'subscribe' ? withTopicOrigin(failure, record.target) : failure;
       return requestFailureEvent(explained, grant.id, request, now());
     };
     const { id } = record;
     const grantId = grant.id;
     if (mode === 'subscribe' && firstFailure === undefined) {
-      const until = rateLimits.deferUntil(url, limitedRequest(record, grant));
+      const until = rateLimits.deferUntil(url, deferrableRequest(record, grant));
       if (until !== undefined) {
         await apply(id, { type: 'request-deferred', grantId, until, requestId: insteadOf });
         return undefined;
@@ -189,7 +193,7 @@ export function subscriptionRequests(options: SubscriptionRequestsOptions): Subs
         allowPrivateNetworks,
         allowInsecureSecret,
         extraSecrets: secrets.flatMap(({ value }) => value ?? []),
-        limited: mode === 'unsubscribe' ? undefined : limitedRequest(record, grant),
+        deferrable: mode === 'unsubscribe' ? undefined : deferrableRequest(record, grant),
       });
     } catch (error) {
       return { error };
@@ -202,10 +206,10 @@ function grantOf({ grants }: SubscriptionRecord, grantId: string): GrantRecord |
 }
 
 /** The URLs to send the grant's requests to, in order (PROTOCOL S7). */
-function urlsOf({ hub, hubSettled }: GrantRecord): readonly [first: string, fallback?: string] {
-  return hubSettled ? [hub] : hubCandidates(hub);
+function urlsOf({ hub, hasHubAccepted }: GrantRecord): readonly [first: string, fallback?: string] {
+  return hasHubAccepted ? [hub] : hubCandidates(hub);
 }
 
-function limitedRequest({ id }: SubscriptionRecord, grant: GrantRecord): OutgoingRequest {
+function deferrableRequest({ id }: SubscriptionRecord, grant: GrantRecord): DeferrableRequest {
   return { subscriptionId: id, grantId: grant.id, expiresAt: isWorking(grant) ? grant.expiresAt : undefined };
 }

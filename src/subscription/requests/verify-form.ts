@@ -18,7 +18,7 @@ export function rememberedVerifyForm({ verifyForm }: GrantRecord, policy: Verify
 export function shouldRetryWithVerify(error: unknown, grant: GrantRecord, policy: VerifyPolicy): boolean {
   if (!(error instanceof SubscriptionInitiationError) || error.status !== 400 || !canAddVerify(policy)) return false;
   // Records of earlier versions lack `verifyForm`, so other fields tell whether a request was accepted.
-  return grant.verifyForm === undefined && !grant.hubSettled && grant.verifiedAt === undefined;
+  return grant.verifyForm === undefined && !grant.hasHubAccepted && grant.verifiedAt === undefined;
 }
 
 /** Whether `hub.verify` is free: neither the protocol nor the user's parameters set it. */

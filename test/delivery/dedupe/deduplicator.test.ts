@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { AnswerDeadline } from '../../../src/delivery/handler/answer-deadline.js';
 import { ClaimedEntries } from '../../../src/delivery/dedupe/claimed-entries.js';
 import { ACKNOWLEDGED } from '../../../src/delivery/delivery-answer.js';
-import type { DeliveryTarget } from '../../../src/delivery/delivery-service.js';
+import type { DeliveryService } from '../../../src/delivery/delivery-service.js';
 import { Deduplicator } from '../../../src/delivery/dedupe/deduplicator.js';
 import { deliveryWithDefaults } from '../../../src/runtime/config/checks/service-checks.js';
 import { FakeWorld } from '../../kit/fake-world.js';
@@ -13,7 +13,7 @@ const FEED = `<feed xmlns="http://www.w3.org/2005/Atom"><entry><id>1</id><title>
 const LONG_FEED = FEED.replace('one', 'long '.repeat(20_000));
 
 test('events of an ordered subscription keep their order, whatever they contain', async () => {
-  const target: DeliveryTarget = {
+  const target: DeliveryService = {
     name: 'news',
     handlers: { onEventNotification: () => {} },
     delivery: deliveryWithDefaults({ mode: 'queued', order: 'subscription', dedupe: 'entries' }, 'failover'),
@@ -33,7 +33,7 @@ test('events of an ordered subscription keep their order, whatever they contain'
     },
     claimedEntries: new ClaimedEntries(),
     logger: new FakeWorld().logger,
-    targetOf: () => target,
+    serviceOf: () => target,
   });
   const subscription = storedSubscription();
   const dispatched: string[] = [];

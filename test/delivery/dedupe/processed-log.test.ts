@@ -173,10 +173,10 @@ describe('an entry', () => {
     await processKeys(log, [entry('1')]);
     const others = Array.from({ length: 100 }, (_none, index) => ({ key: `k${index}`, version: '1' }));
     await processKeys(log, others.slice(0, 50));
-    expect(log.isFull).toBe(false);
+    expect(log.hasOverflowed).toBe(false);
     await log.touch([entry('1')]);
     await processKeys(log, others.slice(50));
-    expect(log.isFull).toBe(true);
+    expect(log.hasOverflowed).toBe(true);
     expect(log.changeOf(entry('1'))).toBe('unchanged');
     expect(log.changeOf({ key: 'k0', version: '1' })).toBe('new');
     expect(await store.get('seen', 'k0')).toBeUndefined();

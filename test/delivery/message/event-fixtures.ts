@@ -11,7 +11,7 @@ export const grant: GrantRecord = {
   id: 'g1',
   advertisedHub: 'https://hub.example/',
   hub: 'https://hub.example/',
-  hubSettled: true,
+  hasHubAccepted: true,
   topic: 'https://example.com/feed',
   callback: 'https://me.example/websub/x',
   path: 'x',

@@ -3,7 +3,7 @@ import type { SubscriberServiceConfig, SubscriptionState, SubscriptionTarget } f
 
 export type StoreKind = 'lmdb' | 'redis' | 'postgres' | 'mysql';
 
-/** A grant as 0.1.0 showed it, and what its hub was given. Times are epoch milliseconds. */
+/** A grant as 0.1.0 showed it, with the callback and secrets its hub got. Times are epoch milliseconds. */
 export interface OldGrant {
   readonly id: string;
   readonly state: SubscriptionState;
@@ -11,7 +11,7 @@ export interface OldGrant {
   readonly topic: string;
   readonly callback: string;
   readonly expiresAt?: number;
-  /** The oldest first. */
+  /** Oldest first. */
   readonly secrets: readonly string[];
   readonly verifyToken?: string;
 }
@@ -33,17 +33,17 @@ export interface OldEvent {
   readonly id: string;
   readonly service: string;
   readonly subscriptionId: string;
-  /** Runs of the handler that had failed. */
+  /** Failed runs of the handler. */
   readonly attempts: number;
   /** The first 40 characters. */
   readonly text: string;
-  /** Of the bytes as they were sent. */
+  /** Hash of the bytes as they were sent. */
   readonly sha256: string;
 }
 
-/** What a store of 0.1.0 must be read as. */
+/** The expected contents of a store of 0.1.0. */
 export interface Expected {
-  /** When the runtime stopped. */
+  /** The time at which the runtime stopped. */
   readonly now: number;
   readonly subscriptions: readonly OldSubscription[];
   readonly waiting: readonly OldEvent[];
@@ -52,31 +52,31 @@ export interface Expected {
 
 const FOLDER = new URL('../../fixtures/store-0.1.0/', import.meta.url);
 
-/** A file of the fixture. */
+/** Reads a file of the fixture. */
 export function fixtureFile(path: string): Buffer {
   return readFileSync(new URL(path, FOLDER));
 }
 
-/** What the runtime of 0.1.0 said of a store at the end. */
+/** Reads what the runtime of 0.1.0 reported about a store before it stopped. */
 export function expectedOf(kind: StoreKind, moved: Moved = unmoved): Expected {
   const expected: Expected = JSON.parse(moved(fixtureFile(`${kind}/expected.json`).toString()));
   return expected;
 }
 
-/** The configurations that the store was written with. */
+/** Reads the service configurations that the store was written with. */
 export function oldConfigs(moved: Moved = unmoved): readonly SubscriberServiceConfig[] {
   return JSON.parse(moved(fixtureFile('services.json').toString()));
 }
 
-/** A text of the fixture in which its hubs lie at other ports. */
+/** Replaces the ports of the fixture's hubs in a text. */
 export type Moved = (text: string) => string;
 
 const unmoved: Moved = (text) => text;
 
 /**
- * Hubs of the fixture at other ports, so that runs of the tests that go on at the same time do not meet.
+ * Moves the hubs of the fixture to other ports, so that parallel test runs do not collide.
  *
- * @param ports each of as many digits as the one in the fixture, so that the files keep their length
+ * @param ports old and new ports with the same number of digits, so that the files keep their length
  */
 export function movedTo(ports: readonly (readonly [from: number, to: number | undefined])[]): Moved {
   return (text) => {

@@ -23,25 +23,25 @@ import { load } from './places.js';
 /** The ports of the hubs in the fixture. */
 const PORTS = { hub: 18931, denying: 18932 } as const;
 
-/** A runtime of today over a store of 0.1.0. */
+/** A runtime of the current code on a store of 0.1.0. */
 export interface OldWorld {
   readonly runtime: SubscriberRuntime;
   readonly world: FakeWorld;
   /** The URI of the store. */
   readonly store: string;
-  /** Starts the services again, when the runtime has stopped. */
+  /** Starts the services again, once the runtime has stopped. */
   readonly startAgain: (options: StartOptions) => Promise<SubscriberRuntime>;
   readonly expected: Expected;
-  /** What handlers were called with. */
+  /** The events that handlers got. */
   readonly events: ContentDistributionMessage[];
-  /** Sends what a hub would send. */
+  /** Sends content like a hub. */
   readonly post: (
     grant: Pick<OldGrant, 'callback'>,
     body: string,
     secret?: string,
     contentType?: string,
   ) => Promise<number>;
-  /** Asks what a hub would ask. */
+  /** Sends a verification like a hub. */
   readonly get: (
     grant: Pick<OldGrant, 'callback'>,
     query: Readonly<Record<string, string>>,
@@ -51,13 +51,13 @@ export interface OldWorld {
 export interface OldWorldOptions {
   /** Milliseconds since 0.1.0 stopped. @default 0 */
   readonly later?: number;
-  /** What stands where each hub of the fixture was. @default nothing */
+  /** The hubs that replace those of the fixture. @default none */
   readonly hubs?: { readonly [Hub in keyof typeof PORTS]?: TestHub };
-  /** Of the start. */
+  /** Options of the start. */
   readonly options?: StartOptions;
 }
 
-/** Starts the services of the fixture with the present code. */
+/** Starts the services of the fixture with the current code. */
 export async function openOld(
   kind: StoreKind,
   { later = 0, hubs = {}, options = {} }: OldWorldOptions = {},

@@ -13,7 +13,7 @@ interface Row {
   readonly value: string;
 }
 
-/** What was dumped of a store. */
+/** The dump of a store. */
 interface Dump {
   readonly rows: readonly Row[];
 }
@@ -34,12 +34,12 @@ interface Column {
   readonly nullable: boolean;
 }
 
-/** Puts the store of 0.1.0 in a place of its own until the test has finished. Resolves to its URI. */
+/** Copies the store of 0.1.0 to its own location until the test has finished. Resolves to its URI. */
 export const load: Readonly<Record<StoreKind, (moved: Moved) => Promise<string>>> = {
   async lmdb(moved) {
     const directory = await mkdtemp(join(tmpdir(), 'websub-old-'));
     onTestFinished(() => rm(directory, { recursive: true }));
-    // Each byte is a character of latin1, so that the file is otherwise the same.
+    // In latin1 each byte is one character, so that the rest of the file stays unchanged.
     const data = moved(gunzipSync(fixtureFile('lmdb/data.mdb.gz')).toString('latin1'));
     await writeFile(join(directory, 'data.mdb'), data, 'latin1');
     return `lmdb://${directory}`;
@@ -53,7 +53,7 @@ export const load: Readonly<Record<StoreKind, (moved: Moved) => Promise<string>>
       uri.pathname = `/${database}`;
       const client = createClient({ url: uri.href });
       await client.connect();
-      // Another run of the tests may use one at the same moment. A claim that is left behind ends by itself.
+      // Another test run may use one at the same time. An abandoned claim expires.
       const isOurs = (await client.set('claimed', '', { NX: true, EX: 120 })) === 'OK' && (await client.dbSize()) === 1;
       if (!isOurs) {
         client.destroy();
@@ -109,7 +109,7 @@ export const load: Readonly<Record<StoreKind, (moved: Moved) => Promise<string>>
   },
 };
 
-/** Each kind of store, and whether it can be tested: where its server is absent, that is said. */
+/** Each kind of store, and whether it can be tested. Prints a note if its server is missing. */
 export async function storeKinds(): Promise<readonly (readonly [kind: StoreKind, isAvailable: boolean])[]> {
   return [
     ['lmdb', true],
@@ -133,12 +133,12 @@ interface MysqlDriver {
   createConnection(uri: string): Promise<SqlClient>;
 }
 
-/** The driver that an adapter uses; it need not be reachable from here. The caller knows its type. */
+/** Loads the driver of an adapter, which this package may not be able to resolve. The caller knows its type. */
 function driverOf(adapter: string, name: string): ReturnType<typeof JSON.parse> {
   return createRequire(createRequire(import.meta.url).resolve(adapter))(name);
 }
 
-/** The caller knows its type. */
+/** Reads the dump of a store. The caller knows its type. */
 function dumpOf(kind: StoreKind): ReturnType<typeof JSON.parse> {
   return JSON.parse(fixtureFile(`${kind}/rows.json`).toString());
 }

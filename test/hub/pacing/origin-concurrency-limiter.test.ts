@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { OriginLimiter } from '../../../src/hub/pacing/origin-concurrency-limiter.js';
+import { OriginConcurrencyLimiter } from '../../../src/hub/pacing/origin-concurrency-limiter.js';
 import { deferred, type Deferred } from '../../kit/deferred.js';
 
 const HUB = 'https://hub.example.com/';
@@ -27,7 +27,7 @@ class ControlledWork {
 
 function setUp(limit: number) {
   const abort = new AbortController();
-  return { abort, limiter: new OriginLimiter(limit, abort.signal), work: new ControlledWork() };
+  return { abort, limiter: new OriginConcurrencyLimiter(limit, abort.signal), work: new ControlledWork() };
 }
 
 async function microtasks(): Promise<void> {

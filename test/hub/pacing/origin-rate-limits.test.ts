@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { OriginRateLimits, type OutgoingRequest } from '../../../src/hub/pacing/origin-rate-limits.js';
+import { OriginRateLimits, type DeferrableRequest } from '../../../src/hub/pacing/origin-rate-limits.js';
 
 const HUB = 'https://hub.example/subscribe';
 const MINUTE = 60_000;
@@ -15,7 +15,7 @@ beforeEach(() => {
   rateLimits = new OriginRateLimits({ now: () => now, random: () => random });
 });
 
-const request = (grantId: string, expiresAt?: number): OutgoingRequest => ({
+const request = (grantId: string, expiresAt?: number): DeferrableRequest => ({
   subscriptionId: `s-${grantId}`,
   grantId,
   expiresAt,

@@ -1,7 +1,7 @@
 'use strict';
-// Refuses every look-up and connection beyond loopback in the process that loads it, and in its worker threads.
-// Each attempt becomes a line of the file that WEBSUB_TEST_ATTEMPTS names, also when the code under test swallows the error.
-// CommonJS, so that NODE_OPTIONS can load it into any child process before that process runs its own code.
+// Refuses every look-up and connection beyond loopback, in this process and its worker threads.
+// It appends each attempt to the file that WEBSUB_TEST_ATTEMPTS names. The code under test may swallow the error.
+// It is CommonJS so that NODE_OPTIONS can load it into a child process before the process runs its own code.
 
 const dgram = require('node:dgram');
 const dns = require('node:dns');
@@ -9,10 +9,10 @@ const { appendFileSync } = require('node:fs');
 const { syncBuiltinESMExports } = require('node:module');
 const net = require('node:net');
 
-const ASKING =
+const QUERIES =
   'resolve resolve4 resolve6 resolveAny resolveCaa resolveCname resolveMx resolveNaptr resolveNs resolvePtr resolveSoa resolveSrv resolveTlsa resolveTxt reverse lookupService';
 const loaded = Symbol.for('websub-subscriber.test.loopback-only');
-/** What names resolve to instead of being looked up, by name. No address: the name does not resolve. */
+/** The addresses of stubbed names. A name with no addresses does not resolve. */
 const names = new Map();
 
 const loopback = new net.BlockList();
@@ -31,7 +31,7 @@ function isLoopback(host) {
   return name === '' || name === 'localhost' || name.endsWith('.localhost');
 }
 
-/** Notes an attempt. Returns the error that it fails with. */
+/** Records an attempt. Returns the error for it. */
 function refused(what, host) {
   const error = new Error(`${what} ${host} is refused: tests stay on this machine`);
   error.code = 'ERR_BEYOND_LOOPBACK';
@@ -44,7 +44,7 @@ function refused(what, host) {
   return error;
 }
 
-/** Puts a function in the place of another one, which keeps its properties (such as how it is promisified). */
+/** Replaces a function. The replacement has the properties of the original, such as its promisified form. */
 function replace(holder, name, make) {
   const original = holder[name];
   if (typeof original !== 'function') return;
@@ -53,8 +53,8 @@ function replace(holder, name, make) {
   holder[name] = replacement;
 }
 
-/** A function that asks about its first argument, and gives its answer to its last one or as a promise. */
-function asking(name, isPromised, isAllowed) {
+/** Wraps a DNS query for a name, its first argument. The result goes to a callback, its last argument, or to a promise. */
+function guardedQuery(name, isPromised, isAllowed) {
   return (original) =>
     function (...args) {
       if (isAllowed(args[0])) return Reflect.apply(original, this, args);
@@ -67,39 +67,39 @@ function asking(name, isPromised, isAllowed) {
     };
 }
 
-/** A look-up that knows the names that a test has stubbed. */
-function looking(isPromised) {
-  // An address as text is not asked about: nothing leaves this machine for it.
+/** Wraps `lookup`. It resolves the names that a test has stubbed. */
+function guardedLookup(isPromised) {
+  // The look-up of an IP address sends nothing.
   const isKnown = (host) => !host || net.isIP(String(host)) !== 0 || isLoopback(host);
-  const ask = asking('lookup', isPromised, isKnown);
+  const query = guardedQuery('lookup', isPromised, isKnown);
   return (original) => {
-    const lookup = ask(original);
+    const lookup = query(original);
     return function (host, ...rest) {
       if (!names.has(host)) return Reflect.apply(lookup, this, [host, ...rest]);
-      const found = names.get(host).map((address) => ({ address, family: net.isIP(address) }));
+      const addresses = names.get(host).map((address) => ({ address, family: net.isIP(address) }));
       const error = Object.assign(new Error(`getaddrinfo ENOTFOUND ${host}`), { code: 'ENOTFOUND', hostname: host });
       const isAll = rest[0]?.all === true;
-      if (isPromised && found.length === 0) return Promise.reject(error);
-      if (isPromised) return Promise.resolve(isAll ? found : found[0]);
-      const answer = isAll ? [null, found] : [null, found[0]?.address, found[0]?.family];
-      process.nextTick(rest.at(-1), ...(found.length === 0 ? [error] : answer));
+      if (isPromised && addresses.length === 0) return Promise.reject(error);
+      if (isPromised) return Promise.resolve(isAll ? addresses : addresses[0]);
+      const answer = isAll ? [null, addresses] : [null, addresses[0]?.address, addresses[0]?.family];
+      process.nextTick(rest.at(-1), ...(addresses.length === 0 ? [error] : answer));
       return undefined;
     };
   };
 }
 
-/** What a look-up of the caller's own leads to is held to the same. */
-function checked(lookup, port) {
+/** Wraps a caller's own `lookup`. Its addresses must be loopback too. */
+function checkedLookup(lookup, port) {
   return (host, options, callback) =>
-    lookup(host, options, (error, found, ...rest) => {
-      const addresses = Array.isArray(found) ? found.map(({ address }) => address) : [found];
+    lookup(host, options, (error, result, ...rest) => {
+      const addresses = Array.isArray(result) ? result.map(({ address }) => address) : [result];
       const strange = error ? undefined : addresses.find((address) => !isLoopback(address));
-      if (strange === undefined) callback(error, found, ...rest);
+      if (strange === undefined) callback(error, result, ...rest);
       else callback(refused('connect to', `${strange}:${port} (${host})`));
     });
 }
 
-/** `connect(options)`, `connect(port, host)`, `connect(path)`, or the array that node:net makes of these. */
+/** The options of `connect(options)`, `connect(port, host)`, `connect(path)`, or of the array that node:net makes of them. */
 function optionsOf([first, second]) {
   if (Array.isArray(first)) return first[0];
   if (typeof first === 'object' && first !== null) return first;
@@ -107,11 +107,11 @@ function optionsOf([first, second]) {
   return isPort ? { port: first, host: typeof second === 'string' ? second : undefined } : { path: first };
 }
 
-function connecting(connect) {
+function guardedConnect(connect) {
   return function (...args) {
     const options = optionsOf(args);
     const { host = 'localhost', port, path } = options;
-    // A path is a socket of this machine, or a named pipe.
+    // A path names a local socket or a named pipe.
     if (typeof path === 'string') return Reflect.apply(connect, this, args);
     const lookup = options.lookup ?? (names.has(host) ? dns.lookup : undefined);
     const isStubbed = typeof lookup === 'function' && net.isIP(host) === 0;
@@ -121,15 +121,15 @@ function connecting(connect) {
       return this;
     }
     if (!isStubbed) return Reflect.apply(connect, this, args);
-    const guarded = { ...options, lookup: checked(lookup, port) };
+    const guarded = { ...options, lookup: checkedLookup(lookup, port) };
     if (Array.isArray(args[0])) args[0][0] = guarded;
     else args[0] = guarded;
     return Reflect.apply(connect, this, args);
   };
 }
 
-/** The address is the first text after the message, if there is one. */
-function sending(name, first) {
+/** Wraps a function that sends datagrams. The address is the first string from the argument `first` on, if any. */
+function guardedSend(name, first) {
   return (original) =>
     function (...args) {
       const address = args.slice(first).find((arg) => typeof arg === 'string');
@@ -139,17 +139,17 @@ function sending(name, first) {
 }
 
 function load() {
-  replace(net.Socket.prototype, 'connect', connecting);
-  replace(dgram.Socket.prototype, 'send', sending('send', 1));
-  replace(dgram.Socket.prototype, 'connect', sending('connect', 0));
+  replace(net.Socket.prototype, 'connect', guardedConnect);
+  replace(dgram.Socket.prototype, 'send', guardedSend('send', 1));
+  replace(dgram.Socket.prototype, 'connect', guardedSend('connect', 0));
   for (const [holder, isPromised] of [
     [dns, false],
     [dns.promises, true],
   ]) {
-    replace(holder, 'lookup', looking(isPromised));
-    for (const name of ASKING.split(' ')) {
-      replace(holder, name, asking(name, isPromised, isLoopback));
-      replace(holder.Resolver.prototype, name, asking(name, isPromised, isLoopback));
+    replace(holder, 'lookup', guardedLookup(isPromised));
+    for (const name of QUERIES.split(' ')) {
+      replace(holder, name, guardedQuery(name, isPromised, isLoopback));
+      replace(holder.Resolver.prototype, name, guardedQuery(name, isPromised, isLoopback));
     }
   }
   syncBuiltinESMExports();

@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
-/** Of a test: what failed it; empty where it passed. */
+/** The failure messages by test. A passed test has an empty text. */
 type Failures = ReadonlyMap<string, string>;
 
 const ATTEMPTS: readonly (readonly [test: string, tried: string])[] = [
@@ -58,7 +58,7 @@ async function failuresOf(config: string): Promise<Failures> {
   return new Map(tests.map(({ title, failureMessages }) => [title, failureMessages.join('\n')]));
 }
 
-/** What Vitest writes, of which this much is read. */
+/** The part of Vitest's JSON report that is read. */
 interface Report {
   readonly testResults: readonly {
     readonly assertionResults: readonly { readonly title: string; readonly failureMessages: readonly string[] }[];

@@ -7,32 +7,32 @@ import { afterAll, beforeEach } from 'vitest';
 
 const GUARD = fileURLToPath(new URL('./loopback-only.cjs', import.meta.url));
 
-/** A test that goes beyond loopback often does so time and again: so many attempts say enough. */
-const MOST_SHOWN = 5;
+/** How many attempts an error shows. A test that goes beyond loopback often repeats the same attempt. */
+const MAX_SHOWN = 5;
 
-/** What this process and its children tried is noted here, a line each. */
+/** This process and its children append a line for each attempt to this file. */
 const attempts = join(tmpdir(), `websub-attempts-${process.pid}-${crypto.randomUUID()}`);
 process.env['WEBSUB_TEST_ATTEMPTS'] = attempts;
 
-// Children that inherit the environment are guarded as well. A coverage run, or the user, may have options there already.
+// Guards child processes too, since they inherit the environment. It may have options of a coverage run or the user.
 const required = `--require ${JSON.stringify(GUARD)}`;
 const { NODE_OPTIONS: options = '' } = process.env;
 if (!options.includes(required)) process.env['NODE_OPTIONS'] = `${options} ${required}`.trimStart();
 createRequire(import.meta.url)(GUARD);
 
-/** Fails whatever is running when something was tried, also where the code under test took no notice. */
+/** Fails the running test or hook if there was an attempt, even if the code under test ignored the error. */
 function refuseAttempts(who: string): void {
   if (!existsSync(attempts)) return;
   const tried = readFileSync(attempts, 'utf8').trimEnd().split('\n');
   rmSync(attempts);
-  const further = tried.length > MOST_SHOWN ? `\nand ${tried.length - MOST_SHOWN} more` : '';
-  const shown = tried.slice(0, MOST_SHOWN).join('\n') + further;
+  const further = tried.length > MAX_SHOWN ? `\nand ${tried.length - MAX_SHOWN} more` : '';
+  const shown = tried.slice(0, MAX_SHOWN).join('\n') + further;
   throw new Error(`${who} went beyond loopback. Stub the look-up, or use an address of this machine:\n${shown}`);
 }
 
 beforeEach(({ task, onTestFinished }) => {
   refuseAttempts(`What came before "${task.name}"`);
-  // What is registered first is called last, when all that the test has opened is closed.
+  // The first registered function runs last, when the test has closed everything.
   onTestFinished(() => refuseAttempts(`The test "${task.name}"`));
 });
 

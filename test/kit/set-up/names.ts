@@ -8,9 +8,9 @@ interface Guard {
 const { names }: Guard = createRequire(import.meta.url)('./loopback-only.cjs');
 
 /**
- * Answers look-ups of a host name by node:dns, in place of a name server, until the test has finished.
+ * Stubs the look-ups of a host name by node:dns until the end of the test.
  *
- * @param addresses none: the name does not resolve
+ * @param addresses the results; without any the name does not resolve
  */
 export function stubName(name: string, ...addresses: readonly string[]): void {
   names.set(name, addresses);

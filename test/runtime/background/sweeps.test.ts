@@ -18,7 +18,7 @@ const granted = (id: string, change: Partial<GrantRecord> = {}): SubscriptionRec
       id: `grant of ${id}`,
       advertisedHub: HUB,
       hub: HUB,
-      hubSettled: true,
+      hasHubAccepted: true,
       topic: TOPIC,
       callback: POLICY.callbackOf(id),
       path: id,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { HOOK_NAMES, type HookPayload, subscriberHooks } from '../../../src/delivery/hook-payloads.js';
-import { announce } from '../../../src/runtime/background/transition-hooks.js';
+import { logAndEmitHook } from '../../../src/runtime/background/transition-hooks.js';
 import { Counters } from '../../../src/subscription/record/counters.js';
 import type { TransitionHook } from '../../../src/subscription/machine/hook-effect.js';
 import type { SubscriptionRecord } from '../../../src/subscription/record/record.js';
@@ -22,7 +22,7 @@ function recordWithSecrets(): SubscriptionRecord {
 
 function announceEffect(
   record: SubscriptionRecord,
-  effect: Parameters<typeof announce>[1],
+  effect: Parameters<typeof logAndEmitHook>[1],
   isClosing = false,
 ): { readonly logger: RecordingLogger; readonly payloads: readonly HookPayload[] } {
   const logger = recordingLogger();
@@ -30,7 +30,7 @@ function announceEffect(
   const payloads: HookPayload[] = [];
   hooks.on(effect.name, (payload) => void payloads.push(payload));
   const stored = { record, counters: new Counters(record.id, new Set()), keys: [] };
-  announce(record, effect, { stored, hooks, logger, now: () => START, isClosing: () => isClosing });
+  logAndEmitHook(record, effect, { stored, hooks, logger, now: () => START, isClosing: () => isClosing });
   return { logger, payloads };
 }
 
@@ -71,7 +71,7 @@ describe('announce', () => {
     const record = { ...recordWithSecrets(), attempts: 1, nextAttemptAt: START + 60_000 };
     const grantId = record.grants[0]?.id ?? '';
     const effect = { type: 'hook', name: 'failed', grantId, failure: failure('hub-error') } as const;
-    const messageOf = (hookEffect: Parameters<typeof announce>[1], isClosing = false): string | undefined =>
+    const messageOf = (hookEffect: Parameters<typeof logAndEmitHook>[1], isClosing = false): string | undefined =>
       announceEffect(record, hookEffect, isClosing).logger.lines[0]?.message;
     expect(messageOf(effect)).toMatch(/\(next try: \d{4}-.*Z\)$/);
     expect(messageOf({ ...effect, nextHub: 'https://b.example/' })).toMatch(

@@ -129,7 +129,7 @@ describe('a grant that replaces another one', () => {
     expect(life.grant.state).toBe('expired');
     life.due(renewsAt - life.now);
     expect(life.actions).toContain('discover');
-    expect(life.record.grants.find((grant) => grant.id === id)?.renewalDue).toBe(true);
+    expect(life.record.grants.find((grant) => grant.id === id)?.isRenewalStarted).toBe(true);
   });
 
   test('L3 does not keep the hub from being requested at the end of the other lease while it waits', () => {

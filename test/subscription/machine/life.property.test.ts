@@ -3,7 +3,7 @@ import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { canConfirm } from '../../../src/subscription/machine/steps/on-verified.js';
 import { dueAt } from '../../../src/subscription/machine/steps/on-due.js';
-import type { SubscriptionEvent } from '../../../src/subscription/machine/transition-types.js';
+import type { TransitionInput } from '../../../src/subscription/machine/transition-types.js';
 import { isCurrent } from '../../../src/subscription/machine/rules/current-grants.js';
 import type { GrantRecord, SubscriptionRecord } from '../../../src/subscription/record/record.js';
 import { subscriptionSnapshot } from '../../../src/subscription/record/snapshot-of.js';
@@ -70,7 +70,7 @@ const step: fc.Arbitrary<Step> = fc.record({
   lease: fc.constantFrom(undefined, '10', '600', '864000', '-1'),
 });
 
-function eventOf(life: Life, { kind, which, hubs, secret, lease }: Step, requestId: string): SubscriptionEvent {
+function eventOf(life: Life, { kind, which, hubs, secret, lease }: Step, requestId: string): TransitionInput {
   const grants = life.record.grants;
   const { id: grantId = 'none', pending, state } = grants[which % Math.max(1, grants.length)] ?? {};
   const request = { grantId, requestId: pending?.id ?? 'none', failure: failure('unreachable', life.now) };
@@ -122,7 +122,7 @@ const renewal = (grant: GrantRecord): number => grant.nextAttemptAt ?? grant.ren
 
 /** Runs a life step by step. The check gets the record before the event, the event, and the life after it. */
 function always(
-  check: (before: SubscriptionRecord, event: SubscriptionEvent, life: Life, isDown: boolean) => void,
+  check: (before: SubscriptionRecord, event: TransitionInput, life: Life, isDown: boolean) => void,
 ): void {
   fc.assert(
     fc.property(

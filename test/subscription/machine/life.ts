@@ -1,9 +1,9 @@
 import { dueAt } from '../../../src/subscription/machine/steps/on-due.js';
 import type {
   Effect,
-  EventOf,
+  InputOf,
   GrantIdentity,
-  SubscriptionEvent,
+  TransitionInput,
   SubscriptionRules,
   TransitionContext,
 } from '../../../src/subscription/machine/transition-types.js';
@@ -68,7 +68,7 @@ export class Life {
     return { now, random, rules, newGrantIdentity: fresh, callbackOf, hasOneCallback };
   }
 
-  apply(event: SubscriptionEvent): this {
+  apply(event: TransitionInput): this {
     const { record, effects } = transition(this.record, event, this.context);
     this.record = record;
     this.effects = effects;
@@ -107,20 +107,20 @@ export class Life {
   }
 
   /** Sends the request for one of several grants. */
-  requestedAt(hub: string, change: Partial<EventOf<'requested'>> = {}): this {
+  requestedAt(hub: string, change: Partial<InputOf<'requested'>> = {}): this {
     const { id, state } = this.grantAt(hub);
     const mode = state === 'unsubscribing' ? 'unsubscribe' : 'subscribe';
     return this.apply({ type: 'requested', grantId: id, requestId: `at ${hub}`, mode, secret: null, ...change });
   }
 
-  requested(change: Partial<EventOf<'requested'>> = {}): this {
+  requested(change: Partial<InputOf<'requested'>> = {}): this {
     const { id, state } = this.grant;
     const mode = state === 'unsubscribing' ? 'unsubscribe' : 'subscribe';
     const secret = mode === 'subscribe' ? { secret: 'a secret' } : {};
     return this.apply({ type: 'requested', grantId: id, requestId: 'r1', mode, ...secret, ...change });
   }
 
-  accepted(change: Partial<EventOf<'accepted'>> = {}): this {
+  accepted(change: Partial<InputOf<'accepted'>> = {}): this {
     const { id, hub } = this.grant;
     return this.apply({ type: 'accepted', grantId: id, requestId: 'r1', hub, moved: false, ...change });
   }
@@ -170,7 +170,7 @@ export class Life {
     return this.apply({ type: 'denial-answered', grantId }).apply({ type: 'hub-delivered', grantId, isSigned: true });
   }
 
-  unwanted(why: EventOf<'unwanted'>['why']): this {
+  unwanted(why: InputOf<'unwanted'>['why']): this {
     return this.apply({ type: 'unwanted', why });
   }
 

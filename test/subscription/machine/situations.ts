@@ -1,5 +1,5 @@
 import { active, DAY, failure, HUB, Life, START, TOPIC, verifying } from './life.js';
-import type { SubscriptionEvent } from '../../../src/subscription/machine/transition-types.js';
+import type { TransitionInput } from '../../../src/subscription/machine/transition-types.js';
 import { dueAt } from '../../../src/subscription/machine/steps/on-due.js';
 
 /** The situations of a subscription, each reached by events alone. */
@@ -115,10 +115,10 @@ export const EVENT_CASES = {
     life.now = START + 365 * DAY;
     return { type: 'due' };
   },
-} satisfies Record<string, (life: Life) => SubscriptionEvent>;
+} satisfies Record<string, (life: Life) => TransitionInput>;
 
 export type EventCase = keyof typeof EVENT_CASES;
 
-function refusedByHandler(life: Life, mode: 'subscribe' | 'unsubscribe'): SubscriptionEvent {
+function refusedByHandler(life: Life, mode: 'subscribe' | 'unsubscribe'): TransitionInput {
   return { type: 'handler-refused', grantId: grantId(life), mode, failure: failure('handler-refused') };
 }

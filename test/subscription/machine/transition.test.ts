@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { grantStateOf, stateOf } from '../../../src/subscription/machine/state.js';
-import type { SubscriptionEvent } from '../../../src/subscription/machine/transition-types.js';
+import type { TransitionInput } from '../../../src/subscription/machine/transition-types.js';
 import { EVENT_CASES, SITUATIONS, type EventCase, type Situation } from './situations.js';
 import type { Life } from './life.js';
 import { TRANSITIONS } from './transition-table.js';
@@ -24,7 +24,7 @@ describe.each(keys(EVENT_CASES))('%s', (eventCase: EventCase) => {
     const life = SITUATIONS[situation]();
     const original = life.record;
     const before = structuredClone(original);
-    const event: SubscriptionEvent = EVENT_CASES[eventCase](life);
+    const event: TransitionInput = EVENT_CASES[eventCase](life);
     life.apply(event);
     const isUnchanged = JSON.stringify([life.record, life.effects]) === JSON.stringify([before, []]);
     expect(isUnchanged ? undefined : inWords(life)).toBe(TRANSITIONS[eventCase][situation]);

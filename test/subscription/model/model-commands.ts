@@ -1,5 +1,5 @@
 import * as fc from 'fast-check';
-import type { SubscriptionEvent } from '../../../src/subscription/machine/transition-types.js';
+import type { TransitionInput } from '../../../src/subscription/machine/transition-types.js';
 import { forge, salvo, type Salvo } from './forger.js';
 import { GOOD_MANNERS, type HubManners } from './hub-model.js';
 import { DAY } from '../machine/life.js';
@@ -271,7 +271,7 @@ async function runUserCall(
   if (calls === 'reset counters') watch.onReset();
   else watch.onUserCall();
   const overrides = { secret: secret === '' ? undefined : secret, leaseSeconds: lease };
-  const events: Readonly<Record<UserCall, SubscriptionEvent>> = {
+  const events: Readonly<Record<UserCall, TransitionInput>> = {
     subscribe: { type: 'retried', overrides },
     retry: { type: 'retried' },
     unsubscribe: { type: 'unwanted', why: 'unsubscribed' },

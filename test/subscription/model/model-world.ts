@@ -1,6 +1,6 @@
 import { StoreError } from '../../../src/errors.js';
 import type { RecordStore } from '../../../src/store/record-store.js';
-import type { SubscriptionEvent } from '../../../src/subscription/machine/transition-types.js';
+import type { TransitionInput } from '../../../src/subscription/machine/transition-types.js';
 import { newSubscription, type SubscriptionRecord } from '../../../src/subscription/record/record.js';
 import type { RequestPolicy } from '../../../src/subscription/request-policy.js';
 import { HubModel } from './hub-model.js';
@@ -132,7 +132,7 @@ export class ModelWorld implements Watched {
   }
 
   /** @returns whether the event was applied */
-  async tell(event: SubscriptionEvent): Promise<boolean> {
+  async tell(event: TransitionInput): Promise<boolean> {
     let isDone = false;
     const done = this.process?.apply(ID, event).then(
       () => (isDone = true),

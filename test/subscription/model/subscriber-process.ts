@@ -8,14 +8,14 @@ import { embeddedEngine, type EmbeddedEngine } from '../../../src/engine/embedde
 import type { Engine } from '../../../src/engine/engine.js';
 import { performEffect } from '../../../src/runtime/background/effects.js';
 import { OriginRateLimits } from '../../../src/hub/pacing/origin-rate-limits.js';
-import { OriginLimiter } from '../../../src/hub/pacing/origin-concurrency-limiter.js';
+import { OriginConcurrencyLimiter } from '../../../src/hub/pacing/origin-concurrency-limiter.js';
 import { latch } from '../../../src/runtime/lifecycle/latch.js';
 import { BackgroundTasks } from '../../../src/runtime/background/background-tasks.js';
 import { StoreError } from '../../../src/errors.js';
 import type { Logger } from '../../../src/logger.js';
 import type { RecordStore } from '../../../src/store/record-store.js';
 import { callbackKey } from '../../../src/subscription/registry/callback-key.js';
-import type { SubscriptionEvent } from '../../../src/subscription/machine/transition-types.js';
+import type { TransitionInput } from '../../../src/subscription/machine/transition-types.js';
 import { isHubRecovery } from '../../../src/subscription/machine/steps/on-hub-delivered.js';
 import { failureOf } from '../../../src/subscription/record/failure.js';
 import type { SubscriptionRequests } from '../../../src/subscription/requests/subscription-requests.js';
@@ -73,7 +73,7 @@ export class SubscriberProcess {
     const { logger, now, random, store, requestPolicy } = environment;
     this.#engine = embeddedEngine({ now });
     const backgroundTasks = new BackgroundTasks(logger);
-    const pacing = new OriginLimiter(8, new AbortController().signal);
+    const pacing = new OriginConcurrencyLimiter(8, new AbortController().signal);
     const hooks = subscriberHooks(logger);
     const requestsAllowed = latch();
     requestsAllowed.open();
@@ -116,7 +116,7 @@ export class SubscriberProcess {
     this.#callbacks = {
       registry,
       ...nothingOf<
-        Pick<CallbackContext, 'delivery' | 'limits' | 'rejections' | 'refusedContent' | 'unknownCallbacks'>
+        Pick<CallbackContext, 'delivery' | 'limits' | 'rejections' | 'overloadRecovery' | 'unknownCallbacks'>
       >(),
       hooks,
       logger,
@@ -136,7 +136,7 @@ export class SubscriberProcess {
   }
 
   /** Applies an event. Never resolves if the process died meanwhile. */
-  async apply(id: string, event: SubscriptionEvent): Promise<SubscriptionRecord> {
+  async apply(id: string, event: TransitionInput): Promise<SubscriptionRecord> {
     if (!this.isDead) {
       try {
         const record = await this.registry.apply(id, event);
@@ -204,7 +204,7 @@ export class SubscriberProcess {
     return status;
   }
 
-  #inBackground(id: string, event: SubscriptionEvent): void {
+  #inBackground(id: string, event: TransitionInput): void {
     // If it cannot be stored, it comes again with the next content.
     this.apply(id, event).catch(() => undefined);
   }

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
 import { canDeferWrite } from '../../../src/subscription/record/deferred-write.js';
-import type { SubscriptionEvent } from '../../../src/subscription/machine/transition-types.js';
+import type { TransitionInput } from '../../../src/subscription/machine/transition-types.js';
 import { active, DAY, failure, HUB, Life, verifying } from '../machine/life.js';
 
 /** Whether the write after an event may be deferred. */
-function canDefer(life: Life, event: SubscriptionEvent): boolean {
+function canDefer(life: Life, event: TransitionInput): boolean {
   const { record } = life;
   life.apply(event);
   return canDeferWrite(record, event, life.effects);

@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { callbackKey } from '../../../src/subscription/registry/callback-key.js';
-import type { SubscriptionEvent } from '../../../src/subscription/machine/transition-types.js';
+import type { TransitionInput } from '../../../src/subscription/machine/transition-types.js';
 import { stateOf } from '../../../src/subscription/machine/state.js';
 import { DAY, failure, HUB, START, TOPIC } from '../machine/life.js';
 import { subscription, POLICY, world, type World } from './registry-world.js';
 
-const discovered: SubscriptionEvent = { type: 'discovered', topic: TOPIC, hubs: [HUB] };
+const discovered: TransitionInput = { type: 'discovered', topic: TOPIC, hubs: [HUB] };
 const FIXED = {
   ...POLICY,
   newPath: (isTaken: (callback: string) => boolean) =>

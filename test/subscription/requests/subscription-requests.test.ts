@@ -124,7 +124,7 @@ describe('discovery', () => {
     const here = await subscribeTo(topic.url);
     await here.idle();
     expect(here.record()).toMatchObject({ topic: topic.self, hubs: [hub.url] });
-    expect(here.grant()).toMatchObject({ state: 'verifying', pending: { accepted: true }, hubSettled: true });
+    expect(here.grant()).toMatchObject({ state: 'verifying', pending: { accepted: true }, hasHubAccepted: true });
     expect(bodies(hub)[0]?.get('hub.topic')).toBe(topic.self);
     expect(hub.violations).toEqual([]);
   });
@@ -301,7 +301,7 @@ describe('a request', () => {
     const hub = await startHub({ hostname: 'hub.example' });
     const here = await request(hub, overHttps);
     expect(bodies(hub)).toHaveLength(1);
-    expect(here.grant()).toMatchObject({ state: 'verifying', hub: hub.url, hubSettled: true, attempts: 0 });
+    expect(here.grant()).toMatchObject({ state: 'verifying', hub: hub.url, hasHubAccepted: true, attempts: 0 });
     const secrets = here.grant().secrets.map(({ role, value }) => [role, value === null]);
     // The secret of the request over https, which may have been sent, and none over http.
     expect(secrets).toEqual([

@@ -35,7 +35,7 @@ export function spreadOverdueRenewals(record: SubscriptionRecord, context: Trans
     grants: record.grants.map((grant) => {
       if (!isOverdue(record, grant, context)) return grant;
       const room = Math.min(MAX_SPREAD_MS, ((grant.expiresAt ?? now) - now) / 4);
-      return { ...grant, renewalDue: undefined, nextAttemptAt: now + Math.floor(random * room) };
+      return { ...grant, isRenewalStarted: undefined, nextAttemptAt: now + Math.floor(random * room) };
     }),
   };
 }

@@ -41,7 +41,7 @@ export function nextRefusalCount(
 
 /** The grant with the denial of its open request counted, if it was denied. */
 export function withDenialCounted(grant: GrantRecord): GrantRecord {
-  return grant.pending?.denied === true ? { ...grant, refusals: refusalsOf(grant), isDenied: true } : grant;
+  return grant.pending?.denied === true ? { ...grant, refusals: refusalsOf(grant), wasLastRequestDenied: true } : grant;
 }
 
 /** A grant that never worked, as stored because its hub denied or refused it. Undefined if the hub did neither. */

@@ -57,7 +57,7 @@ export function keptForCooldown(
       nextAttemptAt: undefined,
       deniedUnsolicited: undefined,
       refusals: pending?.denied === true ? refusals + 1 : previous.refusals,
-      isDenied: pending?.denied === true ? true : previous.isDenied,
+      wasLastRequestDenied: pending?.denied === true ? true : previous.wasLastRequestDenied,
     },
   ];
 }

@@ -38,7 +38,7 @@ export function withoutSuccessor(
  * The request for a grant failed or is deferred. Working grants whose renewal waited for it are renewed on their own.
  * Their next attempt is then planned and no longer a guard.
  */
-export function withoutWaitingRenewals(
+export function withRenewalsReleased(
   record: SubscriptionRecord,
   { id, replaces }: GrantRecord,
   context: Pick<TransitionContext, 'callbackOf'>,
@@ -47,7 +47,7 @@ export function withoutWaitingRenewals(
     grant.guardedUntil !== undefined &&
     grant.id !== id &&
     isWorking(grant) &&
-    grant.renewalDue !== true &&
+    grant.isRenewalStarted !== true &&
     (grant.id === replaces || !isCurrent(record, grant, context));
   if (!record.grants.some(isWaiting)) return record;
   const grants = record.grants.map((grant) => (isWaiting(grant) ? { ...grant, guardedUntil: undefined } : grant));

@@ -1,7 +1,7 @@
 import { isAlreadyEnded } from '../../../protocol/hub-status.js';
 import { onAnswered, onVerified } from './on-verified.js';
-import { andThen, unchanged } from '../record-changes.js';
-import type { Effect, EventOf, Transition, TransitionContext } from '../transition-types.js';
+import { andThen, withoutEffects } from '../record-changes.js';
+import type { Effect, InputOf, Transition, TransitionContext } from '../transition-types.js';
 import type { PendingRequest, SubscriptionRecord } from '../../record/record.js';
 
 /**
@@ -12,16 +12,16 @@ import type { PendingRequest, SubscriptionRecord } from '../../record/record.js'
  */
 export function completeByStatus(
   record: SubscriptionRecord,
-  { grantId, requestId, isDone }: EventOf<'accepted'>,
+  { grantId, requestId, isDone }: InputOf<'accepted'>,
   context: TransitionContext,
 ): Transition {
   const grant = record.grants.find(({ id }) => id === grantId);
   const pending = grant?.pending;
-  if (isDone !== true || grant === undefined || pending?.id !== requestId) return unchanged(record);
+  if (isDone !== true || grant === undefined || pending?.id !== requestId) return withoutEffects(record);
   if (pending.mode === 'unsubscribe') {
     return onVerified(record, { type: 'verified', grantId, mode: 'unsubscribe' }, context);
   }
-  if (isDecided(pending)) return unchanged(record);
+  if (hasCallbackResult(pending)) return withoutEffects(record);
   const { leaseSeconds = Infinity, defaultLeaseSeconds } = context.rules;
   const lease = Math.min(leaseSeconds, defaultLeaseSeconds);
   const granted = onVerified(
@@ -42,8 +42,8 @@ export function completeByStatus(
 }
 
 /** Whether a call to the callback has already decided the request. */
-function isDecided({ cameBack, verified, denied }: PendingRequest): boolean {
-  return cameBack === true || verified === true || denied === true;
+function hasCallbackResult({ hasUnconfirmedVerification, verified, denied }: PendingRequest): boolean {
+  return hasUnconfirmedVerification === true || verified === true || denied === true;
 }
 
 /**
@@ -51,7 +51,7 @@ function isDecided({ cameBack, verified, denied }: PendingRequest): boolean {
  */
 export function endByRefusal(
   record: SubscriptionRecord,
-  event: EventOf<'refused'> | EventOf<'unreachable'>,
+  event: InputOf<'refused'> | InputOf<'unreachable'>,
   context: TransitionContext,
 ): Transition | undefined {
   const { grantId, status } = event;

@@ -1,5 +1,5 @@
-import { unchanged } from '../record-changes.js';
-import type { EventOf, SubscriptionEvent, Transition, TransitionContext } from '../transition-types.js';
+import { withoutEffects } from '../record-changes.js';
+import type { InputOf, TransitionInput, Transition, TransitionContext } from '../transition-types.js';
 import type { SubscriptionRecord } from '../../record/record.js';
 import { isEnabled, isWorking } from '../state.js';
 
@@ -12,7 +12,7 @@ const MIN_OUTAGE_MS = 60_000;
  */
 export function withGap(
   before: SubscriptionRecord,
-  event: SubscriptionEvent,
+  event: TransitionInput,
   next: Transition,
   context: TransitionContext,
 ): Transition {
@@ -53,7 +53,7 @@ function verificationsOf({ grants }: SubscriptionRecord): readonly number[] {
  */
 function isVerification(
   before: SubscriptionRecord,
-  event: SubscriptionEvent,
+  event: TransitionInput,
   { record }: Transition,
   { now }: TransitionContext,
 ): boolean {
@@ -65,11 +65,11 @@ function isVerification(
 }
 
 /** Stores that events may have been missed, so that a catch-up follows even after a restart. */
-export function onMissed(record: SubscriptionRecord, { since, isRenewalOwed = false }: EventOf<'missed'>): Transition {
+export function onMissed(record: SubscriptionRecord, { since, isRenewalOwed = false }: InputOf<'missed'>): Transition {
   const { gapSince = Infinity, renewalOwed = false } = record;
   const isNoted = since >= gapSince && (renewalOwed || !isRenewalOwed);
-  if (isNoted) return unchanged(record);
-  return unchanged({
+  if (isNoted) return withoutEffects(record);
+  return withoutEffects({
     ...record,
     gapSince: Math.min(since, gapSince),
     renewalOwed: isRenewalOwed ? true : record.renewalOwed,
@@ -77,10 +77,10 @@ export function onMissed(record: SubscriptionRecord, { since, isRenewalOwed = fa
 }
 
 /** The topic was fetched, and its new content is stored for the handler. Nothing from before the fetch is missing. */
-export function onFetched(record: SubscriptionRecord, { since, beganAt, fetched }: EventOf<'fetched'>): Transition {
+export function onFetched(record: SubscriptionRecord, { since, beganAt, fetched }: InputOf<'fetched'>): Transition {
   const gapSince = gapAfter(record, since, beganAt);
   const isSame = gapSince === record.gapSince && JSON.stringify(fetched) === JSON.stringify(record.fetched);
-  return unchanged(isSame ? record : { ...record, gapSince, fetched });
+  return withoutEffects(isSame ? record : { ...record, gapSince, fetched });
 }
 
 function gapAfter(record: SubscriptionRecord, since: number | undefined, beganAt: number): number | undefined {
@@ -94,7 +94,7 @@ function gapAfter(record: SubscriptionRecord, since: number | undefined, beganAt
 }
 
 /** Whether the accepted request was verified while it was in flight. */
-function wasVerifiedInFlight({ grants }: SubscriptionRecord, { grantId, requestId }: EventOf<'accepted'>): boolean {
+function wasVerifiedInFlight({ grants }: SubscriptionRecord, { grantId, requestId }: InputOf<'accepted'>): boolean {
   return grants.some(({ id, pending }) => id === grantId && pending?.id === requestId && pending.verified === true);
 }
 

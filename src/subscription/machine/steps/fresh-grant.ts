@@ -40,7 +40,7 @@ export function requestFreshGrant(
     id,
     advertisedHub: hub,
     hub,
-    hubSettled: false,
+    hasHubAccepted: false,
     topic,
     callback: context.callbackOf(path),
     path,
@@ -54,7 +54,7 @@ export function requestFreshGrant(
       ? {}
       : {
           hub: successorOf.hub,
-          hubSettled: successorOf.hubSettled,
+          hasHubAccepted: successorOf.hasHubAccepted,
           replaces: successorOf.id,
           attempts: successorOf.attempts,
         }),

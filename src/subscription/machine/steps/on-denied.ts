@@ -1,7 +1,7 @@
 import { failOver } from './on-discovered.js';
-import { withAttemptCounted, withFailure, unchanged, withGrant } from '../record-changes.js';
+import { withAttemptCounted, withFailure, withoutEffects, withGrant } from '../record-changes.js';
 import { refusalWaitMs } from '../../retry-policy.js';
-import type { EventOf, Transition, TransitionContext } from '../transition-types.js';
+import type { InputOf, Transition, TransitionContext } from '../transition-types.js';
 import { reusableGrantAt, hasFixedCallback } from '../rules/reusable-grant.js';
 import { isCurrent, isSatisfied } from '../rules/current-grants.js';
 import { postponeRenewal, predecessorOf, withoutSuccessor } from '../rules/successor.js';
@@ -24,7 +24,7 @@ const SAME_DENIAL_MS = 60_000;
 const DENIAL_CHECK_INTERVAL_MS = 3_600_000;
 
 /** Milliseconds content is accepted after an unsolicited denial if the grant has no lease. */
-const WITHOUT_LEASE_MS = 86_400_000;
+const DENIED_LEASE_MS = 86_400_000;
 
 /** Whether a denial of a grant says anything that was not said in the last minute. */
 export function isNewDenial(grant: GrantRecord, now: number): boolean {
@@ -38,15 +38,15 @@ export function isNewDenial(grant: GrantRecord, now: number): boolean {
  * The hub denied, or someone who knows the callback pretends so (PROTOCOL N1). An open request fails at its deadline
  * unless it is verified before. A denial that answers no request is checked first.
  */
-export function onDenied(record: SubscriptionRecord, event: EventOf<'denied'>, context: TransitionContext): Transition {
+export function onDenied(record: SubscriptionRecord, event: InputOf<'denied'>, context: TransitionContext): Transition {
   const { now } = context;
   const { grantId, failure } = event;
   const grant = record.grants.find(({ id }) => id === grantId);
-  if (grant === undefined || !isNewDenial(grant, now)) return unchanged(record);
+  if (grant === undefined || !isNewDenial(grant, now)) return withoutEffects(record);
   // The hub is being left, so its denial does not affect the subscription. It decides how the hub's answer to the
   // unsubscribe request is read.
   if (grant.superseded === true || grant.state === 'unsubscribing') {
-    return unchanged(withGrant(record, grantId, () => ({ ...grant, deniedAt: now })));
+    return withoutEffects(withGrant(record, grantId, () => ({ ...grant, deniedAt: now })));
   }
   const withHook: Transition = {
     record: withFailure(record, failure),
@@ -78,7 +78,9 @@ function onRequestDenied(record: SubscriptionRecord, grant: GrantRecord, context
   }));
   const predecessor = predecessorOf(waiting, grant);
   const updated = predecessor === undefined ? waiting : postponeRenewal(waiting, predecessor, requestAt);
-  return shouldStayWithHub(updated, context) ? unchanged(updated) : failOver(updated, grant.advertisedHub, context);
+  return shouldStayWithHub(updated, context)
+    ? withoutEffects(updated)
+    : failOver(updated, grant.advertisedHub, context);
 }
 
 /** Whether no other hub is requested instead. */
@@ -98,26 +100,27 @@ function onLateDenial(
   const { now, rules } = context;
   const { requestedAt = 0, deniedAt = -Infinity } = grant;
   // The hub has already denied this request.
-  if (deniedAt >= requestedAt) return unchanged(withGrant(record, grant.id, () => ({ ...grant, deniedAt: now })));
+  if (deniedAt >= requestedAt) return withoutEffects(withGrant(record, grant.id, () => ({ ...grant, deniedAt: now })));
   const refused = {
     ...grant,
     deniedAt: now,
-    isDenied: true,
+    wasLastRequestDenied: true,
     refusals: nextRefusalCount(record, grant, context),
-    unanswered: undefined,
+    isConfirmationUnsent: undefined,
     notBefore: Math.max(grant.notBefore ?? 0, retryAt),
   };
   const updated = withGrant(record, grant.id, () => refused);
   const predecessor = predecessorOf(updated, refused);
-  if (predecessor !== undefined) return unchanged(withoutSuccessor(updated, refused, predecessor, retryAt, context));
-  if (shouldStop(updated, context)) return unchanged(stopAsDenied(updated));
+  if (predecessor !== undefined)
+    return withoutEffects(withoutSuccessor(updated, refused, predecessor, retryAt, context));
+  if (shouldStop(updated, context)) return withoutEffects(stopAsDenied(updated));
   if (isWorking(refused) || rules.hubs === 'all') {
     const { nextAttemptAt = 0 } = refused;
-    return unchanged(scheduleRequest(updated, refused, Math.max(nextAttemptAt, retryAt)));
+    return withoutEffects(scheduleRequest(updated, refused, Math.max(nextAttemptAt, retryAt)));
   }
   const until = Math.max(refused.notBefore, refused.nextAttemptAt ?? 0);
   const waiting = withGrant(updated, grant.id, (one) => ({ ...one, notBefore: until, nextAttemptAt: undefined }));
-  if (!isEnabled(waiting) || isSatisfied(waiting, context)) return unchanged(waiting);
+  if (!isEnabled(waiting) || isSatisfied(waiting, context)) return withoutEffects(waiting);
   return failOver(waiting, grant.advertisedHub, context);
 }
 
@@ -134,25 +137,26 @@ export function failDeniedRequest(
   const failed: GrantRecord = {
     ...grant,
     pending: undefined,
-    unanswered: undefined,
-    isDenied: true,
+    isConfirmationUnsent: undefined,
+    wasLastRequestDenied: true,
     refusals,
     state: state === 'verifying' || state === 'requested' ? 'failed' : state,
   };
   const updated = withGrant(record, grant.id, () => failed);
   const predecessor = predecessorOf(updated, failed);
-  if (predecessor !== undefined) return unchanged(withoutSuccessor(updated, failed, predecessor, retryAt, context));
+  if (predecessor !== undefined)
+    return withoutEffects(withoutSuccessor(updated, failed, predecessor, retryAt, context));
   if (shouldStop(updated, context)) {
-    return unchanged(stopAsDenied(withAttemptCounted(updated, { ...rules, maxAttempts: Infinity })));
+    return withoutEffects(stopAsDenied(withAttemptCounted(updated, { ...rules, maxAttempts: Infinity })));
   }
   // Quirk(Ballerina, WSO2): deny every renewal with "already registered". We keep the grant, count no failed attempt
   // and try no other hub (PROTOCOL N1).
-  if (isWorking(failed)) return unchanged(scheduleRequest(updated, failed, retryAt));
+  if (isWorking(failed)) return withoutEffects(scheduleRequest(updated, failed, retryAt));
   const counted = withAttemptCounted(updated, rules, grant.id);
-  if (!isEnabled(counted) || !isCurrent(counted, failed, context)) return unchanged(counted);
-  if (rules.hubs === 'all') return unchanged(scheduleRequest(counted, failed, retryAt));
+  if (!isEnabled(counted) || !isCurrent(counted, failed, context)) return withoutEffects(counted);
+  if (rules.hubs === 'all') return withoutEffects(scheduleRequest(counted, failed, retryAt));
   const kept = withGrant(counted, grant.id, (one) => ({ ...one, notBefore: retryAt }));
-  if (isSatisfied(kept, context)) return unchanged(kept);
+  if (isSatisfied(kept, context)) return withoutEffects(kept);
   return failOver(kept, grant.advertisedHub, context);
 }
 
@@ -162,7 +166,7 @@ function scheduleRequest(record: SubscriptionRecord, { id }: GrantRecord, nextAt
     ...grant,
     nextAttemptAt,
     notBefore: nextAttemptAt,
-    renewalDue: undefined,
+    isRenewalStarted: undefined,
   }));
 }
 
@@ -170,8 +174,8 @@ function scheduleRequest(record: SubscriptionRecord, { id }: GrantRecord, nextAt
 function shouldStop(record: SubscriptionRecord, context: TransitionContext): boolean {
   if (context.rules.afterDenial !== 'stop' || !isEnabled(record)) return false;
   const hasDenied = (hub: string): boolean => {
-    const { isDenied = false, pending } = reusableGrantAt(record, hub, context) ?? {};
-    return isDenied && pending === undefined;
+    const { wasLastRequestDenied = false, pending } = reusableGrantAt(record, hub, context) ?? {};
+    return wasLastRequestDenied && pending === undefined;
   };
   return record.hubs.length > 0 && record.hubs.every(hasDenied);
 }
@@ -195,21 +199,21 @@ export function onUnsolicitedDenial(
 ): Transition {
   const { now, random } = context;
   if (grant.state !== 'active') {
-    return unchanged(withGrant(record, grant.id, () => ({ ...grant, deniedAt: now })));
+    return withoutEffects(withGrant(record, grant.id, () => ({ ...grant, deniedAt: now })));
   }
   const canCheckDenial = isEnabled(record) && isCurrent(record, grant, context);
-  const check = canCheckDenial ? denialCheck(record, grant, context) : undefined;
+  const check = canCheckDenial ? denialCheckFields(record, grant, context) : undefined;
   const updated = withGrant(record, grant.id, () => ({
     ...grant,
     deniedAt: now,
     deniedUnsolicited: true,
     denialAnswered: undefined,
     // Without another callback, the renewal itself checks the denial.
-    renewalDue: hasFixedCallback(grant, context) ? grant.renewalDue : undefined,
+    isRenewalStarted: hasFixedCallback(grant, context) ? grant.isRenewalStarted : undefined,
     // The hub keeps its wait if the denial is undone later.
     notBefore: isWaitingToRetry(grant) ? grant.nextAttemptAt : grant.notBefore,
     nextAttemptAt: undefined,
-    expiresAt: grant.expiresAt ?? now + WITHOUT_LEASE_MS,
+    expiresAt: grant.expiresAt ?? now + DENIED_LEASE_MS,
     ...check,
   }));
   const retryAt = now + refusalWaitMs(1, random);
@@ -217,15 +221,18 @@ export function onUnsolicitedDenial(
   if (predecessor !== undefined && isWorking(predecessor)) {
     // The predecessor's renewal waited for this grant, and may be overdue. It is postponed once.
     const isPlanned = predecessor.nextAttemptAt !== undefined;
-    return unchanged(isPlanned ? updated : postponeRenewal(updated, predecessor, retryAt));
+    return withoutEffects(isPlanned ? updated : postponeRenewal(updated, predecessor, retryAt));
   }
   return isEnabled(updated) && !canCheckDenial && !isSatisfied(updated, context)
-    ? unchanged({ ...updated, nextAttemptAt: updated.nextAttemptAt ?? Math.max(retryAt, backoffUntil(record, grant)) })
-    : unchanged(updated);
+    ? withoutEffects({
+        ...updated,
+        nextAttemptAt: updated.nextAttemptAt ?? Math.max(retryAt, backoffUntil(record, grant)),
+      })
+    : withoutEffects(updated);
 }
 
 /** When and how to check a denial with the hub. Undefined if a check is already in progress. */
-export function denialCheck(
+export function denialCheckFields(
   record: SubscriptionRecord,
   grant: GrantRecord,
   context: TransitionContext,

@@ -6,10 +6,10 @@ import {
   unsubscribingGrant,
   withFailure,
   startRequest,
-  unchanged,
+  withoutEffects,
   withGrant,
 } from '../record-changes.js';
-import type { Effect, EventOf, Transition, TransitionContext } from '../transition-types.js';
+import type { Effect, InputOf, Transition, TransitionContext } from '../transition-types.js';
 import { reusableGrantAt } from '../rules/reusable-grant.js';
 import { inFlightGuard, NOTHING_PLANNED } from '../rules/in-flight-guard.js';
 import { verifyTimeoutMs } from '../rules/lease.js';
@@ -29,11 +29,11 @@ import { isEnabled, isLive, isOver, isWorking } from '../state.js';
 /** Requests what discovery found and is not granted yet, and renews working grants there (PROTOCOL D10). */
 export function onDiscovered(
   record: SubscriptionRecord,
-  { topic, hubs, feed }: EventOf<'discovered'>,
+  { topic, hubs, feed }: InputOf<'discovered'>,
   context: TransitionContext,
 ): Transition {
   const updated = { ...withoutExpiredSilence(record, context.now), topic, hubs, feed, ...NOTHING_PLANNED };
-  if (!isEnabled(updated)) return unchanged(updated);
+  if (!isEnabled(updated)) return withoutEffects(updated);
   const withHooks = { record: updated, effects: moveHooks(record, updated, context) };
   return andThen(
     andThen(withHooks, (next) => requestMissing(next, context)),
@@ -44,22 +44,22 @@ export function onDiscovered(
 /** Discovery failed, so the result of the last one is used. Working grants are renewed where they are. */
 export function onDiscoveryFailed(
   record: SubscriptionRecord,
-  { failure, retryAfter }: EventOf<'discovery-failed'>,
+  { failure, retryAfter }: InputOf<'discovery-failed'>,
   context: TransitionContext,
 ): Transition {
   const updated = retryAfter === undefined ? record : withPublisherRetryAfter(record, retryAfter, context.now);
   const ended = { ...updated, ...NOTHING_PLANNED };
-  if (!isEnabled(ended)) return unchanged(ended);
+  if (!isEnabled(ended)) return withoutEffects(ended);
   const hook: Effect = { type: 'hook', name: 'failed', failure };
   if (isSatisfied(ended, context)) {
-    if (!ended.grants.some(isRenewalDue)) return unchanged(ended);
+    if (!ended.grants.some(isRenewalDue)) return withoutEffects(ended);
     return andThen({ record: withFailure(ended, failure), effects: [hook] }, (next) =>
       requestDueRenewals(next, context),
     );
   }
   const withHook = { record: withFailedAttempt(ended, failure, context.rules), effects: [hook] };
   return andThen(withHook, (failed) => {
-    if (!isEnabled(failed)) return unchanged(failed);
+    if (!isEnabled(failed)) return withoutEffects(failed);
     const requested =
       failed.topic === undefined ? retryLater(failed, context, retryAfter?.until) : requestMissing(failed, context);
     return andThen(requested, (next) => requestDueRenewals(next, context));
@@ -72,19 +72,19 @@ export function onDiscoveryFailed(
  */
 export function onDiscoveryDeferred(
   record: SubscriptionRecord,
-  { until }: EventOf<'discovery-deferred'>,
+  { until }: InputOf<'discovery-deferred'>,
   context: TransitionContext,
 ): Transition {
   const ended = { ...record, ...NOTHING_PLANNED };
-  if (!isEnabled(ended)) return unchanged(ended);
+  if (!isEnabled(ended)) return withoutEffects(ended);
   const isUnknown = ended.topic === undefined && !isSatisfied(ended, context);
-  const requested = isUnknown ? unchanged({ ...ended, nextAttemptAt: until }) : requestMissing(ended, context);
+  const requested = isUnknown ? withoutEffects({ ...ended, nextAttemptAt: until }) : requestMissing(ended, context);
   return andThen(requested, (next) => requestDueRenewals(next, context));
 }
 
 /** Requests the hubs that should grant the subscription and do not: one or all, by the `hubs` option. */
 export function requestMissing(record: SubscriptionRecord, context: TransitionContext): Transition {
-  if (!isEnabled(record) || isSatisfied(record, context)) return unchanged(record);
+  if (!isEnabled(record) || isSatisfied(record, context)) return withoutEffects(record);
   return context.rules.hubs === 'all' ? requestFromAllHubs(record, context) : requestFromNextHub(record, context);
 }
 
@@ -94,10 +94,10 @@ export function requestMissing(record: SubscriptionRecord, context: TransitionCo
  */
 export function requestFromNextHub(record: SubscriptionRecord, context: TransitionContext): Transition {
   const { now, callbackReservedUntil } = context;
-  if (callbackReservedUntil !== undefined) return unchanged({ ...record, nextAttemptAt: callbackReservedUntil });
+  if (callbackReservedUntil !== undefined) return withoutEffects({ ...record, nextAttemptAt: callbackReservedUntil });
   const hubs = hubsToRequest(record, context);
   // The remaining hubs have working grants, if unreliable ones. Those are renewed by their own schedule.
-  if (hubs.length === 0 && remainingHubs(record).length > 0) return unchanged({ ...record, passedOver: [] });
+  if (hubs.length === 0 && remainingHubs(record).length > 0) return withoutEffects({ ...record, passedOver: [] });
   if (hubs.length === 0) return retryLater({ ...record, passedOver: [] }, context);
   const hub = hubs.find((each) => (readyAt(record, each, context) ?? now) <= now);
   if (hub === undefined) return nextRound(record, context);
@@ -127,7 +127,7 @@ function nextRound(record: SubscriptionRecord, context: TransitionContext): Tran
   const begun = { ...record, passedOver: record.passedOver.filter((hub) => !hubs.includes(hub)) };
   const waits = hubs.flatMap((hub) => readyAt(record, hub, context) ?? []);
   if (waits.length === 0) return retryLater(begun, context);
-  return unchanged({ ...begun, nextAttemptAt: Math.max(context.now, Math.min(...waits)) });
+  return withoutEffects({ ...begun, nextAttemptAt: Math.max(context.now, Math.min(...waits)) });
 }
 
 /** The advertised hubs that may be requested in this round, in document order. */
@@ -155,7 +155,7 @@ export function failOver(record: SubscriptionRecord, hub: string, context: Trans
   const further = passed.passedOver.length - IMMEDIATE_FAILOVERS;
   if (further > 0) {
     // A long list of refusing hubs is not tried all at once: the publisher may have written anything into it.
-    return unchanged({ ...passed, nextAttemptAt: now + retryWaitMs(further, random, HUB_UNREACHABLE) });
+    return withoutEffects({ ...passed, nextAttemptAt: now + retryWaitMs(further, random, HUB_UNREACHABLE) });
   }
   return requestFromNextHub(passed, context);
 }
@@ -165,19 +165,19 @@ export function failOver(record: SubscriptionRecord, hub: string, context: Trans
  * its own schedule.
  */
 function requestFromAllHubs(record: SubscriptionRecord, context: TransitionContext): Transition {
-  let current = unchanged(record);
+  let current = withoutEffects(record);
   for (const hub of record.hubs) {
     current = andThen(current, (updated) => {
       const known = reusableGrantAt(updated, hub, context);
       const isHere = (grant: GrantRecord): boolean => grant.advertisedHub === hub && isCurrent(updated, grant, context);
       if (updated.grants.some((grant) => isHere(grant) && isLiveOrRequested(grant, context.now)))
-        return unchanged(updated);
+        return withoutEffects(updated);
       const notBefore = readyAt(updated, hub, context);
       if (notBefore === undefined || notBefore <= context.now) return requestFromHub(updated, hub, context);
       // A grant that is over has no schedule.
       if (known !== undefined && !isOver(known))
-        return unchanged(withGrant(updated, known.id, (grant) => ({ ...grant, nextAttemptAt: notBefore })));
-      return unchanged({ ...updated, nextAttemptAt: Math.min(updated.nextAttemptAt ?? Infinity, notBefore) });
+        return withoutEffects(withGrant(updated, known.id, (grant) => ({ ...grant, nextAttemptAt: notBefore })));
+      return withoutEffects({ ...updated, nextAttemptAt: Math.min(updated.nextAttemptAt ?? Infinity, notBefore) });
     });
   }
   return current;
@@ -189,11 +189,11 @@ function requestFromAllHubs(record: SubscriptionRecord, context: TransitionConte
  */
 export function requestDueRenewals(record: SubscriptionRecord, context: TransitionContext): Transition {
   const { now, rules } = context;
-  let current = unchanged(record);
+  let current = withoutEffects(record);
   for (const { id } of record.grants.filter(isRenewalDue)) {
     current = andThen(current, (updated) => {
       const grant = updated.grants.find((each) => each.id === id);
-      if (grant === undefined || !isWorking(grant)) return unchanged(updated);
+      if (grant === undefined || !isWorking(grant)) return withoutEffects(updated);
       const isElsewhere = !isCurrent(updated, grant, context);
       if (isElsewhere && isFullyGranted(updated, context)) {
         const unsubscribing = withGrant(updated, id, () => unsubscribingGrant(grant, now, true));
@@ -206,7 +206,7 @@ export function requestDueRenewals(record: SubscriptionRecord, context: Transiti
       if (!isMoving)
         return startRequest(withFreshSecret(withAdvertisedHub(updated, grant), grant, context), id, 'subscribe', now);
       const guard = inFlightGuard(now + verifyTimeoutMs(rules.verifyTimeoutSeconds, grant.leaseSeconds));
-      return unchanged(withGrant(updated, id, (one) => ({ ...one, renewalDue: undefined, ...guard })));
+      return withoutEffects(withGrant(updated, id, (one) => ({ ...one, isRenewalStarted: undefined, ...guard })));
     });
   }
   return current;
@@ -236,8 +236,8 @@ function isFirstAttempt(record: SubscriptionRecord, context: TransitionContext):
   return record.grants.some((grant) => isCurrent(record, grant, context) && isBegun(grant));
 }
 
-function isRenewalDue({ renewalDue }: GrantRecord): boolean {
-  return renewalDue === true;
+function isRenewalDue({ isRenewalStarted }: GrantRecord): boolean {
+  return isRenewalStarted === true;
 }
 
 /** Falls back to the advertised URL when a moved hub, or its https form, does not answer. */
@@ -246,7 +246,7 @@ function withAdvertisedHub(
   { id, attempts, advertisedHub }: GrantRecord,
 ): SubscriptionRecord {
   if (attempts < FAILOVER_AFTER) return record;
-  return withGrant(record, id, (grant) => ({ ...grant, hub: advertisedHub, hubSettled: false }));
+  return withGrant(record, id, (grant) => ({ ...grant, hub: advertisedHub, hasHubAccepted: false }));
 }
 
 function moveHooks(
@@ -279,7 +279,12 @@ function requestFromHub(record: SubscriptionRecord, hub: string, context: Transi
 function startCallbackRotation(record: SubscriptionRecord, grant: GrantRecord, context: TransitionContext): Transition {
   const { now, rules } = context;
   const guard = inFlightGuard(now + verifyTimeoutMs(rules.verifyTimeoutSeconds, grant.leaseSeconds));
-  const waiting = withGrant(record, grant.id, (one) => ({ ...one, renewalDue: undefined, ...guard, attempts: 0 }));
+  const waiting = withGrant(record, grant.id, (one) => ({
+    ...one,
+    isRenewalStarted: undefined,
+    ...guard,
+    attempts: 0,
+  }));
   return requestFreshGrant(waiting, grant.advertisedHub, context, grant);
 }
 
@@ -289,5 +294,5 @@ function withoutSchedule(grant: GrantRecord): GrantRecord {
 
 function retryLater(record: SubscriptionRecord, { now, random }: TransitionContext, notBefore = 0): Transition {
   const nextAttemptAt = Math.max(now + retryWaitMs(record.attempts, random, HUB_UNREACHABLE), notBefore);
-  return unchanged({ ...record, nextAttemptAt });
+  return withoutEffects({ ...record, nextAttemptAt });
 }

@@ -5,7 +5,7 @@ import {
   endedGrant,
   startRenewal,
   startRequest,
-  unchanged,
+  withoutEffects,
   withGrant,
 } from '../record-changes.js';
 import { withClockSetBackCorrected } from '../rules/clock-set-back.js';
@@ -78,18 +78,18 @@ export function nextHubContactAt(record: SubscriptionRecord): number | undefined
 /** Does all due work: fails requests that were not verified, ends leases, renews and retries. */
 export function onDue(before: SubscriptionRecord, context: TransitionContext): Transition {
   const record = withClockSetBackCorrected(before, context);
-  let current = unchanged(record);
+  let current = withoutEffects(record);
   for (const { id } of record.grants) {
     for (const step of [failUnverifiedRequest, endLease, startDueFreshCallback, startDueRequest]) {
       current = andThen(current, (updated) => {
         const grant = updated.grants.find((each) => each.id === id);
-        return (grant && step(updated, grant, context)) ?? unchanged(updated);
+        return (grant && step(updated, grant, context)) ?? withoutEffects(updated);
       });
     }
   }
   return andThen(current, (updated) => {
     const isDue = updated.nextAttemptAt !== undefined && updated.nextAttemptAt <= context.now;
-    return isDue && isEnabled(updated) ? startDiscovery(updated, context) : unchanged(updated);
+    return isDue && isEnabled(updated) ? startDiscovery(updated, context) : withoutEffects(updated);
   });
 }
 
@@ -143,7 +143,7 @@ function endLease(record: SubscriptionRecord, grant: GrantRecord, context: Trans
     // The request fails with the lease, and its hub is requested again at once (PROTOCOL N1).
     return andThen(failDeniedRequest(record, grant, context), (failed) => {
       const remaining = failed.grants.find(({ id }) => id === grant.id);
-      return (remaining && endLease(failed, remaining, context)) ?? unchanged(failed);
+      return (remaining && endLease(failed, remaining, context)) ?? withoutEffects(failed);
     });
   }
   if (record.desired === 'unsubscribed' || grant.superseded === true) {
@@ -163,7 +163,7 @@ function endLease(record: SubscriptionRecord, grant: GrantRecord, context: Trans
   return andThen({ record: expired, effects: [hook] }, (updated) =>
     isEnabled(updated) && !isWaiting && !isSatisfied(updated, context)
       ? startDiscovery(updated, context)
-      : unchanged(updated),
+      : withoutEffects(updated),
   );
 }
 
@@ -184,21 +184,21 @@ function expiredGrant(grant: GrantRecord): GrantRecord {
     notBefore: isRefused ? undefined : grant.notBefore,
     state: 'expired',
     provisional: undefined,
-    unanswered: undefined,
+    isConfirmationUnsent: undefined,
     deniedUnsolicited: undefined,
     denialAnswered: undefined,
     freshCallbackAt: undefined,
     // A verification during the open request has lapsed with its lease, so another one is expected.
     pending: grant.pending?.mode === 'subscribe' ? { ...grant.pending, verified: undefined } : undefined,
     nextAttemptAt: undefined,
-    renewalDue: undefined,
+    isRenewalStarted: undefined,
   };
 }
 
 /** The lease may have been forged, so the hub is requested when that was planned, not at once (PROTOCOL V9). */
 function waitingGrant(grant: GrantRecord, nextAttemptAt: number): GrantRecord {
-  const { notBefore, renewalDue } = grant;
-  return { ...expiredGrant(grant), nextAttemptAt, notBefore, renewalDue };
+  const { notBefore, isRenewalStarted } = grant;
+  return { ...expiredGrant(grant), nextAttemptAt, notBefore, isRenewalStarted: isRenewalStarted };
 }
 
 /** Requests the hub under another callback, once, whatever happened meanwhile. */
@@ -219,7 +219,7 @@ function startDueFreshCallback(
     : cleared;
   if (canRequestFreshGrant(updated, grant, context))
     return requestFreshGrant(updated, grant.advertisedHub, context, grant);
-  return isSatisfied(updated, context) ? unchanged(updated) : startDiscovery(updated, context);
+  return isSatisfied(updated, context) ? withoutEffects(updated) : startDiscovery(updated, context);
 }
 
 function startDueRequest(
@@ -231,7 +231,7 @@ function startDueRequest(
   if (grant.pending !== undefined) return undefined;
   const at = nextRequestAt(record, grant);
   if (at === undefined || at > now) return undefined;
-  if (isWorking(grant) && grant.renewalDue !== true) return startRenewal(record, grant.id, context);
+  if (isWorking(grant) && grant.isRenewalStarted !== true) return startRenewal(record, grant.id, context);
   const checked = hasUnsolicitedDenial(grant)
     ? withGrant(record, grant.id, (one) => ({ ...one, denialCheckedAt: now }))
     : record;

@@ -1,25 +1,26 @@
-import { unchanged, withGrant } from '../record-changes.js';
-import type { EventOf, Transition, TransitionContext } from '../transition-types.js';
+import { withoutEffects, withGrant } from '../record-changes.js';
+import type { InputOf, Transition, TransitionContext } from '../transition-types.js';
 import type { GrantRecord, SubscriptionRecord } from '../../record/record.js';
 import { hasUnsolicitedDenial } from '../state.js';
 
 /** The answer to a denial was sent. */
-export function onDenialAnswered(record: SubscriptionRecord, { grantId }: EventOf<'denial-answered'>): Transition {
+export function onDenialAnswered(record: SubscriptionRecord, { grantId }: InputOf<'denial-answered'>): Transition {
   const grant = record.grants.find(({ id }) => id === grantId);
-  if (grant === undefined || !hasUnsolicitedDenial(grant) || grant.denialAnswered === true) return unchanged(record);
-  return unchanged(withGrant(record, grantId, () => ({ ...grant, denialAnswered: true })));
+  if (grant === undefined || !hasUnsolicitedDenial(grant) || grant.denialAnswered === true)
+    return withoutEffects(record);
+  return withoutEffects(withGrant(record, grantId, () => ({ ...grant, denialAnswered: true })));
 }
 
 /** The hub delivers. Signed content proves that the hub did not deny. It is still requested as planned. */
 export function onHubDelivered(
   record: SubscriptionRecord,
-  { grantId, isSigned }: EventOf<'hub-delivered'>,
+  { grantId, isSigned }: InputOf<'hub-delivered'>,
   { now }: TransitionContext,
 ): Transition {
   const grant = record.grants.find(({ id }) => id === grantId);
-  if (grant === undefined || !isHubRecovery(grant, isSigned)) return unchanged(record);
+  if (grant === undefined || !isHubRecovery(grant, isSigned)) return withoutEffects(record);
   const updated = isDenialRefuted(grant, isSigned) ? withoutDenial(grant, now) : grant;
-  return unchanged(withGrant(record, grantId, () => ({ ...updated, silentAt: undefined })));
+  return withoutEffects(withGrant(record, grantId, () => ({ ...updated, silentAt: undefined })));
 }
 
 /** Whether genuine content of a grant says anything new about its hub. */

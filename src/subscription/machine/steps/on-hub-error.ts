@@ -1,6 +1,6 @@
 import { MIN_WAIT_MS } from '../../retry-policy.js';
-import { unchanged, withGrant } from '../record-changes.js';
-import type { EventOf, Transition, TransitionContext } from '../transition-types.js';
+import { withoutEffects, withGrant } from '../record-changes.js';
+import type { InputOf, Transition, TransitionContext } from '../transition-types.js';
 import type { GrantRecord, SubscriptionRecord } from '../../record/record.js';
 import { failRequest } from './on-request-result.js';
 import { hasPendingSubscribe, isWaitingToRetry, isWorking } from '../state.js';
@@ -29,11 +29,11 @@ export function isVerificationUndone(grant: GrantRecord, now: number): boolean {
  */
 export function onHubErrorReported(
   record: SubscriptionRecord,
-  { grantId, failure }: EventOf<'hub-error'>,
+  { grantId, failure }: InputOf<'hub-error'>,
   context: TransitionContext,
 ): Transition {
   const grant = record.grants.find(({ id }) => id === grantId);
-  if (grant === undefined || !isVerificationUndone(grant, context.now)) return unchanged(record);
+  if (grant === undefined || !isVerificationUndone(grant, context.now)) return withoutEffects(record);
   const reported = withGrant(record, grantId, (one) => ({ ...one, hubErrorAt: context.now }));
   // Anyone who knows the callback may have sent the error. It must never make us give up.
   const attemptsKept = (record.attemptsKept ?? 0) + 1;

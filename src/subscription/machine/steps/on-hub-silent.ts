@@ -1,6 +1,6 @@
 import { requestMissing } from './on-discovered.js';
-import { startDiscovery, unchanged, withGrant } from '../record-changes.js';
-import type { EventOf, Transition, TransitionContext } from '../transition-types.js';
+import { startDiscovery, withoutEffects, withGrant } from '../record-changes.js';
+import type { InputOf, Transition, TransitionContext } from '../transition-types.js';
 import { silentHubs } from '../rules/current-grants.js';
 import type { SubscriptionRecord } from '../../record/record.js';
 import { isEnabled, isWorking } from '../state.js';
@@ -17,14 +17,14 @@ const LINKS_FOLLOWED_EVERY_MS = 86_400_000;
  */
 export function onHubSilent(
   record: SubscriptionRecord,
-  { grantId }: EventOf<'hub-silent'>,
+  { grantId }: InputOf<'hub-silent'>,
   context: TransitionContext,
 ): Transition {
   const { now, rules } = context;
   const grant = record.grants.find(({ id }) => id === grantId);
-  if (grant === undefined || !isWorking(grant) || !isEnabled(record)) return unchanged(record);
+  if (grant === undefined || !isWorking(grant) || !isEnabled(record)) return withoutEffects(record);
   const marked = withGrant(record, grantId, (one) => ({ ...one, silentAt: now }));
-  if (grant.silentAt === undefined || rules.hubs === 'all') return unchanged(marked);
+  if (grant.silentAt === undefined || rules.hubs === 'all') return withoutEffects(marked);
   const { advertisedHub } = grant;
   const others = (record.silent ?? []).filter(({ hub }) => hub !== advertisedHub);
   const updated = { ...marked, silent: [...others, { hub: advertisedHub, until: now + SKIP_SILENT_HUB_MS }] };
@@ -39,6 +39,6 @@ export function onHubSilent(
 export function onLinksDiffer(record: SubscriptionRecord, context: TransitionContext): Transition {
   const { now } = context;
   const sinceThen = now - (record.linksFollowedAt ?? -Infinity);
-  if (!isEnabled(record) || (sinceThen >= 0 && sinceThen < LINKS_FOLLOWED_EVERY_MS)) return unchanged(record);
+  if (!isEnabled(record) || (sinceThen >= 0 && sinceThen < LINKS_FOLLOWED_EVERY_MS)) return withoutEffects(record);
   return startDiscovery({ ...record, linksFollowedAt: now }, context);
 }

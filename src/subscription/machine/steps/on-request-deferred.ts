@@ -1,10 +1,10 @@
-import { unchanged, withGrant } from '../record-changes.js';
-import type { Effect, EventOf, Transition, TransitionContext } from '../transition-types.js';
+import { withoutEffects, withGrant } from '../record-changes.js';
+import type { Effect, InputOf, Transition, TransitionContext } from '../transition-types.js';
 import { withoutPublisherRetryAfters } from '../rules/publisher-retry-after.js';
 import type { GrantRecord, SubscriptionRecord } from '../../record/record.js';
 import { MAX_DEFERRAL_MS } from '../../retry-policy.js';
 import { isEnabled, isOver, isWorking } from '../state.js';
-import { withoutWaitingRenewals } from '../rules/successor.js';
+import { withRenewalsReleased } from '../rules/successor.js';
 
 type RequestEffect = Extract<Effect, { type: 'request' }>;
 
@@ -14,24 +14,24 @@ type RequestEffect = Extract<Effect, { type: 'request' }>;
  */
 export function onRequestDeferred(
   record: SubscriptionRecord,
-  event: EventOf<'request-deferred'>,
+  event: InputOf<'request-deferred'>,
   context: TransitionContext,
 ): Transition {
   const { grantId, until, requestId } = event;
   const grant = record.grants.find(({ id }) => id === grantId);
-  if (grant === undefined || !isWaitingToSend(record, grant, requestId)) return unchanged(record);
+  if (grant === undefined || !isWaitingToSend(record, grant, requestId)) return withoutEffects(record);
   const waiting: GrantRecord = {
     ...grant,
     // Only a redirect answered, so no hub has the request. A hub that accepted an earlier one may still verify that.
     state: grant.state === 'verifying' ? (grant.lateUntil === undefined ? 'requested' : 'failed') : grant.state,
     pending: undefined,
-    renewalDue: undefined,
+    isRenewalStarted: undefined,
     nextAttemptAt: until,
     guardedUntil: undefined,
     deferredUntil: until,
   };
-  return unchanged(
-    withoutWaitingRenewals(
+  return withoutEffects(
+    withRenewalsReleased(
       withGrant(record, grantId, () => waiting),
       waiting,
       context,
@@ -85,7 +85,7 @@ export function retryWithoutDeferral(
   // A retry does not touch working grants. Without this, their deferred renewals would wait for the planned time.
   const makeDue = (updated: SubscriptionRecord, grantId: string): SubscriptionRecord =>
     withGrant(updated, grantId, (grant) => {
-      const isBegun = grant.pending !== undefined || grant.renewalDue === true;
+      const isBegun = grant.pending !== undefined || grant.isRenewalStarted === true;
       return isWorking(grant) && !isBegun ? { ...grant, nextAttemptAt: now } : grant;
     });
   return { record: deferred.reduce(makeDue, retried), effects: [{ type: 'bypass-rate-limits' }, ...effects] };

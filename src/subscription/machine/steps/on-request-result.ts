@@ -9,14 +9,14 @@ import {
   retryWaitMs,
   UNSUBSCRIBE_REFUSED,
 } from '../../retry-policy.js';
-import { andThen, withFailedAttempt, withFailure, unchanged, withGrant } from '../record-changes.js';
-import type { Effect, EventOf, Transition, TransitionContext } from '../transition-types.js';
+import { andThen, withFailedAttempt, withFailure, withoutEffects, withGrant } from '../record-changes.js';
+import type { Effect, InputOf, Transition, TransitionContext } from '../transition-types.js';
 import { NOTHING_PLANNED } from '../rules/in-flight-guard.js';
 import { isCurrent, isSatisfied } from '../rules/current-grants.js';
 import type { FailureRecord, GrantRecord, SubscriptionRecord } from '../../record/record.js';
 import { deadlineOf } from '../rules/request-deadline.js';
 import { nextRefusalCount, cooldownOf } from '../rules/refusal-cooldown.js';
-import { predecessorOf, withoutSuccessor, withoutWaitingRenewals } from '../rules/successor.js';
+import { predecessorOf, withoutSuccessor, withRenewalsReleased } from '../rules/successor.js';
 import { withPendingSecret } from '../rules/secrets.js';
 import { completeByStatus, endByRefusal } from './completed-by-status.js';
 import { hasPendingLeaseExpired, isEnabled, isLive, isOver, isWorking } from '../state.js';
@@ -27,17 +27,17 @@ import { hasPendingLeaseExpired, isEnabled, isLive, isOver, isWorking } from '..
  */
 export function onRequested(
   record: SubscriptionRecord,
-  event: EventOf<'requested'>,
+  event: InputOf<'requested'>,
   context: TransitionContext,
 ): Transition {
   const grant = record.grants.find(({ id }) => id === event.grantId);
-  if (grant === undefined || !canSend(record, grant, event)) return unchanged(record);
+  if (grant === undefined || !canSend(record, grant, event)) return withoutEffects(record);
   const { now } = context;
   const until = Math.max(cooldownOf(record, grant, context).until, grant.notBefore ?? 0);
   if (event.mode === 'subscribe' && until > now && event.insteadOf === undefined) {
     // The hub refused another callback meanwhile, or an earlier request failed while this one was queued.
-    const waiting = { renewalDue: undefined, nextAttemptAt: until, guardedUntil: undefined };
-    return unchanged(withGrant(record, grant.id, (one) => ({ ...one, ...waiting })));
+    const waiting = { isRenewalStarted: undefined, nextAttemptAt: until, guardedUntil: undefined };
+    return withoutEffects(withGrant(record, grant.id, (one) => ({ ...one, ...waiting })));
   }
   const pending: GrantRecord = {
     ...grant,
@@ -48,7 +48,7 @@ export function onRequested(
       ? { freshSecret: undefined, isOutdated: undefined }
       : {}),
     nextAttemptAt: undefined,
-    renewalDue: undefined,
+    isRenewalStarted: undefined,
     deferredUntil: undefined,
     secrets: event.secret === undefined ? grant.secrets : withPendingSecret(grant.secrets, event.secret, now),
     pending: { id: event.requestId, mode: event.mode, deadline: deadlineOf(grant, context), accepted: false },
@@ -59,7 +59,7 @@ export function onRequested(
   };
 }
 
-function canSend(record: SubscriptionRecord, grant: GrantRecord, { mode, insteadOf }: EventOf<'requested'>): boolean {
+function canSend(record: SubscriptionRecord, grant: GrantRecord, { mode, insteadOf }: InputOf<'requested'>): boolean {
   // Another request may have overtaken this one in the queue. It is enough.
   const isOpen = grant.pending !== undefined && grant.pending.mode === mode;
   if (insteadOf === undefined ? isOpen : grant.pending?.id !== insteadOf) return false;
@@ -73,13 +73,13 @@ function canSend(record: SubscriptionRecord, grant: GrantRecord, { mode, instead
 /** The hub accepted the request. Its verification came already, or follows. */
 export function onAccepted(
   record: SubscriptionRecord,
-  event: EventOf<'accepted'>,
+  event: InputOf<'accepted'>,
   context: TransitionContext,
 ): Transition {
   const { grantId, requestId, hub, moved, verifyForm } = event;
-  if (!record.grants.some(({ id }) => id === grantId)) return unchanged(record);
+  if (!record.grants.some(({ id }) => id === grantId)) return withoutEffects(record);
   const next = withGrant(record, grantId, (grant) => {
-    const known = { ...grant, hub, hubSettled: true, verifyForm: verifyForm ?? grant.verifyForm };
+    const known = { ...grant, hub, hasHubAccepted: true, verifyForm: verifyForm ?? grant.verifyForm };
     if (grant.pending?.id !== requestId) return known;
     // A denied request keeps its deadline. It fails then and is retried.
     const deadline = grant.pending.denied === true ? grant.pending.deadline : deadlineOf(grant, context);
@@ -93,7 +93,7 @@ export function onAccepted(
     return andThen(withHook, (updated) => completeByStatus(updated, event, context));
   }
   // It was verified while in flight, so nothing else is expected.
-  const isAnswered = grant.unanswered !== true;
+  const isAnswered = grant.isConfirmationUnsent !== true;
   const done = { ...grant, nextAttemptAt: isAnswered ? undefined : grant.nextAttemptAt };
   return andThen(withHook, (updated) => completeRequest(updated, done, context));
 }
@@ -111,12 +111,12 @@ export interface FailedRequest {
 /** An answer counts only for its own request. A request that was verified or given up meanwhile is settled already. */
 export function onRefusedOrUnreachable(
   record: SubscriptionRecord,
-  event: EventOf<'refused'> | EventOf<'unreachable'>,
+  event: InputOf<'refused'> | InputOf<'unreachable'>,
   context: TransitionContext,
 ): Transition {
   const { grantId, requestId, failure, retryAfterSeconds, status } = event;
   const isOpen = record.grants.some((grant) => grant.id === grantId && grant.pending?.id === requestId);
-  if (!isOpen) return unchanged(record);
+  if (!isOpen) return withoutEffects(record);
   const isRefused = event.type === 'refused';
   return (
     endByRefusal(record, event, context) ??
@@ -135,7 +135,7 @@ export function failRequest(
   context: TransitionContext,
 ): Transition {
   const grant = record.grants.find(({ id }) => id === grantId);
-  if (grant === undefined) return unchanged(record);
+  if (grant === undefined) return withoutEffects(record);
   const { now, random } = context;
   const isDenied = grant.pending?.denied === true;
   const isUnsubscribing = grant.state === 'unsubscribing';
@@ -153,15 +153,15 @@ export function failRequest(
     // A hub that cannot be reached did not deny. Someone else sent the denial.
     deniedAt: isDenied || isRefused ? undefined : grant.deniedAt,
     pending: undefined,
-    isDenied: undefined,
+    wasLastRequestDenied: undefined,
     // The hub is requested again, whether or not it got the answer to its verification.
-    unanswered: undefined,
+    isConfirmationUnsent: undefined,
     ...NOTHING_PLANNED,
     // Kept even if the request is given up: if someone verifies it anyway, the hub is not requested sooner.
     notBefore: isUnsubscribing ? grant.notBefore : waitMs > 0 ? now + waitMs : undefined,
     state: grant.state === 'verifying' || grant.state === 'requested' ? 'failed' : grant.state,
   };
-  const next = withoutWaitingRenewals(
+  const next = withRenewalsReleased(
     withGrant(record, grantId, () => failed),
     failed,
     context,
@@ -238,8 +238,8 @@ function retryOrFailOver(
   const scheduled = withGrant(record, grant.id, (one) => ({ ...one, nextAttemptAt }));
   const waiting = withGrant(record, grant.id, (one) => ({ ...one, notBefore: nextAttemptAt }));
   // The hub denied before its request failed, and another hub has been requested since.
-  if (!isAll && !isLive(grant) && isSatisfied(record, context)) return unchanged(waiting);
-  if (isAll || !shouldFailOver) return unchanged(scheduled);
+  if (!isAll && !isLive(grant) && isSatisfied(record, context)) return withoutEffects(waiting);
+  if (isAll || !shouldFailOver) return withoutEffects(scheduled);
   return isLive(grant)
     ? requestFromOtherHub(scheduled, grant, context)
     : failOver(waiting, grant.advertisedHub, context);
@@ -250,10 +250,10 @@ function requestFromOtherHub(record: SubscriptionRecord, grant: GrantRecord, con
   const { advertisedHub } = grant;
   const isOtherRequested = record.grants.some((one) => one.id !== grant.id && (isWorking(one) || isWaiting(one)));
   if (context.hasOneCallback === true || isOtherRequested || record.nextAttemptAt !== undefined)
-    return unchanged(record);
+    return withoutEffects(record);
   const passed = { ...record, passedOver: [...new Set([...record.passedOver, advertisedHub])] };
   return remainingHubs(passed).length === 0
-    ? unchanged({ ...record, passedOver: [] })
+    ? withoutEffects({ ...record, passedOver: [] })
     : requestFromNextHub(passed, context);
 }
 

@@ -1,7 +1,7 @@
 import { startOutstanding } from './on-wanted.js';
-import { andThen, startRenewal, unchanged, withGrant } from '../record-changes.js';
+import { andThen, startRenewal, withoutEffects, withGrant } from '../record-changes.js';
 import { onDue } from './on-due.js';
-import type { Effect, EventOf, Transition, TransitionContext } from '../transition-types.js';
+import type { Effect, InputOf, Transition, TransitionContext } from '../transition-types.js';
 import { hasChangedOverrides, mergedOverrides } from '../../record/overrides.js';
 import type { GrantRecord, SubscriptionRecord } from '../../record/record.js';
 import { withoutCooldown } from '../rules/refusal-cooldown.js';
@@ -10,7 +10,7 @@ import { isEnabled, hasUnsolicitedDenial, isVerificationExpected, isOver, isWork
 /** Clears the stop reason and all failures, and starts again. */
 export function onRetried(
   record: SubscriptionRecord,
-  { overrides: newOverrides, metadata = record.metadata }: EventOf<'retried'>,
+  { overrides: newOverrides, metadata = record.metadata }: InputOf<'retried'>,
   context: TransitionContext,
 ): Transition {
   const enabled = { desired: 'subscribed', stoppedBecause: undefined, stoppedByVersion1: undefined } as const;
@@ -35,11 +35,11 @@ function withOutdatedRequests(record: SubscriptionRecord, { now }: TransitionCon
 /** Renews working grants now, except those with a request in flight. */
 export function onRenewalWanted(
   before: SubscriptionRecord,
-  { isOwed = false }: EventOf<'renewal-wanted'>,
+  { isOwed = false }: InputOf<'renewal-wanted'>,
   context: TransitionContext,
 ): Transition {
   const record = before.renewalOwed === undefined ? before : { ...before, renewalOwed: undefined };
-  if (!isEnabled(record)) return unchanged(record);
+  if (!isEnabled(record)) return withoutEffects(record);
   return startRenewals(isOwed ? record : withoutHubCooldowns(record), [], context);
 }
 
@@ -59,10 +59,10 @@ function withoutHubCooldowns(record: SubscriptionRecord): SubscriptionRecord {
 /** Renews working grants with a new secret, or requests delivery to a new callback. */
 export function onRotationWanted(
   record: SubscriptionRecord,
-  { rotate }: EventOf<'rotation-wanted'>,
+  { rotate }: InputOf<'rotation-wanted'>,
   context: TransitionContext,
 ): Transition {
-  if (!isEnabled(record)) return unchanged(record);
+  if (!isEnabled(record)) return withoutEffects(record);
   const marked = record.grants.map((grant) => {
     if (!isWorking(grant)) return grant;
     return rotate === 'secret' ? { ...grant, freshSecret: true } : { ...grant, freshCallbackAt: context.now };
@@ -72,10 +72,10 @@ export function onRotationWanted(
 }
 
 function startRenewals(record: SubscriptionRecord, started: readonly Effect[], context: TransitionContext): Transition {
-  let current = unchanged(record);
+  let current = withoutEffects(record);
   for (const grant of record.grants) {
     const isRequested = started.some((effect) => effect.type === 'request' && effect.grantId === grant.id);
-    const isInProgress = isRequested || grant.pending !== undefined || grant.renewalDue === true;
+    const isInProgress = isRequested || grant.pending !== undefined || grant.isRenewalStarted === true;
     if (isWorking(grant) && !isInProgress)
       current = andThen(current, (updated) => startRenewal(updated, grant.id, context));
   }
@@ -89,7 +89,7 @@ function startRenewals(record: SubscriptionRecord, started: readonly Effect[], c
 export function onCountersReset(record: SubscriptionRecord, context: TransitionContext): Transition {
   const stopReason = record.stoppedBecause === 'gave-up' ? undefined : record.stoppedBecause;
   const reset = { ...withCountersReset(record, context.now, hasNotRefused), stoppedBecause: stopReason };
-  return isEnabled(reset) ? startOutstanding(reset, context) : unchanged(reset);
+  return isEnabled(reset) ? startOutstanding(reset, context) : withoutEffects(reset);
 }
 
 const isAnyGrant = (): boolean => true;
@@ -136,11 +136,11 @@ function withCountersReset(
 
 /** A started renewal continues. A failed or denied renewal, and a failed unsubscribe, are retried now. */
 function nextAttemptAfterReset(
-  { state, pending, renewalDue, nextAttemptAt, attempts, refusals = 0 }: GrantRecord,
+  { state, pending, isRenewalStarted, nextAttemptAt, attempts, refusals = 0 }: GrantRecord,
   now: number,
 ): number | undefined {
   if (state === 'active' && pending?.denied === true) return now;
   const isFailed = state === 'unsubscribing' || (state === 'active' && attempts + refusals > 0);
-  if (isFailed && nextAttemptAt !== undefined && renewalDue !== true) return now;
-  return renewalDue === true ? nextAttemptAt : undefined;
+  if (isFailed && nextAttemptAt !== undefined && isRenewalStarted !== true) return now;
+  return isRenewalStarted === true ? nextAttemptAt : undefined;
 }

@@ -5,11 +5,11 @@ import {
   unsubscribingGrant,
   withFailure,
   SAFETY_DELAY_MS,
-  unchanged,
+  withoutEffects,
   withGrant,
 } from '../record-changes.js';
 import { withoutDenial } from './on-hub-delivered.js';
-import type { Effect, EventOf, Transition, TransitionContext } from '../transition-types.js';
+import type { Effect, InputOf, Transition, TransitionContext } from '../transition-types.js';
 import { inFlightGuard } from '../rules/in-flight-guard.js';
 import { grantedLease, renewalTime } from '../rules/lease.js';
 import { isCurrent, isUnreliable } from '../rules/current-grants.js';
@@ -69,11 +69,11 @@ function isPreferred(
 /** The hub verified. If it may be confirmed, the answer is the challenge. */
 export function onVerified(
   record: SubscriptionRecord,
-  event: EventOf<'verified'>,
+  event: InputOf<'verified'>,
   context: TransitionContext,
 ): Transition {
   const grant = record.grants.find(({ id }) => id === event.grantId);
-  if (grant === undefined || !canConfirm(record, grant, event.mode, context)) return unchanged(record);
+  if (grant === undefined || !canConfirm(record, grant, event.mode, context)) return withoutEffects(record);
   // Quirk(thylacine, Flask-WebSub): send `hub.lease_seconds` also when they verify an unsubscribe. We ignore it.
   if (event.mode === 'unsubscribe') return endUnsubscribedGrant(record, grant, context.now);
   return isVerificationExpected(grant, context.now)
@@ -88,7 +88,7 @@ export function onVerified(
 function applyVerification(
   record: SubscriptionRecord,
   grant: GrantRecord,
-  event: EventOf<'verified'>,
+  event: InputOf<'verified'>,
   context: TransitionContext,
 ): Transition {
   const { now, rules } = context;
@@ -107,9 +107,9 @@ function applyVerification(
     state: 'active',
     verifiedAt: now,
     // If the process ends before the answer is sent, the hub does not know and has to be requested again.
-    unanswered: true,
+    isConfirmationUnsent: true,
     ...inFlightGuard(now + SAFETY_DELAY_MS),
-    renewalDue: undefined,
+    isRenewalStarted: undefined,
     notBefore: undefined,
     lateUntil: undefined,
     secrets: isRequestInFlight ? withPendingSecretForLease(grant.secrets, lease.expiresAt ?? now) : grant.secrets,
@@ -155,7 +155,7 @@ export function completeRequest(
     provisional: undefined,
     pending: undefined,
     refusals: undefined,
-    isDenied: undefined,
+    wasLastRequestDenied: undefined,
     attempts: isHubFailing ? grant.attempts : 0,
     // While the request was open, a new secret or other parameters were requested.
     renewsAt: (grant.freshSecret ?? grant.isOutdated) === true ? now : known.renewsAt,
@@ -166,7 +166,7 @@ export function completeRequest(
     active,
   );
   // A grant that is not current says nothing about the ones that are.
-  if (grant.superseded === true || !isCurrent(updated, active, context)) return unchanged(updated);
+  if (grant.superseded === true || !isCurrent(updated, active, context)) return withoutEffects(updated);
   const next: SubscriptionRecord = {
     ...updated,
     stoppedBecause: stopReasonOnceVerified(updated),
@@ -220,31 +220,37 @@ function isReplaced(
 }
 
 /** The hub got the answer. The next step is the renewal as planned. */
-export function onAnswered(record: SubscriptionRecord, { grantId }: EventOf<'answered'>): Transition {
+export function onAnswered(record: SubscriptionRecord, { grantId }: InputOf<'answered'>): Transition {
   const grant = record.grants.find(({ id }) => id === grantId);
-  if (grant?.unanswered !== true) return unchanged(record);
-  const isWaiting = isWorking(grant) && grant.pending === undefined && grant.renewalDue !== true;
+  if (grant?.isConfirmationUnsent !== true) return withoutEffects(record);
+  const isWaiting = isWorking(grant) && grant.pending === undefined && grant.isRenewalStarted !== true;
   const nextAttemptAt = isWaiting ? undefined : grant.nextAttemptAt;
-  return unchanged(withGrant(record, grantId, () => ({ ...grant, unanswered: undefined, nextAttemptAt })));
+  return withoutEffects(
+    withGrant(record, grantId, () => ({ ...grant, isConfirmationUnsent: undefined, nextAttemptAt })),
+  );
 }
 
 /** Whether the open request has no stored problem of the same weight yet. */
 export function isNewProblem({ pending }: GrantRecord, { isNotice = false }: { readonly isNotice?: boolean }): boolean {
   if (pending === undefined) return false;
-  return pending.problem === undefined || (!isNotice && pending.cameBack !== true);
+  return pending.problem === undefined || (!isNotice && pending.hasUnconfirmedVerification !== true);
 }
 
 /** A verification could not be confirmed. If no other one comes, this is the reason for the failure. */
-export function onVerificationWrong(record: SubscriptionRecord, event: EventOf<'verification-wrong'>): Transition {
+export function onVerificationWrong(record: SubscriptionRecord, event: InputOf<'verification-wrong'>): Transition {
   const { grantId, problem, isNotice = false } = event;
   const grant = record.grants.find(({ id }) => id === grantId);
-  if (grant?.pending === undefined || !isNewProblem(grant, event)) return unchanged(record);
-  const pending = { ...grant.pending, problem, cameBack: isNotice ? grant.pending.cameBack : true };
-  return unchanged(withGrant(record, grantId, () => ({ ...grant, pending })));
+  if (grant?.pending === undefined || !isNewProblem(grant, event)) return withoutEffects(record);
+  const pending = {
+    ...grant.pending,
+    problem,
+    hasUnconfirmedVerification: isNotice ? grant.pending.hasUnconfirmedVerification : true,
+  };
+  return withoutEffects(withGrant(record, grantId, () => ({ ...grant, pending })));
 }
 
 function endUnsubscribedGrant(record: SubscriptionRecord, grant: GrantRecord, now: number): Transition {
-  if (grant.state === 'unsubscribed') return unchanged(record);
+  if (grant.state === 'unsubscribed') return withoutEffects(record);
   return {
     record: withGrant(record, grant.id, () => endedGrant(grant, now)),
     effects: [{ type: 'hook', name: 'unsubscribed', grantId: grant.id }],
@@ -257,21 +263,21 @@ function endUnsubscribedGrant(record: SubscriptionRecord, grant: GrantRecord, no
  */
 export function onHandlerRefused(
   record: SubscriptionRecord,
-  event: EventOf<'handler-refused'>,
+  event: InputOf<'handler-refused'>,
   context: TransitionContext,
 ): Transition {
   const { failure, grantId, mode } = event;
   const grant = record.grants.find(({ id }) => id === grantId);
   // The grant may have changed while the handler was running.
-  if (grant === undefined || isOver(grant) || !canConfirm(record, grant, mode, context)) return unchanged(record);
+  if (grant === undefined || isOver(grant) || !canConfirm(record, grant, mode, context)) return withoutEffects(record);
   const isKept = mode === 'unsubscribe';
   // The verification was unsolicited: anyone may have sent it (PROTOCOL V9).
-  if (!isKept && !isVerificationExpected(grant, context.now)) return unchanged(record);
+  if (!isKept && !isVerificationExpected(grant, context.now)) return withoutEffects(record);
   const stopped = withGrant(record, grantId, () => ({
     ...grant,
     pending: undefined,
     nextAttemptAt: undefined,
-    renewalDue: undefined,
+    isRenewalStarted: undefined,
     state: isKept ? 'active' : grant.state === 'verifying' ? 'failed' : grant.state,
   }));
   const effects: readonly Effect[] = [{ type: 'hook', name: 'failed', grantId, failure }];

@@ -10,12 +10,12 @@ import {
   startRenewal,
   startRequest,
   SAFETY_DELAY_MS,
-  unchanged,
+  withoutEffects,
   withGrant,
 } from '../record-changes.js';
-import { denialCheck } from './on-denied.js';
+import { denialCheckFields } from './on-denied.js';
 import { onDue } from './on-due.js';
-import type { Effect, EventOf, Transition, TransitionContext } from '../transition-types.js';
+import type { Effect, InputOf, Transition, TransitionContext } from '../transition-types.js';
 import { inFlightGuard } from '../rules/in-flight-guard.js';
 import { isCurrent, isSatisfied, isLiveOrRequested } from '../rules/current-grants.js';
 import type { GrantRecord, SubscriptionRecord } from '../../record/record.js';
@@ -25,7 +25,7 @@ import { isEnabled, hasUnsolicitedDenial, isLive, isOver, isScheduled, isWorking
 /** Starts all outstanding work of a wanted subscription, unless it is stopped, in progress or scheduled. */
 export function onWanted(before: SubscriptionRecord, context: TransitionContext): Transition {
   const record = enableStoppedByVersion1(before, context);
-  if (!isEnabled(record)) return unchanged(record);
+  if (!isEnabled(record)) return withoutEffects(record);
   return andThen(withCurrentCallbacks(record, context), (current) => {
     const known = withOwedRenewal(withMaxRenewal(current, context), context);
     const isLate = known.grants.some((grant) => isOverdue(known, grant, context));
@@ -39,7 +39,7 @@ function enableStoppedByVersion1(record: SubscriptionRecord, context: Transition
   if (record.stoppedByVersion1 !== true || record.stoppedBecause !== 'denied') return record;
   const at = context.now + refusalWaitMs(1, context.random);
   const grants = record.grants.map((grant) => {
-    if (hasUnsolicitedDenial(grant)) return { ...grant, ...denialCheck(record, grant, context) };
+    if (hasUnsolicitedDenial(grant)) return { ...grant, ...denialCheckFields(record, grant, context) };
     return grant.deniedAt === undefined ? grant : { ...grant, notBefore: at };
   });
   const hasDenialChecks = grants.some(hasUnsolicitedDenial);
@@ -58,7 +58,7 @@ function withCurrentCallbacks(record: SubscriptionRecord, context: TransitionCon
     const isEnding = isOver(grant) || grant.superseded === true;
     return !isEnding && grant.callback !== callbackOf(grant.path);
   });
-  if (foreign.length === 0) return unchanged(record);
+  if (foreign.length === 0) return withoutEffects(record);
   const isKept = (grant: GrantRecord): boolean => isLive(grant) && !hasOneCallback && endsWithCallbackToken(grant.path);
   const rewritten = (grant: GrantRecord): GrantRecord => ({
     ...grant,
@@ -66,7 +66,7 @@ function withCurrentCallbacks(record: SubscriptionRecord, context: TransitionCon
     state: grant.verifiedAt === undefined ? 'requested' : 'expired',
     replaces: undefined,
     pending: undefined,
-    renewalDue: undefined,
+    isRenewalStarted: undefined,
     nextAttemptAt: undefined,
     // The hub's answers for another callback do not count for this one.
     attempts: 0,
@@ -90,7 +90,7 @@ function withCurrentCallbacks(record: SubscriptionRecord, context: TransitionCon
       : `the callback is another one than hub ${grant.hub} was given: asking again; to the old one it may send until its lease ends`,
   }));
   return andThen({ record: { ...record, grants: record.grants.map(change) }, effects }, (next) =>
-    isSatisfied(next, context) ? unchanged(next) : startDiscovery(next, context),
+    isSatisfied(next, context) ? withoutEffects(next) : startDiscovery(next, context),
   );
 }
 
@@ -100,7 +100,7 @@ function withCurrentCallbacks(record: SubscriptionRecord, context: TransitionCon
  */
 function restartInterrupted(record: SubscriptionRecord, context: TransitionContext): Transition {
   const { now } = context;
-  let current = unchanged(record);
+  let current = withoutEffects(record);
   for (const grant of record.grants) {
     const { id, pending } = grant;
     if (pending?.mode === 'subscribe' && !pending.accepted && pending.denied !== true) {
@@ -108,7 +108,11 @@ function restartInterrupted(record: SubscriptionRecord, context: TransitionConte
         const closed = withGrant(updated, id, (one) => ({ ...one, pending: undefined }));
         return startRequest(closed, id, 'subscribe', now);
       });
-    } else if (isWorking(grant) && (grant.unanswered ?? grant.renewalDue) === true && pending === undefined) {
+    } else if (
+      isWorking(grant) &&
+      (grant.isConfirmationUnsent ?? grant.isRenewalStarted) === true &&
+      pending === undefined
+    ) {
       current = andThen(current, (updated) => startRenewal(updated, id, context));
     }
   }
@@ -159,14 +163,14 @@ function undoUnsubscribe(record: SubscriptionRecord, context: TransitionContext)
   const unsubscribing = record.grants.filter(({ state }) => state === 'unsubscribing');
   const cleared = unsubscribing.reduce(withoutCooldown, { ...record, grants });
   return andThen({ record: cleared, effects }, (updated) =>
-    isSatisfied(updated, context) ? unchanged(updated) : startDiscovery(updated, context),
+    isSatisfied(updated, context) ? withoutEffects(updated) : startDiscovery(updated, context),
   );
 }
 
 /** Unsubscribes active grants at their hub. Other grants end at once, except at a shutdown. */
 export function onUnwanted(
   record: SubscriptionRecord,
-  { why }: EventOf<'unwanted'>,
+  { why }: InputOf<'unwanted'>,
   { now }: TransitionContext,
 ): Transition {
   const effects: Effect[] = [];

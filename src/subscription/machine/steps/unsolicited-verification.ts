@@ -1,6 +1,6 @@
 import { SAFETY_DELAY_MS, withGrant } from '../record-changes.js';
 import { withoutDenial } from './on-hub-delivered.js';
-import type { EventOf, Transition, TransitionContext } from '../transition-types.js';
+import type { InputOf, Transition, TransitionContext } from '../transition-types.js';
 import { grantedLease, renewalTime } from '../rules/lease.js';
 import type { GrantRecord, SubscriptionRecord } from '../../record/record.js';
 import { cooldownOf } from '../rules/refusal-cooldown.js';
@@ -30,7 +30,7 @@ export function extendedLease(grant: GrantRecord, newSeconds: number, { now, rul
 export function onUnsolicitedVerification(
   record: SubscriptionRecord,
   grant: GrantRecord,
-  event: EventOf<'verified'>,
+  event: InputOf<'verified'>,
   context: TransitionContext,
 ): Transition {
   const { now, random, rules } = context;

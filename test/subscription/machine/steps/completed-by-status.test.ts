@@ -1,16 +1,21 @@
 import { describe, expect, test } from 'vitest';
 import { dueAt } from '../../../../src/subscription/machine/steps/on-due.js';
-import type { EventOf } from '../../../../src/subscription/machine/transition-types.js';
+import type { InputOf } from '../../../../src/subscription/machine/transition-types.js';
 import { active, DAY, failure, RULES, verifying, type Life } from '../life.js';
 
-const DONE: Partial<EventOf<'accepted'>> = { isDone: true };
+const DONE: Partial<InputOf<'accepted'>> = { isDone: true };
 
 describe('S4 a 204 to a subscribe request', () => {
   test('means verified if no verification came, and warns that the callback was never called', () => {
     const life = verifying().accepted(DONE);
     expect(life.actions).toEqual(['hook verified', 'warn']);
     expect(life.effects.at(-1)).toMatchObject({ message: expect.stringMatching(/without calling the callback/) });
-    expect(life.grant).toMatchObject({ state: 'active', pending: undefined, verifiedAt: life.now, hubSettled: true });
+    expect(life.grant).toMatchObject({
+      state: 'active',
+      pending: undefined,
+      verifiedAt: life.now,
+      hasHubAccepted: true,
+    });
     expect(life.grant.secrets).toMatchObject([{ value: 'a secret', role: 'current' }]);
     // Nothing is repeated in a minute, as after a verification whose answer may not have been sent.
     expect(dueAt(life.record)).toBe(life.grant.renewsAt);
@@ -69,7 +74,7 @@ describe('S4 a 204 to a subscribe request', () => {
 
   test('changes only the known hub of a request that was given up', () => {
     const life = verifying().due(60_000).accepted(DONE);
-    expect(life.grant).toMatchObject({ state: 'failed', hubSettled: true });
+    expect(life.grant).toMatchObject({ state: 'failed', hasHubAccepted: true });
   });
 });
 

@@ -57,11 +57,11 @@ describe('D8 of several advertised hubs', () => {
 
   test('one that has moved or is gone is requested again at its advertised URL', () => {
     const life = verifying().accepted({ hub: 'https://moved.example/', moved: true });
-    expect(life.grant).toMatchObject({ hub: 'https://moved.example/', hubSettled: true });
+    expect(life.grant).toMatchObject({ hub: 'https://moved.example/', hasHubAccepted: true });
     life.due(60_000).due(dueIn(life)).requested().unreachable();
     life.due(dueIn(life)).requested().unreachable();
     life.due(dueIn(life)).discovered();
-    expect(life.grant).toMatchObject({ advertisedHub: HUB, hub: HUB, hubSettled: false });
+    expect(life.grant).toMatchObject({ advertisedHub: HUB, hub: HUB, hasHubAccepted: false });
   });
 
   test('one that is no longer advertised is removed if it never worked', () => {

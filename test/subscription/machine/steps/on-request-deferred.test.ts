@@ -61,7 +61,7 @@ describe('S3 a deferred request', () => {
       .discovered();
     const { state, expiresAt, secrets } = life.grant;
     deferred(life);
-    expect(life.grant).toMatchObject({ state, expiresAt, secrets, attempts: 0, renewalDue: undefined });
+    expect(life.grant).toMatchObject({ state, expiresAt, secrets, attempts: 0, isRenewalStarted: undefined });
     expect(life.apply({ type: 'wanted' }).actions).toEqual([]);
     life.due(10 * MINUTE);
     expect(life.actions).toEqual(['discover']);

@@ -15,7 +15,7 @@ describe('S2 a request', () => {
     const before = life.grant;
     life.accepted({ hub: 'https://moved.example/', moved: true });
     expect(life.actions).toEqual(['hook hub-moved']);
-    expect(life.grant).toEqual({ ...before, hub: 'https://moved.example/', hubSettled: true });
+    expect(life.grant).toEqual({ ...before, hub: 'https://moved.example/', hasHubAccepted: true });
   });
 
   test.each(['unreachable', 'refused'] as const)('has succeeded if it is %s after it was verified', (how) => {

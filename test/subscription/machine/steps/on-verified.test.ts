@@ -270,7 +270,7 @@ describe('V1 an answer to a verification', () => {
 
   test('leaves the renewal as planned once it was sent', () => {
     const life = confirmed().apply({ type: 'answered', grantId: 'g1' });
-    expect(life.grant).toMatchObject({ unanswered: undefined, nextAttemptAt: undefined });
+    expect(life.grant).toMatchObject({ isConfirmationUnsent: undefined, nextAttemptAt: undefined });
     expect(dueAt(life.record)).toBe(life.grant.renewsAt);
     const { record } = life;
     expect(life.apply({ type: 'answered', grantId: 'g1' }).record).toBe(record);
