@@ -62,8 +62,8 @@ export class Delivery {
   }
 
   /** Whether the service's inbox is full. */
-  isFull(target: DeliveryService): boolean {
-    return this.#writer.isFull(target);
+  isFull(service: DeliveryService): boolean {
+    return this.#writer.isFull(service);
   }
 
   /**
@@ -73,7 +73,7 @@ export class Delivery {
    * @param elapsedMs milliseconds since the last byte of the request
    */
   deliver(
-    target: DeliveryService,
+    service: DeliveryService,
     subscription: StoredSubscription,
     grant: GrantRecord,
     content: ReceivedContent,
@@ -82,14 +82,14 @@ export class Delivery {
   ): DeliveryAnswer | Promise<DeliveryAnswer> {
     const context = this.#eventFactory.create(subscription, grant, content, this.#options.now());
     onEvent?.(context);
-    if (!isTracked(target.delivery)) return this.#dispatch(target, context, elapsedMs);
+    if (!isTracked(service.delivery)) return this.#dispatch(service, context, elapsedMs);
     const delivery: PendingDelivery = {
-      dispatch: (deadline) => this.#dispatch(target, context, elapsedMs, deadline),
-      deadline: () => answerDeadlineOf(this.#options, target, context, elapsedMs),
+      dispatch: (deadline) => this.#dispatch(service, context, elapsedMs, deadline),
+      deadline: () => answerDeadlineOf(this.#options, service, context, elapsedMs),
       storeUndecided: ({ storeMs: timeoutMs }) =>
-        this.#writer.storeUndecided(target, context, { timeoutMs, onAccept: () => this.#reportReceived(context) }),
+        this.#writer.storeUndecided(service, context, { timeoutMs, onAccept: () => this.#reportReceived(context) }),
     };
-    return this.#openAnswers.track(this.#deduplicator.deliver(target, context, delivery));
+    return this.#openAnswers.track(this.#deduplicator.deliver(service, context, delivery));
   }
 
   /** Runs `work` while no other event of the subscription is looked up or recorded. Call `enqueueFetched` in it. */
@@ -99,16 +99,16 @@ export class Delivery {
 
   /** Enqueues content fetched from a topic. Resolves to whether it is stored; `false` also if the inbox is full. */
   async enqueueFetched(
-    target: DeliveryService,
+    service: DeliveryService,
     subscription: StoredSubscription,
     grant: GrantRecord,
     content: ReceivedContent,
     fetched: FetchedMeta,
   ): Promise<boolean> {
-    if (this.isFull(target)) return false;
+    if (this.isFull(service)) return false;
     const context = this.#eventFactory.create(subscription, grant, content, this.#options.now(), fetched);
     this.#reportReceived(context);
-    const store = (): Promise<DeliveryAnswer> => this.#writer.enqueue(target, context);
+    const store = (): Promise<DeliveryAnswer> => this.#writer.enqueue(service, context);
     return (await this.#deduplicator.enqueueFetched(context, store, fetched.dedupeKeys)).type === 'acknowledged';
   }
 
@@ -116,9 +116,9 @@ export class Delivery {
   async redeliver(stored: StoredEvent): Promise<StoredRun> {
     const { service, isPing } = stored.meta;
     const attempt = stored.retry.attempts + 1;
-    const target = this.#options.serviceOf(service);
+    const deliveryService = this.#options.serviceOf(service);
     let context = this.#eventFactory.fromStored(stored, attempt);
-    if (target === undefined || context === undefined) {
+    if (deliveryService === undefined || context === undefined) {
       return {
         type: 'failed',
         error: new Error(`Service ${service} or its subscription is not there any more`),
@@ -130,7 +130,7 @@ export class Delivery {
       if (content instanceof Error) return this.#onRunEnded(context, { type: 'failed', error: content });
       context = this.#eventFactory.fromStored(stored, attempt, content) ?? context;
     }
-    const outcome = await this.#run(target, context.event);
+    const outcome = await this.#run(deliveryService, context.event);
     return this.#onRunEnded(context, outcome);
   }
 
@@ -164,27 +164,27 @@ export class Delivery {
 
   /** @param deadline the hub's remaining time, if the hub has already been waiting */
   #dispatch(
-    target: DeliveryService,
+    service: DeliveryService,
     context: EventContext,
     elapsedMs: number,
     deadline?: AnswerDeadline,
   ): PendingAnswer {
     const { event } = context;
     this.#reportReceived(context);
-    const isPing = isThinPing(target, context);
-    if (target.delivery.mode === 'queued' || isPing === true) {
+    const isPing = isThinPing(service, context);
+    if (service.delivery.mode === 'queued' || isPing === true) {
       closeEvent(event); // The handler gets another object, which claims the entries.
-      const timeoutMs = (deadline ?? answerDeadlineOf(this.#options, target, context, elapsedMs)).storeMs;
-      return this.#openAnswers.track(this.#writer.enqueue(target, context, { isPing, timeoutMs }));
+      const timeoutMs = (deadline ?? answerDeadlineOf(this.#options, service, context, elapsedMs)).storeMs;
+      return this.#openAnswers.track(this.#writer.enqueue(service, context, { isPing, timeoutMs }));
     }
-    const run = this.#run(target, event);
-    if (!(run instanceof Promise) && run.type === 'done' && !this.#deduplicator.shouldRecord(target, event)) {
+    const run = this.#run(service, event);
+    if (!(run instanceof Promise) && run.type === 'done' && !this.#deduplicator.shouldRecord(service, event)) {
       closeEvent(event);
       reportRun(this.#options, context, run);
       return answerOf(run);
     }
-    const answerDeadline = deadline ?? answerDeadlineOf(this.#options, target, context, elapsedMs);
-    return this.#openAnswers.track(this.#conclude(target, context, { run, deadline: answerDeadline }));
+    const answerDeadline = deadline ?? answerDeadlineOf(this.#options, service, context, elapsedMs);
+    return this.#openAnswers.track(this.#conclude(service, context, { run, deadline: answerDeadline }));
   }
 
   #reportReceived(context: EventContext): void {
@@ -193,7 +193,7 @@ export class Delivery {
   }
 
   async #conclude(
-    target: DeliveryService,
+    service: DeliveryService,
     context: EventContext,
     { run, deadline }: InlineRun,
   ): Promise<DeliveryAnswer> {
@@ -208,7 +208,7 @@ export class Delivery {
       if (outcome.type !== 'failed') return answerOf(outcome);
     }
     // A dead letter does not count as a waiting event.
-    if (!isUnrecoverable(outcome) && this.isFull(target)) {
+    if (!isUnrecoverable(outcome) && this.isFull(service)) {
       if (outcome === undefined) this.#trackLateRun(context, run);
       return this.#deduplicator.releaseForRedelivery(context, INBOX_FULL);
     }
@@ -225,7 +225,7 @@ export class Delivery {
     }
     if (outcome === undefined) this.#trackLateRun(context, run, stored);
     if (outcome === undefined && !this.#ackTimeout.isExpired)
-      this.#slowHandlers.report(context, target.delivery, handlerMs);
+      this.#slowHandlers.report(context, service.delivery, handlerMs);
     return ACKNOWLEDGED;
   }
 
@@ -246,8 +246,8 @@ export class Delivery {
     this.#lateRuns.add(awaitRun());
   }
 
-  #run(target: DeliveryService, event: ContentDistributionMessage): HandlerRun {
-    const run = runHandler(target.handlers, event);
+  #run(service: DeliveryService, event: ContentDistributionMessage): HandlerRun {
+    const run = runHandler(service.handlers, event);
     if (run instanceof Promise) this.#running.add(event);
     return run;
   }

@@ -116,7 +116,8 @@ function reconcileOne(
   }
   const event =
     isDeclared && stoppedBecause === 'pruned' ? ({ type: 'retried' } as const) : ({ type: 'wanted' } as const);
-  const request = isSubscribeCalled(id) || !registry.isAffected(id, event) ? undefined : () => registry.apply(id, event);
+  const request =
+    isSubscribeCalled(id) || !registry.isAffected(id, event) ? undefined : () => registry.apply(id, event);
   if (isUpToDate) return request?.();
   return runInOrder(setDeclared(), request);
 }

@@ -88,7 +88,7 @@ export class Core {
     const { signal } = this.#abort;
     const requests = subscriptionRequests({
       client: hubClient({ logger, now, rateLimits, withheld, signal }),
-      apply: (id, event) => this.registry.apply(id, event),
+      apply: (id, input) => this.registry.apply(id, input),
       logger,
       now,
       rateLimits,

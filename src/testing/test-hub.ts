@@ -113,7 +113,10 @@ export class TestHub implements Distributor, AsyncDisposable {
     return this.#parts.track(distribute(this.#parts.context, topic, { body: Buffer.from(body), contentType, headers }));
   }
 
-  /** Changes any faults of the hub. A field set to `undefined` returns to its default. */
+  /**
+   * Changes any faults of the hub. Omitted fields stay. A field set to `undefined` returns to its default. The default is
+   * the library's, not the option of `start()`.
+   */
   configure(faults: HubFaults): void {
     checkOptions('hub.configure()', faults, FAULT_OPTIONS);
     this.#parts.faults.change(faults);

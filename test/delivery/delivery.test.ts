@@ -24,7 +24,7 @@ function setUp(
   let isFailing = false;
   const hooks = subscriberHooks(world.logger);
   const calls: string[] = [];
-  const target: DeliveryService = {
+  const service: DeliveryService = {
     name: 'news',
     handlers: { onEventNotification },
     delivery: {
@@ -70,7 +70,7 @@ function setUp(
     logger: world.logger,
     now: () => world.now,
     readEvent: async () => undefined,
-    serviceOf: () => (isDeclared ? target : undefined),
+    serviceOf: () => (isDeclared ? service : undefined),
     fetchPingContent: async () => new Error('nothing is to be fetched'),
     subscriptionOf: (id) => (id === subscription.record.id ? subscription : undefined),
     onDeleted: async () => {
@@ -79,13 +79,13 @@ function setUp(
     },
   });
   const fail = (): void => void (isFailing = true);
-  return { delivery, target, subscription, hooks, calls, world, inbox, fail };
+  return { delivery, target: service, subscription, hooks, calls, world, inbox, fail };
 }
 
 describe('a new delivery', () => {
   test('is answered without a promise if the handler has returned', () => {
-    const { delivery, target, subscription, calls } = setUp(() => ({ body: { a: 'b' } }));
-    expect(delivery.deliver(target, subscription, grant, content)).toEqual({
+    const { delivery, target: service, subscription, calls } = setUp(() => ({ body: { a: 'b' } }));
+    expect(delivery.deliver(service, subscription, grant, content)).toEqual({
       type: 'acknowledged',
       acknowledgement: { body: { a: 'b' } },
     });
@@ -102,8 +102,8 @@ describe('a new delivery', () => {
       vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
       onTestFinished(() => void vi.useRealTimers());
       const [parsing, handlerEnd] = [deferred(), deferred()];
-      const { delivery, target, subscription, calls, world } = setUp(() => handlerEnd.promise);
-      const tracking = { ...target, delivery: { ...target.delivery, dedupe: 'entries' as const } };
+      const { delivery, target: service, subscription, calls, world } = setUp(() => handlerEnd.promise);
+      const tracking = { ...service, delivery: { ...service.delivery, dedupe: 'entries' as const } };
       const parsed = delivery.runExclusive(subscription.record.id, () => parsing.promise);
       const answer = delivery.deliver(tracking, subscription, grant, content);
       await vi.advanceTimersByTimeAsync(parsingMs);
@@ -120,8 +120,8 @@ describe('a new delivery', () => {
 
   test('C9 is answered at once by stopWaiting, and its event stays stored until the handler ends', async () => {
     const handlerEnd = deferred();
-    const { delivery, target, subscription, calls, world } = setUp(() => handlerEnd.promise);
-    const answer = delivery.deliver(target, subscription, grant, content);
+    const { delivery, target: service, subscription, calls, world } = setUp(() => handlerEnd.promise);
+    const answer = delivery.deliver(service, subscription, grant, content);
     let hasSettled = false;
     const settled = (async () => {
       await delivery.settled();
@@ -137,7 +137,7 @@ describe('a new delivery', () => {
     await settled;
     expect(calls).toEqual(['storeUnscheduled', 'settle']);
 
-    expect(await delivery.deliver(target, subscription, grant, content)).toEqual({
+    expect(await delivery.deliver(service, subscription, grant, content)).toEqual({
       type: 'acknowledged',
       acknowledgement: undefined,
     });
@@ -159,13 +159,18 @@ describe('a new delivery', () => {
   });
 
   test('gets 503 if the inbox is full', async () => {
-    const { delivery, target, subscription, calls } = setUp(() => Promise.reject(new Error('not now')), { waiting: 2 });
-    expect(await delivery.deliver(target, subscription, grant, content)).toMatchObject({ type: 'unavailable' });
+    const {
+      delivery,
+      target: service,
+      subscription,
+      calls,
+    } = setUp(() => Promise.reject(new Error('not now')), { waiting: 2 });
+    expect(await delivery.deliver(service, subscription, grant, content)).toMatchObject({ type: 'unavailable' });
     expect(calls).toEqual([]);
-    expect(delivery.isFull(target)).toBe(true);
-    const roomier = { ...target.delivery, maxPending: 3 };
-    expect(delivery.isFull({ ...target, delivery: roomier })).toBe(false);
-    expect(delivery.isFull({ ...target, delivery: { ...roomier, maxPendingBytes: 200 } })).toBe(true);
+    expect(delivery.isFull(service)).toBe(true);
+    const roomier = { ...service.delivery, maxPending: 3 };
+    expect(delivery.isFull({ ...service, delivery: roomier })).toBe(false);
+    expect(delivery.isFull({ ...service, delivery: { ...roomier, maxPendingBytes: 200 } })).toBe(true);
   });
 });
 
@@ -180,8 +185,8 @@ describe('C7 an end of the subscription that cannot be stored', () => {
   };
 
   test('gets 503, so that the hub retries', async () => {
-    const { delivery, target, subscription, world } = setUpFailingEnd();
-    expect(await delivery.deliver(target, subscription, grant, content)).toMatchObject({ type: 'unavailable' });
+    const { delivery, target: service, subscription, world } = setUpFailingEnd();
+    expect(await delivery.deliver(service, subscription, grant, content)).toMatchObject({ type: 'unavailable' });
     expect(world.logged('a handler failed')).toMatchObject([
       { fields: { err: { cause: new Error('the store is down') } } },
     ]);

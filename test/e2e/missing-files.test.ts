@@ -15,7 +15,7 @@ const ATOM = { contentType: 'application/atom+xml' };
 const feed = (title: string): string =>
   `<feed xmlns="http://www.w3.org/2005/Atom"><title>News</title><id>urn:f</id><entry><id>urn:${title}</id><title>${title}</title></entry></feed>`;
 
-/** A feed long enough to be parsed in a thread. */
+/** A feed long enough to be parsed in another thread. */
 const longFeed = (title: string): string =>
   feed(title).replace('</entry>', `<content>${'x'.repeat(100_000)}</content></entry>`);
 

@@ -16,12 +16,12 @@ export interface CrashMarkersOptions {
 
 /**
  * Stores a marker for each run in progress. The end of a run removes its marker. A marker found at start belongs to a run
- * during which the previous process ended. A marker has the number of crashes so far, counting the current run in advance.
+ * during which the previous process ended. A marker's count includes the current run, so a crash needs no further write.
  * All markers share one record, because there are few and one read then finds all.
  */
 export class CrashMarkers {
   readonly #options: CrashMarkersOptions;
-  /** Crashes by key, for runs during which a previous process ended and that have not been settled since. */
+  /** Crash counts of unsettled keys. A previous process ended during a run of each. */
   #crashes = new Map<string, number>();
   /** The keys of marked runs in progress. */
   readonly #running = new Set<string>();

@@ -4,10 +4,10 @@ import type { EntryChange } from '../message/event-entries.js';
 import type { ContentDistributionMessage } from '../message/message.js';
 import { isBodyKey, type DedupeKey } from './dedupe-key.js';
 
-/** Above this number the oldest event loses its claims. At worst, two copies of an entry are both `new`. */
+/** Maximum number of claims. Above it, the oldest event loses its claims; at worst a duplicate counts as `new`. */
 const MAX_CLAIMS = 100_000;
 
-/** An event. Reading `id` generates it on first use. */
+/** An event with its id. The first read of `id` generates it. */
 type Claimant = Pick<ContentDistributionMessage, 'id'>;
 
 type ReadChange = Exclude<EntryChange, 'deleted'>;

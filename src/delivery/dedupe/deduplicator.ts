@@ -55,19 +55,19 @@ export class Deduplicator {
    * Dispatches an event unless it is a duplicate. A duplicate of processed content is acknowledged. A duplicate of
    * content in progress gets the answer of the first delivery.
    */
-  deliver(target: DeliveryService, context: EventContext, delivery: PendingDelivery): Promise<DeliveryAnswer> {
-    const dedupeKeys = trackedKeysOf(target.delivery, context.event);
+  deliver(service: DeliveryService, context: EventContext, delivery: PendingDelivery): Promise<DeliveryAnswer> {
+    const dedupeKeys = trackedKeysOf(service.delivery, context.event);
     if (
       !(dedupeKeys instanceof Promise) &&
       dedupeKeys.length <= MAX_SYNC_KEYS &&
       !this.#mutex.isLocked(context.subscription.record.id)
     ) {
       context.dedupeKeys = dedupeKeys;
-      return this.#decide(target, context, () => delivery.dispatch());
+      return this.#decide(service, context, () => delivery.dispatch());
     }
     return deliverAfterParsing({ mutex: this.#mutex, ackTimeout: this.#ackTimeout }, context, dedupeKeys, delivery, {
-      dispatchIfNew: (dispatch, onStarted) => this.#decide(target, context, dispatch, onStarted),
-      decideStored: (undecided) => this.#decideStored(target, context, undecided),
+      dispatchIfNew: (dispatch, onStarted) => this.#decide(service, context, dispatch, onStarted),
+      decideStored: (undecided) => this.#decideStored(service, context, undecided),
     });
   }
 

@@ -18,8 +18,8 @@ export interface DuplicateAnswer {
 }
 
 /**
- * Content that a handler has processed or has in progress. It recognizes duplicates, whether they come from the same
- * hub or another one. Content counts as processed only after its handler succeeds.
+ * Dedupe keys that are processed or in progress. Recognizes duplicates from any hub. Content counts as processed only
+ * after its handler succeeds.
  *
  * Many keys are handled in slices, to keep the event loop free. A caller that first checks keys and then marks them
  * does both inside the mutex of the subscription.
@@ -37,7 +37,7 @@ export class ProcessedLog {
     this.#processed = new ProcessedRecords(options);
   }
 
-  /** Whether it has dropped keys of entries that feeds may still contain. */
+  /** Whether old keys were dropped for lack of room. Feeds may still contain those entries. */
   get hasOverflowed(): boolean {
     return this.#processed.isFull;
   }
@@ -48,7 +48,8 @@ export class ProcessedLog {
   }
 
   /**
-   * Compares an entry with its last processed version. An entry older than that is `unchanged`: it was only delayed.
+   * Compares an entry with its last processed version. An older version counts as `unchanged`: its delivery was only
+   * late.
    */
   changeOf(candidate: DedupeKey): 'new' | 'updated' | 'unchanged' {
     const dedupeKey = this.#withoutFutureDate(candidate);
@@ -91,7 +92,7 @@ export class ProcessedLog {
   }
 
   /**
-   * Returns the answer to a delivery with only processed or in-progress keys; undefined for new content.
+   * The answer to a duplicate: every key is processed or in progress. Undefined if any key is new, or without keys.
    *
    * @param windowMs milliseconds for which a whole body counts as processed
    */
@@ -178,7 +179,8 @@ export class ProcessedLog {
   }
 
   /**
-   * Marks entries that the topic had before the first poll. They are not missing, but are new if a hub delivers them.
+   * Marks old entries of a topic, such as those from before the first poll. Polling ignores these versions. A hub's
+   * delivery of one is `new`.
    */
   markBaseline(dedupeKeys: readonly DedupeKey[]): Awaitable<void> {
     const at = this.#options.now();

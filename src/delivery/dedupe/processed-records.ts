@@ -39,7 +39,7 @@ export class ProcessedRecords {
     this.maxKeys = options.maxKeys ?? MAX_KEYS;
   }
 
-  /** Whether it has dropped keys of entries that feeds may still contain. */
+  /** Whether old keys were dropped for lack of room. Feeds may still contain those entries. */
   get isFull(): boolean {
     return this.#isFull;
   }

@@ -75,7 +75,7 @@ export class CatchUp {
     if (this.#gaps.has(subscriptionId)) this.#due.set(subscriptionId, this.#options.now());
   }
 
-  /** Notes the entries of an event that is dispatched now. It may no longer wait when the topic is fetched. */
+  /** Remembers the entries of an event that is dispatched during a gap. It may leave the inbox before the fetch. */
   onEventRun(event: StoredEvent): void {
     const { subscriptionId, service } = event.meta;
     const delivery = this.#gaps.has(subscriptionId) ? this.#options.serviceOf(service)?.delivery : undefined;
@@ -103,20 +103,25 @@ export class CatchUp {
     const gap = this.#gaps.get(id);
     if (gap === undefined || isClosing()) return;
     const subscription = subscriptionOf(id);
-    const target = subscription && serviceOf(subscription.record.service);
+    const service = subscription && serviceOf(subscription.record.service);
     const grant = subscription && readableGrant(subscription.record);
-    const isWanted = target?.delivery.catchUp === true && subscription !== undefined && isEnabled(subscription.record);
+    const isWanted = service?.delivery.catchUp === true && subscription !== undefined && isEnabled(subscription.record);
     if (!isWanted || grant === undefined || !isFetchable(grant.topic)) {
       this.#end(id);
       return;
     }
-    const fetch = (): Promise<void> => this.#fetch(gap, target, subscription, grant);
+    const fetch = (): Promise<void> => this.#fetch(gap, service, subscription, grant);
     const run = await this.#options.crashGuard.run(subscription.record, grant.topic, fetch);
     if (run === 'busy') this.#due.set(id, this.#options.now() + TOPIC_BUSY_MS);
     if (run === 'skipped') await this.#skip(id, gap);
   }
 
-  async #fetch(gap: Gap, target: DeliveryService, subscription: StoredSubscription, grant: GrantRecord): Promise<void> {
+  async #fetch(
+    gap: Gap,
+    service: DeliveryService,
+    subscription: StoredSubscription,
+    grant: GrantRecord,
+  ): Promise<void> {
     const { now, reader, logger, apply } = this.#options;
     const { id, fetched } = subscription.record;
     const { topic } = grant;
@@ -125,7 +130,7 @@ export class CatchUp {
     let fetchedRecord: FetchedRecord = { topic, polledAt: fetched?.polledAt };
     try {
       const content = await reader.read(subscription.record, grant, 'catch-up', known);
-      if (content !== undefined && !(await this.#enqueueNew(gap, target, { subscription, grant, content }))) {
+      if (content !== undefined && !(await this.#enqueueNew(gap, service, { subscription, grant, content }))) {
         return this.#retryLater(id, gap);
       }
       fetchedRecord = content === undefined ? (known ?? fetchedRecord) : { ...fetchedRecord, ...content.validators };
@@ -145,22 +150,22 @@ export class CatchUp {
   }
 
   /** Resolves to true when all new entries are stored and no entry in progress can still fail. */
-  async #enqueueNew(gap: Gap, target: DeliveryService, fetched: FetchedTopic): Promise<boolean> {
+  async #enqueueNew(gap: Gap, service: DeliveryService, fetched: FetchedTopic): Promise<boolean> {
     const { id } = fetched.subscription.record;
     const entries = await topicEntries(fetched.content, { subscriptionId: id });
-    return this.#options.delivery.runExclusive(id, () => this.#enqueueNewExclusive(gap, target, fetched, entries));
+    return this.#options.delivery.runExclusive(id, () => this.#enqueueNewExclusive(gap, service, fetched, entries));
   }
 
   async #enqueueNewExclusive(
     { since }: Gap,
-    target: DeliveryService,
+    service: DeliveryService,
     { subscription, grant, content }: FetchedTopic,
     entries: readonly TopicEntry[],
   ): Promise<boolean> {
     const { processedLog, delivery, logger, now } = this.#options;
     const { id, createdAt, firstVerifiedAt: subscribedAt = createdAt } = subscription.record;
     const { topic } = grant;
-    const areEntriesTracked = tracksEntries(target.delivery);
+    const areEntriesTracked = tracksEntries(service.delivery);
     const isMissing = processedLog.isMissingOrBaseline.bind(processedLog);
     const uncertain = await filterInSlices(entries, ({ dedupeKey }) => processedLog.isUncertain(dedupeKey));
     const isSettled = uncertain.length === 0;
@@ -185,7 +190,7 @@ export class CatchUp {
     const dedupeKeys = newEntries.map(({ dedupeKey }) => dedupeKey);
     const newContent = { url, headers, raw: body };
     const fetched = { source: 'catch-up', newEntryKeys, dedupeKeys } as const;
-    const isEnqueued = await delivery.enqueueFetched(target, subscription, grant, newContent, fetched);
+    const isEnqueued = await delivery.enqueueFetched(service, subscription, grant, newContent, fetched);
     return isEnqueued && isSettled;
   }
 

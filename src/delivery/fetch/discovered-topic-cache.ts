@@ -16,7 +16,7 @@ interface CachedTopic {
 /** Topics that discovery has just read. The first poll of a subscription uses them instead of a fetch. */
 export class DiscoveredTopicCache {
   readonly #now: () => number;
-  /** By subscription id, oldest first. */
+  /** Cached topics by subscription id, in the order they were read. */
   readonly #topics = new Map<string, CachedTopic>();
   #bytes = 0;
 

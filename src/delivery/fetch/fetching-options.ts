@@ -24,7 +24,7 @@ export interface FetchingOptions {
   readonly delivery: Pick<Delivery, 'enqueueFetched' | 'runExclusive'>;
   readonly serviceOf: (service: string) => DeliveryService | undefined;
   readonly subscriptionOf: (subscriptionId: string) => StoredSubscription | undefined;
-  readonly apply: (subscriptionId: string, event: TransitionInput) => Promise<unknown>;
+  readonly apply: (subscriptionId: string, input: TransitionInput) => Promise<unknown>;
   /** Starts background work once the current work with the same key has ended. */
   readonly startTask: (key: string, work: () => Promise<void>, failed: string) => void;
   readonly crashGuard: Pick<TopicCrashGuard, 'run'>;

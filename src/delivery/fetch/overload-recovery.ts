@@ -22,8 +22,8 @@ export interface OverloadRecoveryOptions {
   readonly random: () => number;
   readonly subscriptionOf: (subscriptionId: string) => StoredSubscription | undefined;
   readonly serviceOf: (service: string) => DeliveryService | undefined;
-  readonly isFull: (target: DeliveryService) => boolean;
-  readonly apply: (subscriptionId: string, event: TransitionInput) => Promise<unknown>;
+  readonly isFull: (service: DeliveryService) => boolean;
+  readonly apply: (subscriptionId: string, input: TransitionInput) => Promise<unknown>;
   /** Fetches a topic now, for content missed since then. Times are epoch milliseconds. */
   readonly catchUp: (subscriptionId: string, since: number) => void;
   /** Whether the runtime is stopping. No new work starts then. */
@@ -34,15 +34,16 @@ export interface OverloadRecoveryOptions {
 interface Refusal {
   /** Epoch milliseconds. */
   readonly since: number;
-  /** Whether the store has the gap. */
+  /** Whether nothing is left to store: the gap is stored, or the service has no catch-up. */
   isStored: boolean;
   /** Whether the inbox had room and the fetch is scheduled. */
   isScheduled: boolean;
 }
 
 /**
- * Authentic content that was answered 503, because the inbox was full or the store failed. Many hubs do not retry it
- * (PROTOCOL C7). So the topic is fetched and the subscription renewed once there is room, once per overload.
+ * Recovers content that was answered 503, usually because the inbox was full or the store failed. Content refused
+ * unread may be forged. Many hubs do not retry a 503 (PROTOCOL C7). So the topic is fetched and the subscription renewed
+ * once there is room, once per overload.
  *
  * Quirk(rsscloud-server): never retries a delivery. We fetch the topic.
  *
@@ -64,7 +65,7 @@ export class OverloadRecovery {
     engine.onClockSetBack(() => this.#due.bringForwardTo(now() + SPREAD_MS));
   }
 
-  /** Records that authentic content was refused. */
+  /** Records that genuine content was refused. */
   onRefused({ stored: subscription, grant }: CallbackMatch, reason: string): void {
     const { logger, now } = this.#options;
     const { id } = subscription.record;
@@ -79,14 +80,13 @@ export class OverloadRecovery {
     if (!this.#refusals.has(id)) this.#start(subscription);
   }
 
-  /** Records that content was refused before it was read, so it may not be authentic. At most one a minute counts. */
+  /** Records that content was refused unread. It may be forged, so at most one refusal a minute counts. */
   onRefusedUnread(match: CallbackMatch, reason: string): void {
     if (this.#unreadThrottle.tryPass(match.stored, this.#options.now()) !== undefined) this.onRefused(match, reason);
   }
 
   /**
-   * When the earliest refused content was lost that is not fetched yet; undefined if there is none. Epoch
-   * milliseconds.
+   * Time of the earliest refused content whose fetch has not started; undefined without any. Epoch milliseconds.
    */
   get missingSince(): number | undefined {
     let earliest: number | undefined;
@@ -109,10 +109,10 @@ export class OverloadRecovery {
     const refusal = this.#refusals.get(id);
     if (refusal === undefined || isClosing()) return;
     const subscription = subscriptionOf(id);
-    const target = subscription && serviceOf(subscription.record.service);
-    if (target === undefined) {
+    const service = subscription && serviceOf(subscription.record.service);
+    if (service === undefined) {
       this.#refusals.delete(id);
-    } else if (isFull(target)) {
+    } else if (isFull(service)) {
       refusal.isScheduled = false;
       this.#due.set(id, now() + CHECK_INTERVAL_MS);
     } else if (!(await this.#ensureStored(id, refusal))) {

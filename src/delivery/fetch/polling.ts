@@ -85,10 +85,10 @@ export class Polling {
   async #run(id: string): Promise<void> {
     const { subscriptionOf, serviceOf, isCatchingUp, isClosing, now, random, logger } = this.#options;
     const subscription = subscriptionOf(id);
-    const target = subscription && serviceOf(subscription.record.service);
-    if (subscription === undefined || target === undefined || isClosing() || !isEnabled(subscription.record))
+    const service = subscription && serviceOf(subscription.record.service);
+    if (subscription === undefined || service === undefined || isClosing() || !isEnabled(subscription.record))
       return this.#end(id);
-    const intervalMs = target.delivery.pollSeconds * 1000;
+    const intervalMs = service.delivery.pollSeconds * 1000;
     const grant = readableGrant(subscription.record);
     // A subscription that no hub knows yet, or that is catching up, is polled a little later.
     if (grant === undefined || isCatchingUp(id)) return this.#due.set(id, now() + Math.min(intervalMs, 10_000));
@@ -102,7 +102,7 @@ export class Polling {
     let next = now() + Math.floor(intervalMs * (0.9 + random() / 5));
     try {
       const poll = async (): Promise<void> => {
-        if (await this.#poll({ subscription, target, grant })) next = now() + graceMs(target);
+        if (await this.#poll({ subscription, target: service, grant })) next = now() + graceMs(service);
       };
       const run = await this.#options.crashGuard.run(subscription.record, grant.topic, poll);
       if (run === 'busy') next = now() + TOPIC_BUSY_MS;
@@ -120,7 +120,7 @@ export class Polling {
   }
 
   /** Resolves to whether entries are missing that the hub still has time to deliver. */
-  async #poll({ subscription, target, grant }: PolledTopic): Promise<boolean> {
+  async #poll({ subscription, target: service, grant }: PolledTopic): Promise<boolean> {
     const { reader, delivery, discoveredTopics } = this.#options;
     const { id, fetched } = subscription.record;
     const discovered = discoveredTopics.take(id, grant.topic);
@@ -132,7 +132,7 @@ export class Polling {
     }
     const entries = await topicEntries(content, { subscriptionId: id });
     const { stillMissing, isCertain } = await delivery.runExclusive(id, () =>
-      this.#compare({ subscription, target, grant }, content, entries),
+      this.#compare({ subscription, target: service, grant }, content, entries),
     );
     if (stillMissing.length === 0) this.#missing.delete(id);
     // Validators are stored only if every entry is accounted for. Otherwise the next poll must fetch the content
@@ -171,20 +171,20 @@ export class Polling {
     content: TopicContent,
     missing: readonly TopicEntry[],
   ): Promise<readonly TopicEntry[]> {
-    const { subscription, target, grant } = polled;
+    const { subscription, target: service, grant } = polled;
     const { now, delivery, processedLog } = this.#options;
     const { id } = subscription.record;
     const previous = this.#missing.get(id);
     const nowMs = now();
     const since = new Map<string, number>();
-    // A hub is blamed only for entries it should have delivered. It may ignore a change to a delivered entry. Entries
-    // published before its verification are not its responsibility.
+    // Blame the hub only for unknown entries published after its verification. It may skip changes to delivered
+    // entries.
     const { verifiedAt = 0 } = grant;
     let unknown = 0;
     const [late, early] = await partition(missing, ({ dedupeKey, at = verifiedAt }) => {
       const missingSince = Math.min(previous?.get(dedupeKey.key) ?? nowMs, nowMs);
       since.set(dedupeKey.key, missingSince);
-      const isLate = missingSince + graceMs(target) <= nowMs;
+      const isLate = missingSince + graceMs(service) <= nowMs;
       if (isLate && processedLog.isUnknown(dedupeKey) && at >= verifiedAt) unknown += 1;
       return isLate;
     });
@@ -194,7 +194,7 @@ export class Polling {
     const newContent = { url, headers, raw: body };
     const fetched = { source: 'poll', newEntryKeys, dedupeKeys } as const;
     const isEnqueued =
-      late.length > 0 && (await delivery.enqueueFetched(target, subscription, grant, newContent, fetched));
+      late.length > 0 && (await delivery.enqueueFetched(service, subscription, grant, newContent, fetched));
     if (isEnqueued && unknown > 0) await this.#reportSilentHub(polled, unknown);
     const stillMissing = isEnqueued ? early : missing;
     if (stillMissing.length > 0) this.#missing.set(id, since);
@@ -233,8 +233,8 @@ export class Polling {
   }
 
   /**
-   * The time before which missing entries are old. Infinity at the first poll. After a long pause it is the last
-   * poll, because hubs have delivered entries that nobody recorded. Undefined if every missing entry is new.
+   * Missing entries dated before this are baseline. Infinity at the first poll, the last poll after a long pause, else
+   * undefined. During a pause nobody records the entries that hubs deliver.
    */
   #baselineBefore({ delivery }: DeliveryService, fetched: FetchedRecord | undefined): number | undefined {
     const { polledAt = Infinity } = fetched ?? {};
@@ -261,7 +261,7 @@ function graceMs({ delivery }: DeliveryService): number {
   return Math.min(MAX_GRACE_MS, delivery.pollSeconds * 1000);
 }
 
-/** The wait after failed polls in a row, in milliseconds: starts at the interval, never capped below it. */
+/** Backoff after failed polls, in milliseconds. Its first ceiling is the poll interval; its cap is never shorter. */
 function failedPollWaitMs(intervalMs: number, failures: number, random: number): number {
   const capMs = Math.max(intervalMs, TOPIC_FETCH.capMs);
   return halfJitterWaitMs(failures, random, { baseMs: intervalMs, capMs });

@@ -21,7 +21,7 @@ export interface TopicReaderOptions {
   readonly pacing: Pick<OriginConcurrencyLimiter, 'run'>;
   readonly requestPolicyOf: (service: string) => RequestPolicy | undefined;
   readonly subscriptionOf: (subscriptionId: string) => StoredSubscription | undefined;
-  readonly apply: (subscriptionId: string, event: TransitionInput) => Promise<unknown>;
+  readonly apply: (subscriptionId: string, input: TransitionInput) => Promise<unknown>;
   readonly logger: Logger;
   /** Epoch milliseconds. */
   readonly now: () => number;

@@ -10,7 +10,7 @@ export class OpenAnswers {
     if (this.#open === 0) for (const resolve of this.#waiting.splice(0)) resolve();
   };
 
-  /** Counts an answer until it is known. */
+  /** Counts a pending answer until its promise settles. */
   track(answer: Promise<DeliveryAnswer>): Promise<DeliveryAnswer> {
     this.#open += 1;
     answer.then(this.#done, this.#done);

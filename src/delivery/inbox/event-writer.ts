@@ -58,24 +58,24 @@ export class EventWriter {
 
   /** Acknowledges the event once it is stored. The inbox then runs its handler. */
   async enqueue(
-    target: DeliveryService,
+    service: DeliveryService,
     context: EventContext,
     { isPing, timeoutMs }: EnqueueOptions = {},
   ): Promise<DeliveryAnswer> {
-    if (this.isFull(target)) return INBOX_FULL;
+    if (this.isFull(service)) return INBOX_FULL;
     const stored = this.newEvent(context, isPing);
     return (await this.isStored(stored, this.#options.inbox.enqueue(stored, timeoutMs))) ? ACKNOWLEDGED : STORE_FAILED;
   }
 
   /** Stores an event before it is known whether it is a duplicate, and acknowledges it. */
   async storeUndecided(
-    target: DeliveryService,
+    service: DeliveryService,
     context: EventContext,
     { timeoutMs, onAccept }: UndecidedOptions,
   ): Promise<UndecidedWrite> {
-    if (this.isFull(target)) return { answer: INBOX_FULL };
+    if (this.isFull(service)) return { answer: INBOX_FULL };
     const { inbox } = this.#options;
-    const stored = this.newEvent(context, isThinPing(target, context));
+    const stored = this.newEvent(context, isThinPing(service, context));
     if (!(await this.isStored(stored, inbox.storeUnscheduled(stored, timeoutMs)))) return { answer: STORE_FAILED };
     const undecided: UndecidedEvent = {
       accept(dedupeKeys) {

@@ -18,7 +18,7 @@ interface QueuedEvent {
 
 /**
  * A queue of events for each subscription. Only the first event of a queue may run. Each operation takes constant time,
- * and waiting costs nothing. An event that is in no queue may run at once.
+ * and waiting costs nothing. An event outside any queue may run at once.
  */
 export class FifoPerSubscription {
   readonly #events = new Map<string, QueuedEvent>();
@@ -43,7 +43,7 @@ export class FifoPerSubscription {
     for (const { subscriptionId, id } of items.toSorted(byReception)) this.append(subscriptionId, id);
   }
 
-  /** Marks an event as ready. Returns whether it may run now; if not, `remove` returns it once it may. */
+  /** Marks an event as ready. Returns whether the event may run now. If not, a later `remove` returns its id. */
   markReady(id: string): boolean {
     const event = this.#events.get(id);
     if (event === undefined) return true;

@@ -14,7 +14,10 @@ import { decodeEvent, encodeEvent, readEvent, type StoredEvent } from './stored-
 import { WaitingEvents, type InboxLoad } from './waiting-events.js';
 import { TimedOutWrites } from './timed-out-writes.js';
 
-/** Stored events that the hub got 2xx for and whose handler has not succeeded yet. Dispatches and retries them. */
+/**
+ * Stored events whose handler has not succeeded yet. Dispatches and retries them, because hubs do not send acknowledged
+ * content again.
+ */
 export class Inbox {
   readonly #options: InboxOptions;
   readonly #due: Timetable;
@@ -76,7 +79,7 @@ export class Inbox {
     crashGuard.onLoaded();
   }
 
-  /** The position of an event that has just been received in the order of all events. */
+  /** The position of a new event in the order of reception. */
   newPosition(): number {
     return this.#nextPosition++;
   }
@@ -184,7 +187,7 @@ export class Inbox {
     await this.#limiter.stop();
   }
 
-  /** Counts the event before it is stored, so that later events respect the limits and its order. */
+  /** Counts and queues the event before the write. Later events then respect limits and order. */
   async #store(event: StoredEvent, timeoutMs?: number): Promise<StoredEvent> {
     const { meta } = event;
     const { id, subscriptionId } = meta;

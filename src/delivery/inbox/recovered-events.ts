@@ -29,8 +29,8 @@ export class RecoveredEvents {
   /** Registers a waiting event or dead letter of a previous process, so that its duplicates are dropped. */
   add(stored: StoredEvent): void {
     const { id, service, subscriptionId, dedupeKeys } = stored.meta;
-    const target = this.#options.serviceOf(service);
-    if (target === undefined || !isTracked(target.delivery)) return;
+    const deliveryService = this.#options.serviceOf(service);
+    if (deliveryService === undefined || !isTracked(deliveryService.delivery)) return;
     const isDead = stored.retry.deadSince !== undefined;
     const contextOf = (event: StoredEvent): EventContext | undefined =>
       this.#eventFactory.fromStored(event, event.retry.attempts + (isDead ? 0 : 1));

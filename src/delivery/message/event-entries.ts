@@ -6,7 +6,7 @@ import { parseEntries, parseInline, parseVersions } from '../../feed/parse/parse
 import { mapAwaitable, suppressUnhandledRejection, type Awaitable } from './awaitable.js';
 import { entryDedupeKey, type DedupeKey } from '../dedupe/dedupe-key.js';
 
-/** How an entry compares with earlier versions of it. */
+/** How an entry changed: new, updated, unchanged or deleted. */
 export type EntryChange = FeedEntry['change'];
 
 /** Inputs of {@link EntriesReader} besides the document. */

@@ -15,8 +15,8 @@ export interface EntryVersion {
 }
 
 /**
- * Returns key and version of each entry, in order. The key depends on the id. When a document repeats an id with
- * different content, the key depends on id and content, because that id identifies neither entry.
+ * Returns key and version of each entry, in order. The key depends on the id. If different entries share an id, their
+ * keys include the content.
  *
  * @param scope the subscription that `scopedKey` belongs to
  */

@@ -9,8 +9,8 @@ import { ParseThread, type ThreadLimits } from './parse-thread.js';
 const MAX_INLINE_BYTES = 64 * 1024;
 
 /**
- * Documents that cost more than this are parsed in another thread as well. A tag, object or array costs 1. The first
- * document a process parses is the slowest, and sets this limit.
+ * Documents that cost more than this are parsed in another thread as well. A tag, object or array costs 1. Chosen for
+ * the first document of a process, which parses slowest.
  */
 const MAX_INLINE_COST = 500;
 
@@ -28,7 +28,7 @@ const COST_BY_BYTE = Float64Array.from(
   (_, byte) => COST_BY_CHARACTER.get(String.fromCharCode(byte)) ?? 0,
 );
 
-/** Limits of the documents that wait for a thread, and of their bytes. Further documents are refused. */
+/** Maximum number and total bytes of queued documents. More are rejected. */
 const MAX_QUEUED = 1_000;
 const MAX_QUEUED_BYTES = 128 * 1024 * 1024;
 
@@ -41,8 +41,8 @@ interface QueuedDocument {
 }
 
 /**
- * Threads shared by all runtimes of a process. With two, a slow document does not delay the others. On two processors,
- * two threads would take one away from the main thread.
+ * Threads shared by all runtimes of a process. Two threads, so that one slow document delays no others. One thread on
+ * one or two processors, to keep the main thread free.
  */
 const threads = Array.from({ length: availableParallelism() > 2 ? 2 : 1 }, () => new ParseThread(LIMITS));
 const queue: QueuedDocument[] = [];

@@ -3,7 +3,7 @@ import { MAX_DEPTH } from '../../protocol/links/link-reader.js';
 import { MAX_ELEMENTS } from '../../protocol/links/link-reader.js';
 import { excerpt } from '../feed-limits.js';
 
-/** The most attributes of an element: more than any feed needs. Later readers make several objects of each. */
+/** Maximum attributes per element; no feed needs more. Later parsers allocate several objects for each attribute. */
 const MAX_ATTRIBUTES = 1_000;
 
 /** A range of the text: from `start` up to but not including `end`. */

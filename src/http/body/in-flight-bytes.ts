@@ -4,7 +4,7 @@ export interface InFlightLimits {
   readonly maxBodyBytes: number;
 }
 
-/** Maximum share of one grant of all bytes in flight. */
+/** Share of `maxInFlightBytes` that one grant may use. At least one whole body. */
 const GRANT_SHARE = 1 / 4;
 
 /** The bytes of one body that is being received or decoded. */
@@ -31,8 +31,8 @@ interface GrantShare {
 /**
  * Counts the bytes of all bodies in flight (PROTOCOL C6).
  *
- * Above the limit, it evicts the body without progress for the longest time. A grant above its share loses its own such
- * body. A single body is never evicted.
+ * Above the limit, the body idle longest is evicted. A grant above its share first loses its own body idle longest. A
+ * single body is never evicted.
  */
 export class InFlightBytes {
   readonly #max: number;

@@ -58,7 +58,7 @@ export function answerDistribution(context: CallbackContext, match: ServedMatch,
   );
 }
 
-/** The answer to content that is refused unread, because of the state of its subscription. */
+/** The refusal that follows from the subscription's state; undefined if the state allows content. */
 function earlyRefusal({ stored: { record }, grant }: ServedMatch): CallbackAnswer | undefined {
   if (isNeverRequested(grant)) return refusal(404, 'there is no such subscription yet');
   if (record.stoppedBecause === 'handler-refused' && grant.verifiedAt === undefined) {
@@ -117,7 +117,7 @@ async function acceptEncoded(
 /**
  * Delivers content, and answers synchronously if the handler returns synchronously.
  *
- * @param spentMs milliseconds since the last byte arrived
+ * @param spentMs milliseconds spent on decoding the body
  */
 function deliverContent(
   context: CallbackContext,

@@ -20,9 +20,9 @@ export function noteHubActivity(
 }
 
 /** Applies an event without delaying the answer. If that fails, the next delivery leads to the same event. */
-function applyEvent({ registry, logger }: CallbackContext, { stored }: ServedMatch, event: TransitionInput): void {
+function applyEvent({ registry, logger }: CallbackContext, { stored }: ServedMatch, input: TransitionInput): void {
   const { id } = stored.record;
-  registry.apply(id, event).catch((cause: unknown) => {
+  registry.apply(id, input).catch((cause: unknown) => {
     logger.error({ subscription: id, err: cause }, 'what a delivery says of its hub could not be noted');
   });
 }

@@ -116,7 +116,7 @@ function sharedVerificationResult(
   const now = context.now();
   const { key, isSolicited } = verificationKeyOf(grant, details.mode, now);
   const recent = recentVerifications.get(stored, key, now);
-  // A solicited verification shares running results only: a later one may end differently.
+  // A solicited verification shares only a running result. A finished result may no longer apply.
   if (recent !== undefined && (!isSolicited || recent instanceof Promise)) return recent;
   const run = async (): Promise<VerificationResult> => {
     try {
@@ -135,7 +135,8 @@ function sharedVerificationResult(
 }
 
 /**
- * The key for sharing the result of a verification, and whether the verification is solicited.
+ * The key for sharing the result of a verification, and whether the verification is solicited: it answers a request
+ * that is not verified yet.
  *
  * Quirk(Switchboard): sends the same challenge again. We never tell verifications apart by their challenge.
  */
@@ -193,7 +194,7 @@ async function answerWrongTopic(
   const { mode = '', topic = '', reason = '' } = query;
   const problem = `a hub.mode=${mode} came for ${quoted(topic)}, not ${quoted(grant.topic)}`;
   const { id } = stored.record;
-  // Redaction is expensive, so only the first line of a minute has the reason. The logger bounds the repeated lines.
+  // Redaction is slow, so only the first line in a minute has the reason. The logger throttles repeats.
   const isFirst = context.recentNotices.claim(stored, `foreign ${mode} ${grant.id}`, context.now());
   const reasonText = isFirst ? ` (reason: ${quoted(hubReason(match, reason))})` : '';
   context.logger.warn(

@@ -9,7 +9,7 @@ const SPREAD_MS = 60_000;
 /** Milliseconds between urgent requests to a rate limited origin. Urgent: the lease would end during the limit. */
 const URGENT_INTERVAL_MS = 60_000;
 
-/** Milliseconds for which a user's `retry(id)` bypasses limits: discovery and waiting for a slot take time. */
+/** How long a user's `retry(id)` bypasses limits, in milliseconds. Long enough for discovery and a free slot. */
 const BYPASS_MS = 600_000;
 
 /** Maximum number of remembered rate limits, and of remembered bypasses. */
@@ -43,7 +43,7 @@ interface LimitedOrigin {
   readonly slots: Map<string, number>;
 }
 
-/** A user's wish to send the requests of a subscription at once: per grant, one to each origin. */
+/** After `retry(id)`, each grant may ignore the limit once per origin. */
 interface Bypass {
   readonly at: number;
   readonly usedKeys: Set<string>;
@@ -157,7 +157,9 @@ export class OriginRateLimits {
   }
 }
 
-/** Milliseconds over which requests are spread after a limit; less if the lease ends soon after it. */
+/**
+ * Spread of deferred requests after a rate limit, in milliseconds. At most half the time that the lease then still runs.
+ */
 function spreadMs({ until }: LimitedOrigin, { expiresAt = Infinity }: DeferrableRequest): number {
   return expiresAt > until ? Math.min(SPREAD_MS, (expiresAt - until) / 2) : SPREAD_MS;
 }

@@ -24,7 +24,7 @@ export function hubTextRedactor(secrets: readonly string[]): Redactor {
     const clean = redact(text.slice(0, maxLength))
       .replace(/[\p{C}\s]+/gu, ' ')
       .trim();
-    // Repeated: without the replaced characters, a fragment that they interrupted is whole again.
+    // Searched again: the replaced characters may have hidden a fragment.
     return truncate(redactRanges(clean, findFragments(clean)));
   };
 }
@@ -94,7 +94,7 @@ export function callbackSecrets(callback: string): readonly string[] {
   return token.length < MIN_TOKEN_LENGTH ? [callback] : [callback, token];
 }
 
-/** The bytes to read of an answer: enough to see that it is too long, and to see a secret at the cut to its end. */
+/** Bytes to read: the maximum text, one more character, and one whole secret at the cut. */
 export function bytesToRead(secrets: readonly string[]): number {
   // In HTML or JSON, each byte of a character takes at most six bytes.
   return MAX_TEXT_BYTES + 4 + 6 * Math.max(0, ...secrets.map((secret) => Buffer.byteLength(secret, 'utf8')));

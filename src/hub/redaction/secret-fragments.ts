@@ -1,6 +1,6 @@
 import { decodedTexts } from './unescape.js';
 
-/** Shortest part of a plain or encoded secret that must not be shown, in characters. */
+/** Minimum length of a redacted fragment of a plain or encoded secret, in characters. */
 const FRAGMENT_LENGTH = 8;
 
 /** A range of a text, without the character at `end`. */
@@ -10,7 +10,7 @@ export type TextRange = readonly [start: number, end: number];
  * Finds every fragment of a secret with eight or more characters in a text.
  *
  * It finds plain text, hex, base64 and base64url, also within a longer encoded text. Each may be percent-encoded or have
- * the escapes of JSON or HTML. Case does not matter. A shorter secret is found only in an encoded form that is long enough.
+ * the escapes of JSON or HTML. Case does not matter. It finds a shorter secret only if an encoded form is long enough.
  */
 export function fragmentFinder(secrets: readonly string[]): (text: string) => readonly TextRange[] {
   let fragments: ReadonlySet<string> | undefined;

@@ -75,7 +75,7 @@ export interface HubAnswer {
 
 /** A hub's acceptance of a request. The hub verifies intent afterwards, or has already verified it. */
 export interface HubAcceptance {
-  /** The hub to use from now on: the requested one, or the target of permanent redirects (308). */
+  /** The hub to use from now on: the requested one, or the target of the permanent redirects (308) before any other. */
   readonly hub: string;
   /** The status of the answer, a 2xx. */
   readonly status: number;

@@ -118,7 +118,7 @@ export class EventPipeline {
       eventOf: (event) => this.delivery.recoveredEvents.messageOf(event),
     });
     const subscriptionOf: FetchingOptions['subscriptionOf'] = (id) => registry.get(id);
-    const apply: FetchingOptions['apply'] = (id, event) => registry.apply(id, event);
+    const apply: FetchingOptions['apply'] = (id, input) => registry.apply(id, input);
     const reader = new TopicReader({ ...options, subscriptionOf, apply, maxBytes: options.maxBodyBytes });
     this.delivery = new Delivery({
       inbox: this.inbox,
@@ -165,7 +165,7 @@ export class EventPipeline {
     });
     this.overloadRecovery = new OverloadRecovery({
       ...fetching,
-      isFull: (target) => this.delivery.isFull(target),
+      isFull: (service) => this.delivery.isFull(service),
       catchUp: (id, since) => this.#catchUp.schedule(id, since, now()),
     });
     this.liveness = new Liveness({

@@ -9,7 +9,7 @@ export interface Texts {
 
 /** Stores texts of any length by key. */
 export interface MultipartTexts extends Texts {
-  /** Returns the whole text of a key whose row holds `head`. */
+  /** Joins the parts that `head` names, or returns `head` if it is the text. */
   join(key: string, head: string | undefined): Promise<string | undefined>;
 }
 
@@ -23,8 +23,8 @@ interface PartsHead {
 
 /**
  * Splits a text that is too long for one row. Parts are written first, then the head that names them, so a crash leaves
- * either the old or the new text readable. Each text of a key has its own generation. Parts without a head are never
- * read, and are overwritten later.
+ * either the old or the new text readable. A long text gets the next generation after the long text it replaces. Parts
+ * without a head are never read, and are overwritten later.
  */
 export function multipartTexts(rows: Texts, namespace: string, maxLength: number): MultipartTexts {
   const isUnlimited = !Number.isFinite(maxLength);

@@ -55,7 +55,7 @@ export class FileWatch {
     return this.#isTruncated;
   }
 
-  /** The problem found by the last check. Reading it while there is one checks the file again, at most every 10 ms. */
+  /** The last problem found. While it lasts, each read checks the file again, at most every 10 ms. */
   get problem(): string | undefined {
     if (this.#problem !== undefined && this.#now() - this.#checkedAt >= CHECK_INTERVAL_MS) this.#check();
     return this.#problem;

@@ -3,7 +3,7 @@ import { withTimeout } from '../timeout.js';
 /** Milliseconds a `'soon'` write waits for another write to share its commit. */
 const SOON_MS = 20;
 
-/** `'soon'`: the write shares the commit of the next `'now'` write, or commits alone after a short wait. */
+/** `'soon'`: waits up to 20 ms by default to share a commit with other writes. */
 export type Urgency = 'now' | 'soon';
 
 /**

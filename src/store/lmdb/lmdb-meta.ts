@@ -23,7 +23,7 @@ const magic = 0xbeefc0de;
 const formatVersion = 2;
 /** Set on a meta page whose commit is not yet flushed to disk. */
 const unflushed = 0x1000;
-/** The most bytes an x86-64 or ARM64 process can map. */
+/** Largest plausible database, in bytes: the address space of an x86-64 process. */
 const maxMappedBytes = 2 ** 47;
 /** The most tree levels LMDB can walk. */
 const maxDepth = 32;

@@ -24,7 +24,7 @@ export interface AcquireOwnerLockOptions {
   readonly identity?: ProcessIdentity | undefined;
   /** Milliseconds between heartbeats. @default 10_000 */
   readonly heartbeatMs?: number | undefined;
-  /** Milliseconds before a claim is read back, when the store has no transactions. @default 100 */
+  /** Delay before the claim is read back, in milliseconds. Only for stores without transactions. @default 100 */
   readonly settleMs?: number | undefined;
 }
 

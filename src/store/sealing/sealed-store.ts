@@ -12,7 +12,7 @@ export interface SealedStore {
   readonly records: RecordStore;
   /** The first key, which seals; undefined when there is none and records are written unsealed. */
   readonly key: SealKey | undefined;
-  /** Ids of listed records that are not sealed with the first key and were not written since. */
+  /** Ids of listed records that still need resealing with the first key. */
   readonly stale: Readonly<Record<SealedKind, ReadonlySet<string>>>;
   /**
    * Seals a stale record with the first key. A write to the record waits meanwhile, so newer data is never overwritten.
@@ -58,7 +58,7 @@ export function sealedStore(store: RecordStore, keys: readonly SealKey[]): Seale
   const { exchange } = store;
   const records: RecordStore = {
     ...store,
-    // Treat a tampered record like one that cannot be decoded: the store itself works.
+    // The store works, so a tampered record counts as unreadable and does not throw.
     get: async (kind, id) => {
       const opened = openStored(kind, id, await store.get(kind, id));
       return 'error' in opened ? new UnreadableRecord(opened.error) : opened.value;

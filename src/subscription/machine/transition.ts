@@ -22,11 +22,11 @@ import { onUnwanted, onWanted } from './steps/on-wanted.js';
  * Applies an event to a subscription: returns the next record and the effects to run. Only this function changes a
  * subscription. It depends on its arguments alone.
  */
-export function transition(record: SubscriptionRecord, event: TransitionInput, context: TransitionContext): Transition {
+export function transition(record: SubscriptionRecord, input: TransitionInput, context: TransitionContext): Transition {
   const next = withoutRepeatedRequests(
-    withKnownHub(withoutRequestsIfStopped(applyEvent(record, event, context)), context),
+    withKnownHub(withoutRequestsIfStopped(applyEvent(record, input, context)), context),
   );
-  const updated = withGap(record, event, withNextHub(withDeferredRequests(next, context)), context);
+  const updated = withGap(record, input, withNextHub(withDeferredRequests(next, context)), context);
   return withFirstVerification(record, withRemovedGrants(record, withoutStaleGuards(record, updated)));
 }
 
@@ -90,66 +90,66 @@ function isFailureHook(effect: Effect): effect is Extract<HookEffect, { name: 'f
   return effect.type === 'hook' && (effect.name === 'failed' || effect.name === 'denied');
 }
 
-function applyEvent(record: SubscriptionRecord, event: TransitionInput, context: TransitionContext): Transition {
-  switch (event.type) {
+function applyEvent(record: SubscriptionRecord, input: TransitionInput, context: TransitionContext): Transition {
+  switch (input.type) {
     case 'wanted':
       return onWanted(record, context);
     case 'retried':
-      if (event.isImmediate !== true) return onRetried(record, event, context);
-      return retryWithoutDeferral(record, context.now, (undeferred) => onRetried(undeferred, event, context));
+      if (input.isImmediate !== true) return onRetried(record, input, context);
+      return retryWithoutDeferral(record, context.now, (undeferred) => onRetried(undeferred, input, context));
     case 'unwanted':
-      return onUnwanted(record, event, context);
+      return onUnwanted(record, input, context);
     case 'renewal-wanted':
-      return onRenewalWanted(record, event, context);
+      return onRenewalWanted(record, input, context);
     case 'counters-reset':
       return onCountersReset(record, context);
     case 'discovered':
-      return onDiscovered(record, event, context);
+      return onDiscovered(record, input, context);
     case 'discovery-failed':
-      return onDiscoveryFailed(record, event, context);
+      return onDiscoveryFailed(record, input, context);
     case 'discovery-deferred':
-      return onDiscoveryDeferred(record, event, context);
+      return onDiscoveryDeferred(record, input, context);
     case 'publisher-retry-after':
-      return withoutEffects(withPublisherRetryAfter(record, event.retryAfter, context.now));
+      return withoutEffects(withPublisherRetryAfter(record, input.retryAfter, context.now));
     case 'topic-source':
-      return withoutEffects({ ...record, topicSource: event.source });
+      return withoutEffects({ ...record, topicSource: input.source });
     case 'requested':
-      return onRequested(record, event, context);
+      return onRequested(record, input, context);
     case 'accepted':
-      return onAccepted(record, event, context);
+      return onAccepted(record, input, context);
     case 'request-deferred':
-      return onRequestDeferred(record, event, context);
+      return onRequestDeferred(record, input, context);
     case 'refused':
     case 'unreachable':
-      return onRefusedOrUnreachable(record, event, context);
+      return onRefusedOrUnreachable(record, input, context);
     case 'verified':
-      return onVerified(record, event, context);
+      return onVerified(record, input, context);
     case 'handler-refused':
-      return onHandlerRefused(record, event, context);
+      return onHandlerRefused(record, input, context);
     case 'answered':
-      return onAnswered(record, event);
+      return onAnswered(record, input);
     case 'verification-wrong':
-      return onVerificationWrong(record, event);
+      return onVerificationWrong(record, input);
     case 'denied':
-      return onDenied(record, event, context);
+      return onDenied(record, input, context);
     case 'denial-answered':
-      return onDenialAnswered(record, event);
+      return onDenialAnswered(record, input);
     case 'hub-delivered':
-      return onHubDelivered(record, event, context);
+      return onHubDelivered(record, input, context);
     case 'hub-silent':
-      return onHubSilent(record, event, context);
+      return onHubSilent(record, input, context);
     case 'links-differ':
       return onLinksDiffer(record, context);
     case 'hub-error':
-      return onHubErrorReported(record, event, context);
+      return onHubErrorReported(record, input, context);
     case 'rotation-wanted':
-      return onRotationWanted(record, event, context);
+      return onRotationWanted(record, input, context);
     case 'missed':
-      return onMissed(record, event);
+      return onMissed(record, input);
     case 'fetched':
-      return onFetched(record, event);
+      return onFetched(record, input);
     case 'content-rejected':
-      return { record: { ...record, lastError: event.failure }, effects: [] };
+      return { record: { ...record, lastError: input.failure }, effects: [] };
     case 'due':
       break;
   }

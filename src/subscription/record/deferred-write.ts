@@ -9,17 +9,17 @@ import type { SubscriptionRecord } from './record.js';
  */
 export function canDeferWrite(
   { grants }: SubscriptionRecord,
-  event: TransitionInput,
+  input: TransitionInput,
   effects: readonly Effect[],
 ): boolean {
-  switch (event.type) {
+  switch (input.type) {
     case 'wanted':
     case 'due':
     case 'discovered':
       return effects.length > 0 && effects.every(isDiscoveryOrSubscribe);
     case 'accepted': {
-      const grant = grants.find(({ id }) => id === event.grantId);
-      return event.isDone !== true && grant?.hub === event.hub && grant.hasHubAccepted;
+      const grant = grants.find(({ id }) => id === input.grantId);
+      return input.isDone !== true && grant?.hub === input.hub && grant.hasHubAccepted;
     }
     case 'content-rejected':
       return true;

@@ -116,15 +116,15 @@ export class Registry {
    * @returns the new record
    * @throws StoreError if the store fails; nothing has changed then
    */
-  async apply(id: string, event: TransitionInput): Promise<SubscriptionRecord> {
+  async apply(id: string, input: TransitionInput): Promise<SubscriptionRecord> {
     return this.#options.engine.runExclusive(id, async () => {
       const stored = this.#subscriptions.get(id);
       if (stored === undefined) throw new WebSubError(`There is no subscription ${id}`);
       const policy = this.#options.requestPolicyOf(stored.record.service);
       if (policy === undefined) return stored.record;
       const context = this.#context(stored, policy);
-      const { record, effects } = transition(stored.record, event, context);
-      if (canDeferWrite(stored.record, event, effects)) this.#deferWrite(stored, record);
+      const { record, effects } = transition(stored.record, input, context);
+      if (canDeferWrite(stored.record, input, effects)) this.#deferWrite(stored, record);
       else if (record !== stored.record) await this.#writeNow(stored, record, context);
       else this.#index(stored);
       for (const effect of effects) this.#options.perform(record, effect);
@@ -133,11 +133,11 @@ export class Registry {
   }
 
   /** Whether an event would change a subscription or have effects. */
-  isAffected(id: string, event: TransitionInput): boolean {
+  isAffected(id: string, input: TransitionInput): boolean {
     const stored = this.#subscriptions.get(id);
     const policy = stored && this.#options.requestPolicyOf(stored.record.service);
     if (stored === undefined || policy === undefined) return false;
-    const { record, effects } = transition(stored.record, event, this.#context(stored, policy));
+    const { record, effects } = transition(stored.record, input, this.#context(stored, policy));
     return record !== stored.record || effects.length > 0;
   }
 

@@ -30,7 +30,7 @@ type Mode = 'subscribe' | 'unsubscribe';
 export interface SubscriptionRequestsOptions {
   readonly client: HubClient;
   /** Applies an event to a subscription, and resolves with the stored record. */
-  readonly apply: (id: string, event: TransitionInput) => Promise<SubscriptionRecord>;
+  readonly apply: (id: string, input: TransitionInput) => Promise<SubscriptionRecord>;
   readonly logger: Logger;
   /** Epoch milliseconds. */
   readonly now: () => number;

@@ -6,7 +6,7 @@ export class Failures {
     this.#times.set(what, (this.#times.get(what) ?? 0) + 1);
   }
 
-  /** Undefined if there were no failures. */
+  /** The error that lists all failures; undefined if there were none. */
   error(): Error | undefined {
     if (this.#times.size === 0) return undefined;
     const failures = [...this.#times].map(([failure, count]) => `${count} times "${failure}"`).join(', ');

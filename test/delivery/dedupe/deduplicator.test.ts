@@ -13,7 +13,7 @@ const FEED = `<feed xmlns="http://www.w3.org/2005/Atom"><entry><id>1</id><title>
 const LONG_FEED = FEED.replace('one', 'long '.repeat(20_000));
 
 test('events of an ordered subscription keep their order, whatever they contain', async () => {
-  const target: DeliveryService = {
+  const service: DeliveryService = {
     name: 'news',
     handlers: { onEventNotification: () => {} },
     delivery: deliveryWithDefaults({ mode: 'queued', order: 'subscription', dedupe: 'entries' }, 'failover'),
@@ -33,7 +33,7 @@ test('events of an ordered subscription keep their order, whatever they contain'
     },
     claimedEntries: new ClaimedEntries(),
     logger: new FakeWorld().logger,
-    serviceOf: () => target,
+    serviceOf: () => service,
   });
   const subscription = storedSubscription();
   const dispatched: string[] = [];
@@ -41,7 +41,7 @@ test('events of an ordered subscription keep their order, whatever they contain'
   await Promise.all(
     bodies.map((body, index) => {
       const content = { headers: [], raw: new TextEncoder().encode(body) };
-      return deduplicator.deliver(target, contextOf(content, { subscription }), {
+      return deduplicator.deliver(service, contextOf(content, { subscription }), {
         dispatch() {
           dispatched.push(`${index} ${body}`);
           return ACKNOWLEDGED;

@@ -34,7 +34,7 @@ describe('callHandler', () => {
   it('accepts only the argument type of the handler', () => {
     // @ts-expect-error -- this handler takes an event
     expect(callHandler({ onEventNotification }, 'onEventNotification', new Error('no event'))).toBeUndefined();
-    // @ts-expect-error -- the runtime has another type
+    // @ts-expect-error -- onStart takes a number, not a string
     expect(callHandler({ onEventNotification, onStart: (port: number) => void port }, 'onStart', '80')).toBeUndefined();
     // @ts-expect-error -- this handler does not exist
     expect(callHandler({ onEventNotification }, 'onStarted', undefined)).toBeUndefined();

@@ -122,7 +122,7 @@ const renewal = (grant: GrantRecord): number => grant.nextAttemptAt ?? grant.ren
 
 /** Runs a life step by step. The check gets the record before the event, the event, and the life after it. */
 function always(
-  check: (before: SubscriptionRecord, event: TransitionInput, life: Life, isDown: boolean) => void,
+  check: (before: SubscriptionRecord, input: TransitionInput, life: Life, isDown: boolean) => void,
 ): void {
   fc.assert(
     fc.property(
@@ -138,12 +138,12 @@ function always(
         for (const [index, each] of steps.entries()) {
           life.after(each.seconds * 1000);
           life.random = each.random;
-          const event = eventOf(life, each, `r${index}`);
+          const input = eventOf(life, each, `r${index}`);
           const before = life.record;
-          life.apply(event);
-          if (event.type === 'unwanted' && event.why === 'shutdown') isDown = true;
-          if (event.type === 'wanted' || event.type === 'retried') isDown = false;
-          check(before, event, life, isDown);
+          life.apply(input);
+          if (input.type === 'unwanted' && input.why === 'shutdown') isDown = true;
+          if (input.type === 'wanted' || input.type === 'retried') isDown = false;
+          check(before, input, life, isDown);
         }
       },
     ),
@@ -164,8 +164,8 @@ test('a live grant has work scheduled at the end of its lease at the latest', ()
 });
 
 test('all due work is done at once: the next work lies in the future', () => {
-  always((_before, event, { record, now }) => {
-    if (event.type === 'due') expect(dueAt(record) ?? Infinity).toBeGreaterThan(now);
+  always((_before, input, { record, now }) => {
+    if (input.type === 'due') expect(dueAt(record) ?? Infinity).toBeGreaterThan(now);
   });
 });
 
@@ -208,10 +208,10 @@ test('a superseded grant is only unsubscribed: never requested, never wanted aga
 });
 
 test('V6 an active grant stays active until its lease ends, unless it is denied, unwanted or replaced', () => {
-  always((before, event, { record, now }) => {
+  always((before, input, { record, now }) => {
     for (const grant of before.grants) {
       if (grant.state !== 'active' || (grant.expiresAt ?? 0) <= now) continue;
-      if (event.type === 'unwanted' || (event.type === 'denied' && event.grantId === grant.id)) continue;
+      if (input.type === 'unwanted' || (input.type === 'denied' && input.grantId === grant.id)) continue;
       const after = grantAfter(record, grant);
       const isReplaced = after?.superseded === true && record.grants.some((other) => other.verifiedAt === now);
       if (!isReplaced && grant.superseded !== true) expect(after?.state).toBe('active');
@@ -220,9 +220,9 @@ test('V6 an active grant stays active until its lease ends, unless it is denied,
 });
 
 test('V4 an unsolicited verification never postpones a renewal', () => {
-  always((before, event, { record }) => {
-    if (event.type !== 'verified') return;
-    const grant = before.grants.find(({ id }) => id === event.grantId);
+  always((before, input, { record }) => {
+    if (input.type !== 'verified') return;
+    const grant = before.grants.find(({ id }) => id === input.grantId);
     if (grant?.state !== 'active' || grant.pending !== undefined) return;
     const after = grantAfter(record, grant);
     expect(after === undefined ? Infinity : renewal(after)).toBeLessThanOrEqual(renewal(grant));
@@ -230,7 +230,7 @@ test('V4 an unsolicited verification never postpones a renewal', () => {
 });
 
 test('V6 a secret is accepted for a day after it is replaced, and a pending one for a day after its request', () => {
-  always((before, event, { record, now }) => {
+  always((before, input, { record, now }) => {
     for (const grant of before.grants) {
       const after = grantAfter(record, grant);
       if (after === undefined) continue;
@@ -242,10 +242,10 @@ test('V6 a secret is accepted for a day after it is replaced, and a pending one 
         expect(until).toBeGreaterThanOrEqual(isReplaced ? now + DAY : Math.min(acceptedUntil, now + DAY));
       }
     }
-    if (event.type !== 'requested' || event.secret === undefined) return;
-    const requested = record.grants.find(({ id, pending }) => id === event.grantId && pending?.id === event.requestId);
+    if (input.type !== 'requested' || input.secret === undefined) return;
+    const requested = record.grants.find(({ id, pending }) => id === input.grantId && pending?.id === input.requestId);
     if (requested === undefined) return;
-    const taken = requested.secrets.filter(({ value }) => value === event.secret);
+    const taken = requested.secrets.filter(({ value }) => value === input.secret);
     expect(taken.some(({ acceptedUntil = Infinity }) => acceptedUntil >= now + DAY)).toBe(true);
   });
 });
@@ -262,8 +262,8 @@ test('secrets do not pile up', () => {
 });
 
 test('N2 a hub that denied or refused is not requested before its wait ends, except by the user or at the end of a lease', () => {
-  always((before, event, { record, effects, now }) => {
-    if (event.type === 'retried') return;
+  always((before, input, { record, effects, now }) => {
+    if (input.type === 'retried') return;
     const hasEnded = before.grants.some(({ state, expiresAt = 0 }) => state === 'active' && expiresAt <= now);
     for (const effect of effects) {
       if (effect.type !== 'request' || effect.mode !== 'subscribe') continue;
@@ -278,15 +278,15 @@ test('N2 a hub that denied or refused is not requested before its wait ends, exc
 });
 
 test('L2 after a failure the next try comes after a second at the earliest and a day at the latest', () => {
-  always((before, event, { record, now, effects }) => {
-    if (event.type !== 'refused' && event.type !== 'unreachable') return;
+  always((before, input, { record, now, effects }) => {
+    if (input.type !== 'refused' && input.type !== 'unreachable') return;
     // Another hub is requested at once.
     if (effects.some(({ type }) => type === 'request')) return;
-    const grant = before.grants.find(({ id }) => id === event.grantId);
-    if (grant?.pending?.id !== event.requestId || grant.id === undefined) return;
+    const grant = before.grants.find(({ id }) => id === input.grantId);
+    if (grant?.pending?.id !== input.requestId || grant.id === undefined) return;
     const again = grantAfter(record, grant)?.nextAttemptAt ?? record.nextAttemptAt;
     if (again === undefined) return;
-    expect(again - now).toBeGreaterThanOrEqual(event.retryAfterSeconds === undefined ? 1_000 : 7_200_000);
+    expect(again - now).toBeGreaterThanOrEqual(input.retryAfterSeconds === undefined ? 1_000 : 7_200_000);
     expect(again - now).toBeLessThanOrEqual(DAY);
   });
 });

@@ -68,8 +68,8 @@ export class Life {
     return { now, random, rules, newGrantIdentity: fresh, callbackOf, hasOneCallback };
   }
 
-  apply(event: TransitionInput): this {
-    const { record, effects } = transition(this.record, event, this.context);
+  apply(input: TransitionInput): this {
+    const { record, effects } = transition(this.record, input, this.context);
     this.record = record;
     this.effects = effects;
     return this;

@@ -24,8 +24,8 @@ describe.each(keys(EVENT_CASES))('%s', (eventCase: EventCase) => {
     const life = SITUATIONS[situation]();
     const original = life.record;
     const before = structuredClone(original);
-    const event: TransitionInput = EVENT_CASES[eventCase](life);
-    life.apply(event);
+    const input: TransitionInput = EVENT_CASES[eventCase](life);
+    life.apply(input);
     const isUnchanged = JSON.stringify([life.record, life.effects]) === JSON.stringify([before, []]);
     expect(isUnchanged ? undefined : inWords(life)).toBe(TRANSITIONS[eventCase][situation]);
     // The original record is never changed.

@@ -29,8 +29,8 @@ interface Wait {
 
 /** Tracks when hubs are requested, and records requests that are too early or too frequent. */
 export class RequestWatch {
-  /** How many requests were sent. */
-  requests = 0;
+  /** Number of requests sent. */
+  requestCount = 0;
   readonly #world: Watched;
   readonly #expect: Expect;
   #sent: Sent[] = [];
@@ -74,7 +74,7 @@ export class RequestWatch {
 
   onRequest(hub: HubModel, { mode, callback }: HubRequest, grant: GrantRecord): void {
     const { now } = this.#world.timeline;
-    this.requests += 1;
+    this.requestCount += 1;
     const key = `${mode} ${grant.id}`;
     const last = this.#sent.findLast(
       (sent) => sent.grantId === grant.id && sent.mode === mode && sent.callback === callback,

@@ -176,12 +176,12 @@ export class ModelWatch {
   }
 
   beforeForgery(sends: readonly Forged[]): void {
-    this.#forgery.before(sends, { requests: this.#requests.requests, writes: this.#writes });
+    this.#forgery.before(sends, { requests: this.#requests.requestCount, writes: this.#writes });
   }
 
   afterForgery(refusing: ForgeryContext['refusing']): void {
     const isSettled = (grant: GrantRecord): boolean => this.#content.isSettled(grant);
-    this.#forgery.after({ requests: this.#requests.requests, writes: this.#writes, isSettled, refusing });
+    this.#forgery.after({ requests: this.#requests.requestCount, writes: this.#writes, isSettled, refusing });
   }
 
   onRequest(hub: HubModel, request: HubRequest, grant: GrantRecord, record: SubscriptionRecord): void {

@@ -132,9 +132,9 @@ export class ModelWorld implements Watched {
   }
 
   /** @returns whether the event was applied */
-  async tell(event: TransitionInput): Promise<boolean> {
+  async tell(input: TransitionInput): Promise<boolean> {
     let isDone = false;
-    const done = this.process?.apply(ID, event).then(
+    const done = this.process?.apply(ID, input).then(
       () => (isDone = true),
       () => undefined,
     );

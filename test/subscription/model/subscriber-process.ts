@@ -136,10 +136,10 @@ export class SubscriberProcess {
   }
 
   /** Applies an event. Never resolves if the process died meanwhile. */
-  async apply(id: string, event: TransitionInput): Promise<SubscriptionRecord> {
+  async apply(id: string, input: TransitionInput): Promise<SubscriptionRecord> {
     if (!this.isDead) {
       try {
-        const record = await this.registry.apply(id, event);
+        const record = await this.registry.apply(id, input);
         if (!this.isDead) return record;
       } catch (error) {
         if (!this.isDead) throw error;
@@ -204,9 +204,9 @@ export class SubscriberProcess {
     return status;
   }
 
-  #inBackground(id: string, event: TransitionInput): void {
+  #inBackground(id: string, input: TransitionInput): void {
     // If it cannot be stored, it comes again with the next content.
-    this.apply(id, event).catch(() => undefined);
+    this.apply(id, input).catch(() => undefined);
   }
 
   #handlers(): IntentHandlers {

@@ -4,10 +4,10 @@ import type { TransitionInput } from '../../../src/subscription/machine/transiti
 import { active, DAY, failure, HUB, Life, verifying } from '../machine/life.js';
 
 /** Whether the write after an event may be deferred. */
-function canDefer(life: Life, event: TransitionInput): boolean {
+function canDefer(life: Life, input: TransitionInput): boolean {
   const { record } = life;
-  life.apply(event);
-  return canDeferWrite(record, event, life.effects);
+  life.apply(input);
+  return canDeferWrite(record, input, life.effects);
 }
 
 /** An active subscription with an answered unsolicited denial. */

@@ -73,7 +73,7 @@ async function subscribeTo(
   const withheld = new WithheldCredentials(recordingLogger(here.lines));
   const requests = subscriptionRequests({
     client: hubClient({ logger, now, rateLimits, withheld, signal: abort.signal }),
-    apply: (id, event) => here.registry.apply(id, event),
+    apply: (id, input) => here.registry.apply(id, input),
     logger,
     now,
     rateLimits,

@@ -51,12 +51,12 @@ function hasCallbackResult({ hasUnconfirmedVerification, verified, denied }: Pen
  */
 export function endByRefusal(
   record: SubscriptionRecord,
-  event: InputOf<'refused'> | InputOf<'unreachable'>,
+  input: InputOf<'refused'> | InputOf<'unreachable'>,
   context: TransitionContext,
 ): Transition | undefined {
-  const { grantId, status } = event;
+  const { grantId, status } = input;
   const grant = record.grants.find(({ id }) => id === grantId);
-  if (event.type !== 'refused' || status === undefined || grant?.pending?.mode !== 'unsubscribe') return undefined;
+  if (input.type !== 'refused' || status === undefined || grant?.pending?.mode !== 'unsubscribe') return undefined;
   const isEndExpected = record.stoppedBecause === 'deleted' || grant.deniedAt !== undefined;
   if (!isAlreadyEnded(status, isEndExpected)) return undefined;
   return onVerified(record, { type: 'verified', grantId, mode: 'unsubscribe' }, context);

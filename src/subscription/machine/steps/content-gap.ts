@@ -12,20 +12,20 @@ const MIN_OUTAGE_MS = 60_000;
  */
 export function withGap(
   before: SubscriptionRecord,
-  event: TransitionInput,
+  input: TransitionInput,
   next: Transition,
   context: TransitionContext,
 ): Transition {
   const { record } = next;
-  if (record === before || event.type === 'fetched' || event.type === 'missed') return next;
+  if (record === before || input.type === 'fetched' || input.type === 'missed') return next;
   if (isContentUnwanted(record) || context.rules.catchUp === false) {
     return record.gapSince === undefined ? next : { ...next, record: withoutGap(record) };
   }
   const wasReceiving = isReceiving(before);
-  if (isVerification(before, event, next, context)) return startCatchUp(before, next, context);
+  if (isVerification(before, input, next, context)) return startCatchUp(before, next, context);
   const gapSince = record.gapSince ?? gapBetween(before, record, context);
   if (gapSince === undefined) return next;
-  const hasLapsed = event.type === 'due' && wasReceiving && !isReceiving(record) && isEnabled(record);
+  const hasLapsed = input.type === 'due' && wasReceiving && !isReceiving(record) && isEnabled(record);
   return {
     record: gapSince === record.gapSince ? record : { ...record, gapSince },
     effects: hasLapsed ? [...next.effects, { type: 'catch-up' }] : next.effects,
@@ -53,15 +53,15 @@ function verificationsOf({ grants }: SubscriptionRecord): readonly number[] {
  */
 function isVerification(
   before: SubscriptionRecord,
-  event: TransitionInput,
+  input: TransitionInput,
   { record }: Transition,
   { now }: TransitionContext,
 ): boolean {
-  if (event.type === 'verified') return event.mode === 'subscribe';
-  if (event.type !== 'accepted') return false;
-  if (wasVerifiedInFlight(before, event)) return true;
-  if (event.isDone !== true) return false;
-  return record.grants.some((grant) => grant.id === event.grantId && isWorking(grant) && grant.verifiedAt === now);
+  if (input.type === 'verified') return input.mode === 'subscribe';
+  if (input.type !== 'accepted') return false;
+  if (wasVerifiedInFlight(before, input)) return true;
+  if (input.isDone !== true) return false;
+  return record.grants.some((grant) => grant.id === input.grantId && isWorking(grant) && grant.verifiedAt === now);
 }
 
 /** Stores that events may have been missed, so that a catch-up follows even after a restart. */

@@ -38,9 +38,9 @@ export function isNewDenial(grant: GrantRecord, now: number): boolean {
  * The hub denied, or someone who knows the callback pretends so (PROTOCOL N1). An open request fails at its deadline
  * unless it is verified before. A denial that answers no request is checked first.
  */
-export function onDenied(record: SubscriptionRecord, event: InputOf<'denied'>, context: TransitionContext): Transition {
+export function onDenied(record: SubscriptionRecord, input: InputOf<'denied'>, context: TransitionContext): Transition {
   const { now } = context;
-  const { grantId, failure } = event;
+  const { grantId, failure } = input;
   const grant = record.grants.find(({ id }) => id === grantId);
   if (grant === undefined || !isNewDenial(grant, now)) return withoutEffects(record);
   // The hub is being left, so its denial does not affect the subscription. It decides how the hub's answer to the

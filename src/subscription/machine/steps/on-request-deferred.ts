@@ -14,10 +14,10 @@ type RequestEffect = Extract<Effect, { type: 'request' }>;
  */
 export function onRequestDeferred(
   record: SubscriptionRecord,
-  event: InputOf<'request-deferred'>,
+  input: InputOf<'request-deferred'>,
   context: TransitionContext,
 ): Transition {
-  const { grantId, until, requestId } = event;
+  const { grantId, until, requestId } = input;
   const grant = record.grants.find(({ id }) => id === grantId);
   if (grant === undefined || !isWaitingToSend(record, grant, requestId)) return withoutEffects(record);
   const waiting: GrantRecord = {

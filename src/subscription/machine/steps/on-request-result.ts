@@ -27,14 +27,14 @@ import { hasPendingLeaseExpired, isEnabled, isLive, isOver, isWorking } from '..
  */
 export function onRequested(
   record: SubscriptionRecord,
-  event: InputOf<'requested'>,
+  input: InputOf<'requested'>,
   context: TransitionContext,
 ): Transition {
-  const grant = record.grants.find(({ id }) => id === event.grantId);
-  if (grant === undefined || !canSend(record, grant, event)) return withoutEffects(record);
+  const grant = record.grants.find(({ id }) => id === input.grantId);
+  if (grant === undefined || !canSend(record, grant, input)) return withoutEffects(record);
   const { now } = context;
   const until = Math.max(cooldownOf(record, grant, context).until, grant.notBefore ?? 0);
-  if (event.mode === 'subscribe' && until > now && event.insteadOf === undefined) {
+  if (input.mode === 'subscribe' && until > now && input.insteadOf === undefined) {
     // The hub refused another callback meanwhile, or an earlier request failed while this one was queued.
     const waiting = { isRenewalStarted: undefined, nextAttemptAt: until, guardedUntil: undefined };
     return withoutEffects(withGrant(record, grant.id, (one) => ({ ...one, ...waiting })));
@@ -42,16 +42,16 @@ export function onRequested(
   const pending: GrantRecord = {
     ...grant,
     state: grant.state === 'requested' || grant.state === 'failed' ? 'verifying' : grant.state,
-    ...(event.mode === 'subscribe' ? { requestedAt: now, notBefore: undefined } : {}),
+    ...(input.mode === 'subscribe' ? { requestedAt: now, notBefore: undefined } : {}),
     // Another form of an open request repeats its parameters, so later changes are still outstanding.
-    ...(event.mode === 'subscribe' && event.insteadOf === undefined
+    ...(input.mode === 'subscribe' && input.insteadOf === undefined
       ? { freshSecret: undefined, isOutdated: undefined }
       : {}),
     nextAttemptAt: undefined,
     isRenewalStarted: undefined,
     deferredUntil: undefined,
-    secrets: event.secret === undefined ? grant.secrets : withPendingSecret(grant.secrets, event.secret, now),
-    pending: { id: event.requestId, mode: event.mode, deadline: deadlineOf(grant, context), accepted: false },
+    secrets: input.secret === undefined ? grant.secrets : withPendingSecret(grant.secrets, input.secret, now),
+    pending: { id: input.requestId, mode: input.mode, deadline: deadlineOf(grant, context), accepted: false },
   };
   return {
     record: withGrant(record, grant.id, () => pending),
@@ -73,10 +73,10 @@ function canSend(record: SubscriptionRecord, grant: GrantRecord, { mode, instead
 /** The hub accepted the request. Its verification came already, or follows. */
 export function onAccepted(
   record: SubscriptionRecord,
-  event: InputOf<'accepted'>,
+  input: InputOf<'accepted'>,
   context: TransitionContext,
 ): Transition {
-  const { grantId, requestId, hub, moved, verifyForm } = event;
+  const { grantId, requestId, hub, moved, verifyForm } = input;
   if (!record.grants.some(({ id }) => id === grantId)) return withoutEffects(record);
   const next = withGrant(record, grantId, (grant) => {
     const known = { ...grant, hub, hasHubAccepted: true, verifyForm: verifyForm ?? grant.verifyForm };
@@ -90,7 +90,7 @@ export function onAccepted(
   const grant = next.grants.find(({ id }) => id === grantId);
   const isVerified = grant?.pending?.verified === true && grant.pending.denied !== true;
   if (grant?.pending?.id !== requestId || !isVerified) {
-    return andThen(withHook, (updated) => completeByStatus(updated, event, context));
+    return andThen(withHook, (updated) => completeByStatus(updated, input, context));
   }
   // It was verified while in flight, so nothing else is expected.
   const isAnswered = grant.isConfirmationUnsent !== true;
@@ -111,15 +111,15 @@ export interface FailedRequest {
 /** An answer counts only for its own request. A request that was verified or given up meanwhile is settled already. */
 export function onRefusedOrUnreachable(
   record: SubscriptionRecord,
-  event: InputOf<'refused'> | InputOf<'unreachable'>,
+  input: InputOf<'refused'> | InputOf<'unreachable'>,
   context: TransitionContext,
 ): Transition {
-  const { grantId, requestId, failure, retryAfterSeconds, status } = event;
+  const { grantId, requestId, failure, retryAfterSeconds, status } = input;
   const isOpen = record.grants.some((grant) => grant.id === grantId && grant.pending?.id === requestId);
   if (!isOpen) return withoutEffects(record);
-  const isRefused = event.type === 'refused';
+  const isRefused = input.type === 'refused';
   return (
-    endByRefusal(record, event, context) ??
+    endByRefusal(record, input, context) ??
     failRequest(record, grantId, { failure, retryAfterSeconds, isRefused, status }, context)
   );
 }

@@ -69,16 +69,16 @@ function isPreferred(
 /** The hub verified. If it may be confirmed, the answer is the challenge. */
 export function onVerified(
   record: SubscriptionRecord,
-  event: InputOf<'verified'>,
+  input: InputOf<'verified'>,
   context: TransitionContext,
 ): Transition {
-  const grant = record.grants.find(({ id }) => id === event.grantId);
-  if (grant === undefined || !canConfirm(record, grant, event.mode, context)) return withoutEffects(record);
+  const grant = record.grants.find(({ id }) => id === input.grantId);
+  if (grant === undefined || !canConfirm(record, grant, input.mode, context)) return withoutEffects(record);
   // Quirk(thylacine, Flask-WebSub): send `hub.lease_seconds` also when they verify an unsubscribe. We ignore it.
-  if (event.mode === 'unsubscribe') return endUnsubscribedGrant(record, grant, context.now);
+  if (input.mode === 'unsubscribe') return endUnsubscribedGrant(record, grant, context.now);
   return isVerificationExpected(grant, context.now)
-    ? applyVerification(record, grant, event, context)
-    : onUnsolicitedVerification(record, grant, event, context);
+    ? applyVerification(record, grant, input, context)
+    : onUnsolicitedVerification(record, grant, input, context);
 }
 
 /**
@@ -88,11 +88,11 @@ export function onVerified(
 function applyVerification(
   record: SubscriptionRecord,
   grant: GrantRecord,
-  event: InputOf<'verified'>,
+  input: InputOf<'verified'>,
   context: TransitionContext,
 ): Transition {
   const { now, rules } = context;
-  const leaseSeconds = grantedLease(event.leaseSeconds, rules.leaseSeconds, rules);
+  const leaseSeconds = grantedLease(input.leaseSeconds, rules.leaseSeconds, rules);
   const { pending } = grant;
   const isRequestInFlight = pending !== undefined && !pending.accepted;
   const isRenewalInFlight = isRequestInFlight && grant.state === 'active';
@@ -237,10 +237,10 @@ export function isNewProblem({ pending }: GrantRecord, { isNotice = false }: { r
 }
 
 /** A verification could not be confirmed. If no other one comes, this is the reason for the failure. */
-export function onVerificationWrong(record: SubscriptionRecord, event: InputOf<'verification-wrong'>): Transition {
-  const { grantId, problem, isNotice = false } = event;
+export function onVerificationWrong(record: SubscriptionRecord, input: InputOf<'verification-wrong'>): Transition {
+  const { grantId, problem, isNotice = false } = input;
   const grant = record.grants.find(({ id }) => id === grantId);
-  if (grant?.pending === undefined || !isNewProblem(grant, event)) return withoutEffects(record);
+  if (grant?.pending === undefined || !isNewProblem(grant, input)) return withoutEffects(record);
   const pending = {
     ...grant.pending,
     problem,
@@ -263,10 +263,10 @@ function endUnsubscribedGrant(record: SubscriptionRecord, grant: GrantRecord, no
  */
 export function onHandlerRefused(
   record: SubscriptionRecord,
-  event: InputOf<'handler-refused'>,
+  input: InputOf<'handler-refused'>,
   context: TransitionContext,
 ): Transition {
-  const { failure, grantId, mode } = event;
+  const { failure, grantId, mode } = input;
   const grant = record.grants.find(({ id }) => id === grantId);
   // The grant may have changed while the handler was running.
   if (grant === undefined || isOver(grant) || !canConfirm(record, grant, mode, context)) return withoutEffects(record);

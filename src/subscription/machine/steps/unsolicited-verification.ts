@@ -30,11 +30,11 @@ export function extendedLease(grant: GrantRecord, newSeconds: number, { now, rul
 export function onUnsolicitedVerification(
   record: SubscriptionRecord,
   grant: GrantRecord,
-  event: InputOf<'verified'>,
+  input: InputOf<'verified'>,
   context: TransitionContext,
 ): Transition {
   const { now, random, rules } = context;
-  const newSeconds = grantedLease(event.leaseSeconds, rules.leaseSeconds, rules);
+  const newSeconds = grantedLease(input.leaseSeconds, rules.leaseSeconds, rules);
   const isActive = grant.state === 'active';
   const lease = extendedLease(isActive ? grant : { ...grant, expiresAt: undefined }, newSeconds, context);
   const { leaseSeconds = newSeconds } = lease;
