@@ -1,20 +1,22 @@
 /*
- * Terms of the code. One word each; "entry" is a feed entry and nothing else.
+ * Terms of the code: one word for one thing. Comments cite the wire requirements that they meet ("PROTOCOL V4"); the
+ * tests of a requirement have its number in their titles. `Quirk(hub):` marks a workaround for one hub.
  *
- * target          what the user names: a URL to discover from, or a known hub and topic
- * topic           the resource that is followed, as the hub knows it
- * subscription    the wish of a service to receive a target; it has one or more grants
- * grant           what one hub was asked for or has confirmed: callback, lease, secrets
- * callback        the capability URL that a hub delivers to; each grant has its own
- * request         our subscribe or unsubscribe POST; pending until the hub verifies or refuses it
- * verification    the hub's GET that checks our intent; unsolicited if no request is pending
- * lease           how long a grant lasts; it is renewed before the end
- * delivery        a hub's POST to a callback
- * event           one content distribution, as the handler receives it
- * inbox           the stored events that wait for their handler
- * dead letter     an event that is no longer retried
- * dedupe key      identifies a body or one version of a feed entry that was processed before
- * gap             a time without a working grant or process; catch-up fetches what was published in it
+ * target         what the user names: a URL to discover from, or a known hub and topic
+ * topic          the followed resource, as the hub knows it
+ * subscription   a service's wish to receive a target; it has one or more grants
+ * grant          what one hub was requested to do or has confirmed: callback, lease, secrets
+ * callback       the capability URL that a hub delivers to; each grant has its own
+ * request        our subscribe or unsubscribe POST; pending until the hub verifies or refuses it
+ * verification   the hub's GET that checks our intent; unsolicited if no request is open
+ * refusal        the hub's 4xx to a request; a denial is its `hub.mode=denied` on the callback
+ * rejection      ours, of content with a missing or wrong signature
+ * delivery       a hub's POST to a callback
+ * event          one content distribution, as a handler receives it; a feed has entries, not events
+ * handler        a method of the user's service; a hook only observes
+ * inbox          stored events that wait for their handler; a dead letter is no longer retried
+ * dedupe key     identifies a body, or one version of a feed entry
+ * gap            a time without a working grant or process; catch-up fetches what was published in it
  */
 
 export { SubscriberService } from './decorators/subscriber-service.js';

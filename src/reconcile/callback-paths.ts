@@ -15,7 +15,7 @@ export interface CallbackPaths {
 
 const TOKEN_BYTES = 32;
 
-/** Whether the service's callback is used literally. Then it can serve one grant only. */
+/** Whether the callback URL is used unchanged. It then serves one grant only. */
 export function isLiteralCallback({
   callback,
   appendServicePath,
@@ -49,7 +49,7 @@ export function callbackPaths(config: DeclaredService, base: string): CallbackPa
   };
 }
 
-/** The path under the current `servicePath`, if it was created under another one. */
+/** Moves a path that was created under another `servicePath` to the current one. */
 function currentPath(path: string, servicePath: string | undefined): string {
   if (path === servicePath) return path;
   const token = lastSegment(path);

@@ -32,7 +32,7 @@ export interface CheckedSubscribeOptions {
 export class DesiredSubscriptions {
   readonly #options: DesiredSubscriptionsOptions;
   readonly #targetIndex: TargetIndex;
-  /** Subscriptions whose service has an older one for the same target. */
+  /** Younger subscriptions with the same service and target as another one. */
   #duplicateSubscriptions: readonly SubscriptionRecord[] = [];
   /** Ids of subscriptions that `subscribe()` was called for in this process. */
   readonly #subscribeCalledIds = new Set<string>();
@@ -47,7 +47,10 @@ export class DesiredSubscriptions {
     this.#duplicateSubscriptions = await this.#targetIndex.load();
   }
 
-  /** Creates missing subscriptions for the services' declared targets, and requests every wanted subscription. */
+  /**
+   * Creates missing declared subscriptions. Requests wanted ones that are not in progress. Unsubscribes duplicates and
+   * pruned ones.
+   */
   async reconcile(configs: readonly DeclaredService[]): Promise<void> {
     const options = {
       ...this.#options,
@@ -127,7 +130,7 @@ export class DesiredSubscriptions {
   }
 
   /**
-   * Retries one subscription, or without an id all that are stopped, failing or denied.
+   * Retries one subscription. Without an id, retries all wanted ones that are stopped, failing or denied.
    *
    * @throws WebSubError if there is no such subscription, or its service does not run
    * @throws ConfigurationError if its literal callback now serves another subscription
@@ -147,7 +150,7 @@ export class DesiredSubscriptions {
     });
   }
 
-  /** @throws WebSubError if there is no such subscription, it is not active, or its service does not run */
+  /** @throws WebSubError if there is no such subscription, it is not active, it is stopped, or its service does not run */
   async renew(id: string): Promise<void> {
     const { record } = this.#require(id);
     const state = stateOf(record);
@@ -161,7 +164,7 @@ export class DesiredSubscriptions {
   }
 
   /**
-   * @throws WebSubError if there is no such subscription, it is not active, or its service does not run
+   * @throws WebSubError if there is no such subscription, it is not active, it is stopped, or its service does not run
    * @throws ConfigurationError if its secret or callback cannot be rotated
    */
   async rotate(id: string, part: 'secret' | 'callback'): Promise<void> {

@@ -9,7 +9,7 @@ import type { TargetIndex } from './target-index.js';
 import type { DeclaredService } from './declared-service.js';
 import { targetName } from '../subscription/record/target.js';
 
-/** Dependencies of comparing the code with the store. */
+/** Options of reconciling the code with the store. */
 export interface ReconcileOptions {
   readonly registry: Registry;
   readonly targetIndex: TargetIndex;
@@ -27,8 +27,8 @@ export interface ReconcileOptions {
 const MAX_NAMED = 10;
 
 /**
- * Creates missing subscriptions for a service's declared targets, and adds the ids of all of them to `declared`. If the
- * service's callback is literal, unsubscribes its other subscriptions.
+ * Creates a service's missing declared subscriptions. Adds every declared id to `declared`. If the service's callback
+ * is literal, unsubscribes the service's other subscriptions.
  */
 export async function addDeclared(
   { registry, targetIndex, isClosing, logger }: ReconcileOptions,

@@ -261,7 +261,7 @@ export abstract class SubscriberRuntime implements AsyncDisposable {
   abstract rotateSecret(id: string): Promise<void>;
   /**
    * Gives the hub a new callback. Resolves once that has started. The old callback works until the hub has verified the
-   * new one and was asked to unsubscribe the old one. Then it answers 410.
+   * new one and was requested to unsubscribe the old one. Then the old callback answers 410.
    *
    * @throws ConfigurationError if the callback is fixed
    * @throws WebSubError if the subscription is unknown or not active, or the runtime stops

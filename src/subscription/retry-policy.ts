@@ -74,7 +74,7 @@ export const SHUTDOWN_RETRY_MS = 1_000;
 /** Failures in a row at one hub before the next advertised hub is tried (PROTOCOL D8). */
 export const FAILOVER_AFTER = 3;
 
-/** Hubs of one failover round that are tried without a wait after the first one fails. Further ones wait. */
+/** Failovers per round that start without a wait. Later ones wait. */
 export const IMMEDIATE_FAILOVERS = 2;
 
 /**

@@ -25,7 +25,7 @@ describe('a run of the compiled benchmark', () => {
       join(folder, 'bench'),
     ];
     await Promise.all([
-      run(process.execPath, [...bundle, 'rolldown.config.ts', '--dir', join(folder, 'dist')], { cwd: root }),
+      run(process.execPath, [...bundle, '.ci/rolldown.config.ts', '--dir', join(folder, 'dist')], { cwd: root }),
       // Types are checked elsewhere. Here the package's own types may not be built.
       run(process.execPath, [...compile, '--noCheck'], { cwd: root }),
     ]);

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { rolldown, type OutputOptions, type RolldownOptions } from 'rolldown';
-import { threadBundle } from '../../rolldown.config.js';
+import { threadBundle } from '../../.ci/rolldown.config.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 

@@ -31,7 +31,7 @@ export async function installPackage(folder: string, ...fixtures: readonly strin
   const packages = ['package.json', ...(await dependencies())];
   for (const path of packages)
     await cp(join(root, path), join(path === 'package.json' ? installed : folder, path), { recursive: true });
-  await run(process.execPath, [...rolldown, 'rolldown.config.ts', '--dir', join(installed, 'dist')], { cwd: root });
+  await run(process.execPath, [...rolldown, '.ci/rolldown.config.ts', '--dir', join(installed, 'dist')], { cwd: root });
   const programs: string[] = [];
   for (const fixture of fixtures) {
     const file = join(folder, `${basename(fixture, '.ts')}.mjs`);

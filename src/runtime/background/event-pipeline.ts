@@ -57,7 +57,7 @@ export interface EventPipelineOptions {
 /** Catch-ups after a start are spread at random: 20 ms for each topic, at most 30 min in total. In milliseconds. */
 const SPREAD_STEP_MS = 20;
 const MAX_SPREAD_MS = 1_800_000;
-/** Milliseconds after a start in which a hub may redeliver, before a topic without a working grant is fetched. */
+/** Delay before fetching a topic without a working grant, in milliseconds. Its hub may redeliver meanwhile. */
 const REDELIVERY_WAIT_MS = 60_000;
 
 /** Delivers events to the handlers: from hubs, from the inbox, and from fetched topics. */
@@ -233,7 +233,7 @@ export class EventPipeline {
     return { maxBytes: this.#options.maxBodyBytes, take };
   }
 
-  /** Starts polling the topic if the service wants polls. Called when a subscribe request leaves. */
+  /** Starts polling the topic if the service wants polls. Called when a subscribe request is queued. */
   startPolling(record: SubscriptionRecord): void {
     this.#polling.schedule(record);
   }

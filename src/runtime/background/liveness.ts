@@ -19,15 +19,15 @@ export interface LivenessOptions {
   readonly now: () => number;
   /** The names of the running services. */
   readonly services: () => readonly string[];
-  /** Called after a downtime during which this process existed. `since`: epoch milliseconds. */
+  /** Called when heartbeats paused although this process was running, as after sleep. `since`: epoch milliseconds. */
   readonly onDowntime: (since: number) => void;
   /** The start of the earliest gap that no catch-up has filled yet, in epoch milliseconds; undefined without a gap. */
   readonly missedSince: () => number | undefined;
 }
 
 /**
- * The liveness heartbeat: stores every minute which services are running, so that the next process knows how long each
- * one was down. A service that a process does not run counts as down.
+ * The liveness heartbeat. Stores every minute which services run. The next process derives each service's downtime from
+ * the heartbeat. A service that a process does not run counts as down.
  */
 export class Liveness {
   readonly #options: LivenessOptions;
@@ -53,7 +53,7 @@ export class Liveness {
     }
   }
 
-  /** The time since which a service may have missed events, in epoch milliseconds; undefined if it never ran. */
+  /** The time until which a service missed no event, in epoch milliseconds; undefined if the service never ran. */
   aliveUntil(service: string): number | undefined {
     const until = this.#aliveUntil.get(service);
     // After the clock was set back, the stored time may be in the future.
@@ -72,7 +72,7 @@ export class Liveness {
     await this.writeHeartbeat();
   }
 
-  /** Stores a heartbeat, once started. Never rejects. */
+  /** Stores a heartbeat. Does nothing before `start()`. Never rejects. */
   async writeHeartbeat(): Promise<void> {
     if (this.#lastHeartbeatAt === undefined) return;
     const { store, logger, now, missedSince, services } = this.#options;

@@ -28,8 +28,8 @@ export interface SweepOptions {
 }
 
 /**
- * Schedules the periodic work: stores counters every 10 s, runs overdue work that has no timer (a safety net below the
- * due times), and deletes old data.
+ * Schedules the periodic work: stores counters every 10 s, and deletes old data. A safety net: runs due work whose
+ * timer is missing.
  */
 export function scheduleSweeps(options: SweepOptions): void {
   const { registry, processedLog, deadLetters, longestWindowMs, engine, logger, now, schedule } = options;

@@ -81,8 +81,8 @@ export interface SubscriberServiceConfig {
    */
   readonly rotateSecret?: 'never' | 'renewal' | undefined;
   /**
-   * `'renewal'` uses a new callback for each renewal. The old callback works until the hub was asked to unsubscribe it.
-   * Not possible with a fixed callback. @default 'never'
+   * `'renewal'` uses a new callback for each renewal. The old callback works until the request to unsubscribe it was
+   * sent. Not possible with a fixed callback. @default 'never'
    */
   readonly rotateCallback?: 'never' | 'renewal' | undefined;
   /** How events are delivered to the handler. */

@@ -23,7 +23,7 @@ export interface FirstRequestsContext {
   readonly logger: Logger;
 }
 
-/** Whether the first requests can leave as soon as the runtime has started, because it already listens. */
+/** Whether the first requests can be sent at start: the server already listens. */
 export function canRequestAtStart({ server, manual, deferRequests }: FirstRequestOptions): boolean {
   return !deferRequests && !manual && server?.listening !== false;
 }
@@ -97,7 +97,7 @@ function deferFirstRequests({ runtime, logger }: FirstRequestsContext, server: C
   }
 }
 
-/** Returns the first error of a subscription that got no other hub during `work`. */
+/** The first error of a subscription that has no live grant and no pending request after `work`. */
 async function firstFailure(core: Core, work: () => Promise<void>): Promise<Error | undefined> {
   const failures = new Map<string, Error>();
   const removeListener = core.hooks.on('failed', ({ subscription, error }: HookPayload) => {

@@ -6,7 +6,7 @@ import { latch } from './latch.js';
 
 type NodeHandler = CallbackApp['nodeHandler'];
 
-/** The answer to hubs whose requests came before a failed start. A restarted process may serve them. */
+/** The 503 for requests that waited for a start that failed. A restarted process may serve the retry. */
 const NOT_STARTED = unavailable('the subscriber could not start', 120);
 
 /** The request handler of the callbacks while the runtime starts. */
@@ -16,7 +16,10 @@ export interface StartupGate {
   allowVerifications(): void;
   /** Lets content through. Called once the services have started. */
   allowContent(): void;
-  /** Answers waiting and later requests with 503. Called when the start has failed. Resolves once the waiting ones have their answer. */
+  /**
+   * Call it when the start fails. Answers waiting and later requests with 503. Resolves once the waiting requests have
+   * their answer.
+   */
   fail(): Promise<void>;
 }
 

@@ -5,15 +5,15 @@ import type { FailureRecord, GrantRecord, SubscriptionRecord } from '../record/r
 import { withDenialCounted } from './rules/refusal-cooldown.js';
 import { isEnabled } from './state.js';
 
-/** Milliseconds after which work that was lost in a crash starts again. */
+/** Milliseconds until work lost in a crash starts again. */
 export const SAFETY_DELAY_MS = 60_000;
 
-/** The record as it is, without effects. */
+/** A transition to this record, without effects. */
 export function withoutEffects(record: SubscriptionRecord): Transition {
   return { record, effects: [] };
 }
 
-/** Runs a further step and joins the effects. One discovery is enough. */
+/** Runs a further step and joins the effects of both steps. Drops a second discovery. */
 export function andThen({ record, effects }: Transition, step: (record: SubscriptionRecord) => Transition): Transition {
   const next = step(record);
   const hasDiscovery = effects.some(isDiscovery);
@@ -37,7 +37,7 @@ export function withGrant(
   return { ...record, grants: record.grants.map((grant) => (grant.id === grantId ? change(grant) : grant)) };
 }
 
-/** The grant as stored when it is over. */
+/** The ended grant, as stored. */
 export function endedGrant(grant: GrantRecord, now: number): GrantRecord {
   return {
     ...withDenialCounted(grant),
@@ -67,7 +67,9 @@ export function unsubscribingGrant(grant: GrantRecord, now: number, isSuperseded
   };
 }
 
-/** Starts discovery once the callback is free. Until then the hub of another subscription may still deliver to it. */
+/**
+ * Starts discovery once the callback is free. Until then, another subscription's hub may still deliver to the callback.
+ */
 export function startDiscovery(
   record: SubscriptionRecord,
   { now, callbackReservedUntil }: TransitionContext,
@@ -77,8 +79,8 @@ export function startDiscovery(
 }
 
 /**
- * Starts the renewal of a working grant. Discovery decides where to renew it (PROTOCOL D10). If discovery takes longer
- * than the verify timeout (at most a minute), the grant is renewed where it is.
+ * Starts the renewal of a working grant. Discovery decides the hub and topic of the renewal (PROTOCOL D10). If
+ * discovery takes longer than the verify timeout (at most a minute), the grant is renewed at its current hub.
  */
 export function startRenewal(
   record: SubscriptionRecord,
@@ -114,7 +116,7 @@ export function startRequest(
   };
 }
 
-/** The record with a failure stored. It does not count as a failed attempt. */
+/** Stores a failure. The failure does not count as a failed attempt. */
 export function withFailure(record: SubscriptionRecord, failure: FailureRecord): SubscriptionRecord {
   const { cause, at, message } = failure;
   const count = (record.failures?.[cause]?.count ?? 0) + 1;
@@ -122,8 +124,8 @@ export function withFailure(record: SubscriptionRecord, failure: FailureRecord):
 }
 
 /**
- * The record after one more failed attempt, at a grant if one was requested. The subscription stops if no further
- * attempt is allowed and no other grant is active.
+ * Stores a failure and counts a failed attempt, at `grantId` if a hub was requested. The subscription stops after
+ * `maxAttempts`, unless another grant is active.
  */
 export function withFailedAttempt(
   record: SubscriptionRecord,
@@ -134,7 +136,7 @@ export function withFailedAttempt(
   return withAttemptCounted(withFailure(record, failure), rules, grantId);
 }
 
-/** Like {@link withFailedAttempt}, for a failure that is already stored. */
+/** Like {@link withFailedAttempt}, for a failure already stored. */
 export function withAttemptCounted(
   record: SubscriptionRecord,
   { maxAttempts }: SubscriptionRules,

@@ -1,10 +1,11 @@
 import type { GrantRecord, SubscriptionRecord } from '../record/record.js';
 import type { SubscriptionState } from '../record/snapshot.js';
 
-/** The state of a subscription. It follows from its grants and from whether it is wanted. */
+/** Derives the state of a subscription from the user's wish, the stop reason and the grants. */
 export function stateOf(record: SubscriptionRecord): SubscriptionState {
   const isWanted = record.desired === 'subscribed';
-  // Superseded grants do not count while the subscription is wanted. Afterwards they do: they still have to end.
+  // Superseded grants do not count while the subscription is wanted. Afterwards they count, because they still have to
+  // end.
   const grants = isWanted ? record.grants.filter(({ superseded }) => superseded !== true) : record.grants;
   const has = (state: SubscriptionState): boolean => grants.some((grant) => grant.state === state);
   if (grants.some((grant) => grant.state === 'active' && !hasUnsolicitedDenial(grant))) return 'active';
@@ -21,7 +22,7 @@ export function stateOf(record: SubscriptionRecord): SubscriptionState {
   return isEnded ? 'unsubscribed' : 'requested';
 }
 
-/** The state of a grant. `denied` if it does not work and its hub's last answer was a denial. */
+/** The state of a grant. `denied` if the grant does not work and the hub's last answer was a denial. */
 export function grantStateOf(grant: GrantRecord): SubscriptionState {
   const { state, deniedAt } = grant;
   if (isOver(grant)) return hasUnsolicitedDenial(grant) ? 'denied' : state;
@@ -29,7 +30,7 @@ export function grantStateOf(grant: GrantRecord): SubscriptionState {
   return state !== 'active' || hasUnsolicitedDenial(grant) ? 'denied' : state;
 }
 
-/** The grant whose hub was requested last. Its hub's answer decides the state if no grant works. */
+/** The grant requested last. If no grant works, the answer of this grant's hub decides the state. */
 function lastRequested(grants: readonly GrantRecord[]): GrantRecord | undefined {
   return grants
     .filter((grant) => !isOver(grant) || hasUnsolicitedDenial(grant))
@@ -39,7 +40,7 @@ function lastRequested(grants: readonly GrantRecord[]): GrantRecord | undefined 
     );
 }
 
-/** The stop reason after a verification. Even a late one ends `gave-up` and `denied`. */
+/** The stop reason after a verification. Even a late verification ends `gave-up` and `denied`. */
 export function stopReasonOnceVerified({ stoppedBecause }: SubscriptionRecord): SubscriptionRecord['stoppedBecause'] {
   return stoppedBecause === 'gave-up' || stoppedBecause === 'denied' ? undefined : stoppedBecause;
 }
@@ -55,14 +56,14 @@ export function hasPendingSubscribe(grant: GrantRecord): boolean {
 }
 
 /**
- * Whether a subscribe request is open (PROTOCOL V9). It is open until it is verified or refused. An accepted one stays
- * open until ten verify timeouts after its deadline.
+ * Whether a subscribe request is open (PROTOCOL V9): neither verified nor refused. An accepted request stays open until
+ * ten verify timeouts after its deadline.
  */
 export function isVerificationExpected(grant: GrantRecord, now: number): boolean {
   return hasPendingSubscribe(grant) || (grant.lateUntil !== undefined && grant.lateUntil > now && !isOver(grant));
 }
 
-/** Whether an unsolicited denial stands against the grant: it came while no request was open. */
+/** Whether an unsolicited denial stands against the grant: the denial came while no request was open. */
 export function hasUnsolicitedDenial({ deniedUnsolicited }: GrantRecord): boolean {
   return deniedUnsolicited === true;
 }
@@ -83,7 +84,7 @@ export function plannedAttemptAt(record: SubscriptionRecord, grant: GrantRecord,
   return at === 0 ? undefined : at;
 }
 
-/** Whether a request is scheduled that would make the subscription or a grant work. */
+/** Whether a request is scheduled to make the subscription or a grant work. */
 export function isScheduled(record: SubscriptionRecord): boolean {
   const isGrantScheduled = (grant: GrantRecord): boolean =>
     (grant.nextAttemptAt !== undefined && !isOver(grant) && !isLive(grant)) || hasDenialCheck(grant);
@@ -95,13 +96,13 @@ export function isWaitingToRetry({ nextAttemptAt, isRenewalStarted, isConfirmati
   return nextAttemptAt !== undefined && isRenewalStarted !== true && isConfirmationUnsent !== true;
 }
 
-/** Whether a request that checks an unsolicited denial is planned. */
+/** Whether a request is planned to check an unsolicited denial, or to move to a fresh callback. */
 export function hasDenialCheck(grant: GrantRecord): boolean {
   if (isOver(grant) || grant.superseded === true) return false;
   return grant.freshCallbackAt !== undefined || (hasUnsolicitedDenial(grant) && grant.nextAttemptAt !== undefined);
 }
 
-/** Whether its hub is requested, or will be, for a later grant that replaces this one. */
+/** Whether a later grant is requested, or will be, to replace this grant at the same hub. */
 export function isBeingReplaced({ grants }: SubscriptionRecord, grant: GrantRecord): boolean {
   const later = grants.slice(grants.findIndex(({ id }) => id === grant.id) + 1);
   return later.some(
@@ -115,7 +116,10 @@ export function isBeingReplaced({ grants }: SubscriptionRecord, grant: GrantReco
   );
 }
 
-/** Whether the hub has not granted the request, or does not have it yet. Meanwhile the grant to replace is renewed. */
+/**
+ * Whether the hub has not granted the successor's request, or has not received the request. Meanwhile the predecessor
+ * is renewed.
+ */
 function isBetweenAttempts({ state, provisional, deferredUntil }: GrantRecord): boolean {
   return state === 'failed' || state === 'expired' || provisional === true || deferredUntil !== undefined;
 }
@@ -130,7 +134,7 @@ export function isOver(grant: GrantRecord): boolean {
   return grant.state === 'unsubscribed';
 }
 
-/** Whether no hub knows the callback of the grant yet. Nothing is expected there. */
+/** Whether no hub knows the callback of the grant yet. Nothing is expected at this callback. */
 export function isNeverRequested(grant: GrantRecord): boolean {
   return grant.state === 'requested' && grant.verifiedAt === undefined;
 }

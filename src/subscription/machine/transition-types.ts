@@ -14,13 +14,16 @@ import type { SubscriptionMetadata } from '../record/snapshot.js';
 export type TransitionInput =
   /** The subscription is wanted: declared at start, or requested by `subscribe()`. */
   | { readonly type: 'wanted' }
-  /** The user retries it, whatever stopped it, optionally with new overrides. */
+  /** The user retries the subscription, whatever stopped it, optionally with new overrides. */
   | {
       readonly type: 'retried';
       readonly overrides?: SubscriptionOverrides | undefined;
       /** Replaces the subscription's metadata if set. */
       readonly metadata?: SubscriptionMetadata | undefined;
-      /** The user retried this one subscription: its requests are not deferred, whatever hubs said. @default false */
+      /**
+       * The user retried this one subscription. Its requests are not deferred, whatever hubs or the publisher answered.
+       * @default false
+       */
       readonly isImmediate?: boolean | undefined;
     }
   /**
@@ -57,9 +60,12 @@ export type TransitionInput =
   | { readonly type: 'discovery-deferred'; readonly until: number }
   /** The publisher answered a fetch of its topic with `Retry-After`. */
   | { readonly type: 'publisher-retry-after'; readonly retryAfter: PublisherRetryAfter }
-  /** The topic cannot be read at its own URL. Its content is read from `source` from now on. */
+  /** A fetch decided where the topic's content is read until the next renewal: at `source`. */
   | { readonly type: 'topic-source'; readonly source: TopicSource }
-  /** A request is about to be sent. The secret is null if none is sent, absent if it does not matter. */
+  /**
+   * A request is about to be sent. The secret is null if the request carries none. Without the field, the stored
+   * secrets stay unchanged.
+   */
   | {
       readonly type: 'requested';
       readonly grantId: string;
@@ -67,8 +73,8 @@ export type TransitionInput =
       readonly mode: 'subscribe' | 'unsubscribe';
       readonly secret?: string | null | undefined;
       /**
-       * The open request that this one replaces, at another form of the hub's URL. It is sent only while that request
-       * is open.
+       * The open request that this one repeats: at another form of the hub's URL, or with `hub.verify`. Not sent once
+       * that request is closed.
        */
       readonly insteadOf?: string | undefined;
     }
@@ -80,7 +86,10 @@ export type TransitionInput =
       readonly moved: boolean;
       /** How the request was sent: with `hub.verify=async`, or without. */
       readonly verifyForm?: 'async' | 'none' | undefined;
-      /** Whether the hub answered 204, which means success unless a verification decides the request. */
+      /**
+       * Whether the hub answered 204 to an unsubscribe request, or to a subscribe request with `hub.verify`. The 204
+       * means success, unless the hub already sent a verification or denial for the subscribe request.
+       */
       readonly isDone?: boolean | undefined;
     }
   /** A request is deferred before it is sent, or after a redirect to a rate limited origin. */
@@ -126,7 +135,7 @@ export type TransitionInput =
       readonly type: 'verification-wrong';
       readonly grantId: string;
       readonly problem: string;
-      /** It was not a verification, but a denial or an error for another topic. @default false */
+      /** The call was not a verification, but a denial or an error notice for another topic. @default false */
       readonly isNotice?: boolean | undefined;
     }
   /** The hub verified, and the service's handler refused. */
@@ -149,18 +158,19 @@ export type TransitionInput =
   | { readonly type: 'hub-error'; readonly grantId: string; readonly failure: FailureRecord }
   /** Working grants are renewed with a new secret, or move to a new callback. */
   | { readonly type: 'rotation-wanted'; readonly rotate: 'secret' | 'callback' }
-  /** Events may have been missed since then (epoch milliseconds), and cannot be fetched now. */
+  /** Events may have been missed since `since` (epoch milliseconds). They cannot be fetched now. */
   | {
       readonly type: 'missed';
       readonly since: number;
       /**
-       * A hub may have dropped us because of it: working grants are renewed once there is room again. @default false
+       * A hub may have dropped us because of the missed events. Working grants are renewed once there is room again.
+       * @default false
        */
       readonly isRenewalOwed?: boolean | undefined;
     }
   /**
-   * The topic was fetched, and the events missed since `since` are stored for the handler. Without `since`, no missed
-   * events were looked for.
+   * The topic was fetched, and the events missed since `since` are stored for the handler. Without `since`, the fetch
+   * looked for no missed events.
    */
   | {
       readonly type: 'fetched';
@@ -175,7 +185,7 @@ export type TransitionInput =
   /** Time has passed: scheduled work may be due. */
   | { readonly type: 'due' };
 
-/** The event of one type. */
+/** The input of one type. */
 export type InputOf<Type extends TransitionInput['type']> = Extract<TransitionInput, { type: Type }>;
 
 /** Work for the runtime once a transition is stored. */
@@ -199,7 +209,7 @@ export interface SubscriptionRules extends LeaseBounds {
   readonly rotateSecret: 'never' | 'renewal';
   /** Whether each renewal moves to a new callback. */
   readonly rotateCallback: 'never' | 'renewal';
-  /** Whether to use one advertised hub and fail over to the next, or to use all of them. */
+  /** Whether to use one advertised hub and fail over to the next, or to use all advertised hubs. */
   readonly hubs: 'failover' | 'all';
   /** Whether missed events are fetched. @default true */
   readonly catchUp?: boolean | undefined;
@@ -214,13 +224,13 @@ export interface GrantIdentity {
   readonly verifyToken?: string | undefined;
 }
 
-/** Everything a transition depends on besides the record and the event. */
+/** Everything a transition depends on besides the record and the input. */
 export interface TransitionContext {
   /** Epoch milliseconds. */
   readonly now: number;
   /** From 0 to 1. */
   readonly random: number;
-  /** Returns the identity of the next new grant, a different one at every call. */
+  /** Returns the identity of the next new grant. Each call returns a different one. */
   readonly newGrantIdentity: () => GrantIdentity;
   readonly rules: SubscriptionRules;
   /** The callback URL of a path, as the hub sees it. */
@@ -230,11 +240,11 @@ export interface TransitionContext {
    * the only callback.
    */
   readonly callbackReservedUntil?: number | undefined;
-  /** Whether there is only one callback, ever. */
+  /** Whether all grants share one callback. */
   readonly hasOneCallback?: boolean | undefined;
 }
 
-/** The record after an event, and the effects to run. */
+/** The record after an input, and the effects to run. */
 export interface Transition {
   readonly record: SubscriptionRecord;
   readonly effects: readonly Effect[];

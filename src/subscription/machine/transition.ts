@@ -19,8 +19,8 @@ import { onCountersReset, onRenewalWanted, onRetried, onRotationWanted } from '.
 import { onUnwanted, onWanted } from './steps/on-wanted.js';
 
 /**
- * Applies an event to a subscription: returns the next record and the effects to run. Only this function changes a
- * subscription. It depends on its arguments alone.
+ * Applies an input to a subscription: returns the next record and the effects to run. Only this function changes a
+ * subscription. The result depends on the arguments alone.
  */
 export function transition(record: SubscriptionRecord, input: TransitionInput, context: TransitionContext): Transition {
   const next = withoutRepeatedRequests(
@@ -50,8 +50,8 @@ function withoutRepeatedRequests({ record, effects }: Transition): Transition {
 }
 
 /**
- * Drops subscribe requests and discovery if the subscription is stopped. One hub's failure may be the last attempt
- * allowed after requests to other hubs were already planned.
+ * Drops subscribe requests and discovery if the subscription is stopped. The last allowed attempt may fail after
+ * requests to other hubs were planned.
  */
 function withoutRequestsIfStopped(next: Transition): Transition {
   if (isEnabled(next.record)) return next;
@@ -60,7 +60,7 @@ function withoutRequestsIfStopped(next: Transition): Transition {
   return { record: next.record, effects: next.effects.filter((effect) => !isSubscribeWork(effect)) };
 }
 
-/** Adds to a failure hook the hub that is requested instead. */
+/** Adds the hub requested instead to a failure hook. */
 function withNextHub({ record, effects }: Transition): Transition {
   if (!effects.some(isFailureHook)) return { record, effects };
   const request = effects.find((effect) => effect.type === 'request' && effect.mode === 'subscribe');
@@ -73,7 +73,7 @@ function withNextHub({ record, effects }: Transition): Transition {
   return { record, effects: withHub };
 }
 
-/** Adds to each hook the grant that the transition removed, as it was before. */
+/** Adds the removed grant, as stored before the transition, to each hook that names a removed grant. */
 function withRemovedGrants(before: SubscriptionRecord, { record, effects }: Transition): Transition {
   const has = ({ grants }: SubscriptionRecord, grantId: string): boolean => grants.some(({ id }) => id === grantId);
   const isRemoved = (effect: Effect): boolean =>

@@ -4,8 +4,8 @@ import type { SubscriptionRecord } from './record.js';
 /**
  * Whether the write may be deferred: after a crash the stored record leads to the same transition again.
  *
- * A decision of the user or an answer of a hub that changes the grant is never deferred. The rejection of content is: strangers
- * can cause any number of them.
+ * A user's decision is never deferred, nor is a hub's answer that changes the grant. Rejected content is deferred,
+ * because strangers can cause any number of rejections.
  */
 export function canDeferWrite(
   { grants }: SubscriptionRecord,

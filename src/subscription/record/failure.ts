@@ -11,7 +11,7 @@ export function failureOf(error: unknown, cause: FailureRecord['cause'], at: num
   return failure;
 }
 
-/** The error that a failure was created from. After a restart, a new error with the same message. */
+/** The original error of a failure. After a restart, a new error with the same message. */
 export function errorOf(failure: FailureRecord): Error {
   const original = originals.get(failure);
   if (original !== undefined) return original;

@@ -45,7 +45,7 @@ export class RecordInterner {
       advertisedHub: this.#text(grant.advertisedHub),
       hub: this.#text(grant.hub),
       topic: sharedOrCopy(topic, grant.topic) ?? '',
-      // A slice of the callback needs no characters of its own.
+      // A slice of the callback shares the callback's characters.
       path: callback.endsWith(path) ? callback.slice(callback.length - path.length) : copyText(path),
       secrets: grant.secrets.length === 0 ? EMPTY : grant.secrets.map((secret) => this.#secret(secret)),
     };
@@ -53,7 +53,7 @@ export class RecordInterner {
 
   #secret(secret: SecretRecord): SecretRecord {
     const { value, role } = secret;
-    // A service's configured secret equals that of the previous record. Random secrets all differ.
+    // A configured secret equals the secret of the service's previous record. Random secrets all differ.
     this.#lastSecret = value === this.#lastSecret || value === null ? this.#lastSecret : copyText(value);
     return { ...secret, role: ROLES.get(role) ?? role, value: value === null ? null : this.#lastSecret };
   }
@@ -85,7 +85,7 @@ function topicUrlOf(target: SubscriptionTarget): string {
   return typeof target === 'string' ? target : target.topic;
 }
 
-/** A copy of its own memory. A decoder returns slices of a whole row, and one slice keeps the whole row in memory. */
+/** A copy with its own memory. A decoder returns slices of a row, and each slice keeps the whole row in memory. */
 function copyText(text: string): string {
   return Buffer.from(text, 'utf8').toString('utf8');
 }

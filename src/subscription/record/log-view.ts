@@ -1,7 +1,10 @@
 /** `console.log` and `util.inspect` of Node.js call an object's method of this name, and print its result. */
 export const INSPECT: unique symbol = Symbol.for('nodejs.util.inspect.custom');
 
-/** An object with these fields that `console.log` prints with a class name. It respects the depth limit of the caller. */
+/**
+ * An object with these fields that `console.log` prints with a class name. Nested objects respect the depth limit of
+ * the caller.
+ */
 export function viewNamed(name: string, fields: object): object {
   // oxlint-disable-next-line typescript/no-extraneous-class -- Node.js shows the name of a class
   class View {}

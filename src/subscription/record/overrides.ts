@@ -10,7 +10,7 @@ export function withCustomParams(
   return customParams === undefined ? policy : { ...policy, customParams: { ...policy.customParams, ...customParams } };
 }
 
-/** The overrides after another call of `subscribe()`: fields it passes replace the earlier ones. */
+/** The overrides after another call of `subscribe()`: passed fields replace the earlier ones. */
 export function mergedOverrides(
   before: SubscriptionOverrides | undefined,
   changes: SubscriptionOverrides | undefined,

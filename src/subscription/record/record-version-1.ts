@@ -5,9 +5,9 @@ type Fields = Readonly<Record<string, unknown>>;
 /**
  * Upgrades the data of a stored subscription from version 1 to version 2.
  *
- * Version 1 ended a grant at its first denial and never asked that hub again. Since version 2 a denial is a field of the
- * grant. So a subscription that was stopped as denied is requested again after the next start, and content is accepted again
- * until the lease ends.
+ * Version 1 ended a grant at its first denial and never requested that hub again. Since version 2 a denial is a field
+ * of the grant. So a subscription that was stopped as denied is requested again after the next start, and content is
+ * accepted again until the lease ends.
  */
 export function fromVersion1(data: unknown): unknown {
   if (!isRecord(data) || !isRecord(data['record'])) return data;
@@ -15,7 +15,7 @@ export function fromVersion1(data: unknown): unknown {
   const isStopped = record['hold'] === 'denied';
   const grants: readonly unknown[] = Array.isArray(record['grants']) ? record['grants'] : [];
   const denied = grants.filter((grant): grant is Fields => isRecord(grant) && grant['state'] === 'denied');
-  // Each denied grant at a hub replaced the one before, so only the latest one counts.
+  // Each denied grant at a hub replaced the previous grant, so only the latest grant counts.
   const latest = new Map(denied.map((grant) => [grant['advertisedHub'], grant]));
   const upgraded = grants.map((grant) =>
     isRecord(grant) && denied.includes(grant)

@@ -14,34 +14,36 @@ export interface SecretRecord {
   /** Null: content may come unsigned. */
   readonly value: string | null;
   /**
-   * `current`: confirmed by the last verification. `pending`: sent in a request that is not verified yet. `replaced`: a later
-   * secret took its place.
+   * `current`: last verified. `pending`: sent in a request not verified yet. `replaced`: a later secret took its place.
    */
   readonly role: 'current' | 'pending' | 'replaced';
-  /** Content signed with it is accepted until then (epoch milliseconds). Absent for the current secret: no end. */
+  /** Content may be signed with this secret until this time (epoch milliseconds). Absent for the current secret. */
   readonly acceptedUntil?: number;
 }
 
-/** A request to the hub that is neither verified nor failed. It is stored before it is sent. */
+/** A request to the hub that is neither verified nor failed. Stored before the request is sent. */
 export interface PendingRequest {
-  /** A random id. Results of the request name it, so results of an older request are ignored. */
+  /** A random id. Results name the request by this id, so results of an older request are ignored. */
   readonly id: string;
   readonly mode: 'subscribe' | 'unsubscribe';
-  /** The request fails if the hub has not verified it by then (epoch milliseconds). */
+  /** The request fails if the hub has not verified by this time (epoch milliseconds). */
   readonly deadline: number;
   /** Whether the hub answered the request with a 2xx. */
   readonly accepted: boolean;
-  /** Why a verification (or a denial or error notice) could not be confirmed. It explains the failure at the deadline. */
+  /** Why a verification, denial or error notice could not be confirmed. Explains the failure at the deadline. */
   readonly problem?: string | undefined;
   /** Whether the hub sent a verification that could not be confirmed. A 204 then does not mean success. */
   readonly hasUnconfirmedVerification?: boolean | undefined;
-  /** Whether a verification was confirmed before the hub answered the request. The answer decides whether it counts. */
+  /**
+   * Whether a verification was confirmed before the hub answered the request. The hub's answer decides whether the
+   * verification counts.
+   */
   readonly verified?: boolean | undefined;
-  /** Lease of that verification, in seconds. It applies once the hub accepts the request. */
+  /** Lease of the confirmed verification, in seconds. Applies once the hub accepts the request. */
   readonly leaseSeconds?: number | undefined;
-  /** Renewal time of that lease (epoch milliseconds). It applies together with the lease. */
+  /** Renewal time of the confirmed verification (epoch milliseconds). Applies together with `leaseSeconds`. */
   readonly renewsAt?: number | undefined;
-  /** Whether the hub denied the request. It then fails at its deadline, unless a verification comes before. */
+  /** Whether the hub denied the request. The request then fails at its deadline, unless a verification comes before. */
   readonly denied?: boolean | undefined;
 }
 
@@ -51,7 +53,7 @@ export interface GrantRecord {
   readonly id: string;
   /** URL of the hub as the publisher advertised it, or as the target names it. */
   readonly advertisedHub: string;
-  /** URL that requests go to. Differs from `advertisedHub` after a permanent redirect, or if its https form answered. */
+  /** URL for requests. Differs from `advertisedHub` after a permanent redirect, or if https worked for an http URL. */
   readonly hub: string;
   /** Whether the hub has accepted a request at `hub`. Until then, the https form of an http URL is tried first. */
   readonly hasHubAccepted: boolean;
@@ -69,31 +71,34 @@ export interface GrantRecord {
   readonly state: SubscriptionState;
   /** When the last subscribe request was sent. */
   readonly requestedAt?: number | undefined;
-  /** When its hub last denied it. Absent once the denial no longer stands, as after a verification. */
+  /** When the hub last denied the grant. Absent once the denial no longer stands, for example after a verification. */
   readonly deniedAt?: number | undefined;
-  /** Whether the denial came while no subscribe request was open. Anyone who knows the callback may have sent it. */
+  /**
+   * Whether the denial came while no subscribe request was open. Anyone who knows the callback may have sent the
+   * denial.
+   */
   readonly deniedUnsolicited?: boolean | undefined;
   /** Whether the last subscribe request ended with a denial. */
   readonly wasLastRequestDenied?: boolean | undefined;
-  /** Whether the hub got our answer to an unsolicited denial. Signed content after that proves the denial wrong. */
+  /** Whether the hub got our answer to an unsolicited denial. Later signed content proves the denial wrong. */
   readonly denialAnswered?: boolean | undefined;
   /** Denials and refusals in a row. The wait before the next request grows with them. */
   readonly refusals?: number | undefined;
-  /** When to ask its hub for a new grant under another callback: after an unsolicited denial, or for a rotation. */
+  /** When to request the hub under another callback: after an unsolicited denial, or for a rotation. */
   readonly freshCallbackAt?: number | undefined;
-  /** When its hub was last asked because of an unsolicited denial. Set only if no other callback is possible. */
+  /** When the last request to check an unsolicited denial was started. Set only for a grant with a fixed callback. */
   readonly denialCheckedAt?: number | undefined;
-  /** Id of the grant at the same hub that this one is to replace, under another callback. */
+  /** Id of the grant at the same hub that this grant replaces, under another callback. */
   readonly replaces?: string | undefined;
   /** Whether the next subscribe request carries a new secret. */
   readonly freshSecret?: boolean | undefined;
-  /** Whether `subscribe()` changed the options while a request was open. Once that is verified, the grant is renewed. */
+  /** Whether options changed while a request was open. The grant is renewed once the request is verified. */
   readonly isOutdated?: boolean | undefined;
   /** When the hub last verified a request that it had accepted. */
   readonly grantedAt?: number | undefined;
   /**
-   * Whether the lease comes from a verification that may be forged: no accepted request stands behind it. When such a lease
-   * ends, the hub is asked at the planned time, not at once.
+   * Whether the lease may be forged: the hub has not accepted a request behind the lease. When such a lease ends, the
+   * hub is requested at the planned time, not at once.
    */
   readonly provisional?: boolean | undefined;
   /** When an unsolicited verification last moved the renewal to an earlier time. */
@@ -112,30 +117,29 @@ export interface GrantRecord {
   readonly renewsAt?: number | undefined;
   /** Whether a renewal has started with a discovery. The request follows when discovery ends. */
   readonly isRenewalStarted?: boolean | undefined;
-  /** Whether a verification is stored, but our answer may not have been sent. After a crash, the hub is asked again. */
+  /**
+   * Whether a verification is stored, but our answer may not have been sent. After a crash, the hub is requested again.
+   */
   readonly isConfirmationUnsent?: boolean | undefined;
-  /** A verification until then counts as the late answer to an accepted request that missed its deadline. */
+  /** Until then, a verification counts as a late answer to the accepted request that missed its deadline. */
   readonly lateUntil?: number | undefined;
-  /** Whether another grant has replaced it. It is unsubscribed, and never requested again. */
+  /** Whether another grant has replaced this grant. A superseded grant is unsubscribed and never renewed. */
   readonly superseded?: boolean | undefined;
   /** Secrets that the hub may sign with, oldest first. Empty before the first request. */
   readonly secrets: readonly SecretRecord[];
   /** The open request. Absent if there is none. */
   readonly pending?: PendingRequest | undefined;
-  /** Failed requests in a row at its hub. While it is `unsubscribing`, these are unsubscribe requests. */
+  /** Failed requests in a row at the hub. In state `unsubscribing`, failed unsubscribe requests. */
   readonly attempts: number;
   /** When to send the next request, other than the renewal that `renewsAt` plans. */
   readonly nextAttemptAt?: number | undefined;
-  /**
-   * Equals `nextAttemptAt` if that time only guards work in flight: if a crash loses the work, it starts again then. Snapshots
-   * show no next attempt in that case.
-   */
+  /** Equals `nextAttemptAt` if that time is only a crash guard for work in flight. Snapshots hide the guard. */
   readonly guardedUntil?: number | undefined;
   /** Earliest time of the next subscribe request, after a `Retry-After`, a denial or a refusal. */
   readonly notBefore?: number | undefined;
-  /** Its subscribe request is deferred until then, because the hub's origin is rate limited. */
+  /** The subscribe request is deferred until this time: the hub's origin is rate limited. */
   readonly deferredUntil?: number | undefined;
-  /** When the grant ended. It stays as a tombstone for a while, so that its callback answers 410. */
+  /** When the grant ended. The grant stays as a tombstone for a while, so that its callback answers 410. */
   readonly endedAt?: number | undefined;
 }
 
@@ -148,15 +152,15 @@ export interface SilentHub {
 }
 
 /**
- * Why a subscription is stopped. It stays stopped until `retry` or `subscribe`.
+ * Why a subscription is stopped. The subscription stays stopped until `retry` or `subscribe`.
  *
- * - `denied`: every advertised hub has denied, with `afterDenial: 'stop'`. A late verification also ends this.
+ * - `denied`: every advertised hub has denied, with `afterDenial: 'stop'`. A late verification also ends the stop.
  * - `handler-refused`: the service's handler refused a verification.
  * - `deleted`: the service's handler threw `SubscriptionDeletedError`.
  * - `unsubscribed`: the user unsubscribed.
- * - `pruned`: the code no longer declares it (with `pruneDeclared`), its literal callback serves another target now, or an
- *   older subscription has the same target. Declaring it again also ends this.
- * - `gave-up`: `maxAttempts` was reached. A late verification or a reset of the counters also ends this.
+ * - `pruned`: the code no longer declares the target (with `pruneDeclared`), the literal callback serves another target
+ *   now, or an older subscription has the same target. Declaring the target again also ends the stop.
+ * - `gave-up`: `maxAttempts` was reached. A late verification or a reset of the counters also ends the stop.
  */
 export type StopReason = 'denied' | 'handler-refused' | 'deleted' | 'unsubscribed' | 'pruned' | 'gave-up';
 
@@ -180,21 +184,21 @@ export interface SubscriptionOverrides {
 export interface PublisherRetryAfter {
   /** The requested URL, before any redirect. */
   readonly url: string;
-  /** When it may be fetched again, in epoch milliseconds. */
+  /** When the URL may be fetched again, in epoch milliseconds. */
   readonly until: number;
 }
 
-/** The URL that a topic's content is read from. Noted when the topic's own URL could not be read as a feed. */
+/** The URL that a topic's content is read from. Stored when the topic's own URL could not be read as a feed. */
 export interface TopicSource {
   readonly topic: string;
-  /** The target if that is a feed; else the topic itself. */
+  /** The target if the target is a feed; else the topic itself. */
   readonly url: string;
 }
 
-/** The last fetch of a topic by catch-up or polling. */
+/** Validators of the topic content last read, for the next conditional fetch. Also the time of the last poll. */
 export interface FetchedRecord {
   readonly topic: string;
-  /** The URL that `etag` and `lastModified` belong to. Absent if that is the topic. */
+  /** The URL that `etag` and `lastModified` belong to. Absent if they belong to the topic URL. */
   readonly url?: string | undefined;
   /** The `ETag` header, sent as `If-None-Match` with the next fetch. */
   readonly etag?: string | undefined;
@@ -208,7 +212,7 @@ export interface FetchedRecord {
 export interface SubscriptionRecord {
   /** A random id. */
   readonly id: string;
-  /** Name of the service that its events go to. */
+  /** Name of the service that receives the events. */
   readonly service: string;
   /** The resource to discover from, or a hub and topic. */
   readonly target: SubscriptionTarget;
@@ -229,13 +233,13 @@ export interface SubscriptionRecord {
   /** When the subscription was created. */
   readonly createdAt: number;
   /**
-   * When a hub first verified it. Catch-up delivers nothing older. Missing in records of 0.1.0 that were verified before the
-   * upgrade.
+   * When a hub first verified the subscription. Catch-up delivers nothing older. Missing in records of 0.1.0 that were
+   * verified before the upgrade.
    */
   readonly firstVerifiedAt?: number | undefined;
-  /** The hubs advertised at the last discovery, in document order. Empty before the first one. */
+  /** The hubs advertised at the last discovery, in document order. Empty before the first discovery. */
   readonly hubs: readonly string[];
-  /** The topic URL that the last discovery found. Absent before the first one. */
+  /** The topic URL that the last discovery found. Absent before the first discovery. */
   readonly topic?: string | undefined;
   /** The alternate feed that named hubs and topic. Absent if the target itself named a hub. */
   readonly feed?: string | undefined;
@@ -245,25 +249,25 @@ export interface SubscriptionRecord {
   readonly linksFollowedAt?: number | undefined;
   /** Advertised hubs that failed in this round of failover. They are skipped until the next round. */
   readonly passedOver: readonly string[];
-  /** Its grants in the order of their creation, with ended ones as tombstones. */
+  /** The grants in the order of their creation. Ended grants stay as tombstones. */
   readonly grants: readonly GrantRecord[];
   /** Failed attempts in a row, whatever their cause. */
   readonly attempts: number;
-  /** Part of `attempts` that a verification did not reset, because its hub reports errors. `maxAttempts` ignores it. */
+  /** Failed attempts kept at a verification because the hub reports errors. `maxAttempts` ignores them. */
   readonly attemptsKept?: number | undefined;
   /** When to start the next discovery. Absent if none is planned. */
   readonly nextAttemptAt?: number | undefined;
-  /** As on a grant: equals `nextAttemptAt` if that time only guards a discovery in flight. */
+  /** Equals `nextAttemptAt` if that time is only a crash guard for a discovery in flight. */
   readonly guardedUntil?: number | undefined;
   /** The last failure. The next success clears it. */
   readonly lastError?: FailureRecord | undefined;
-  /** Since when events may have been missed. Absent once catch-up has closed the gap. */
+  /** Time since which events may have been missed. Absent once catch-up has closed the gap. */
   readonly gapSince?: number | undefined;
-  /** Whether content was refused for lack of room, and the renewal that this calls for has not started. */
+  /** Whether a renewal is owed for refused content and has not started. */
   readonly renewalOwed?: boolean | undefined;
-  /** The last fetch of the topic. Absent before the first one. */
+  /** Validators of the topic content last read. Absent before the first fetch. */
   readonly fetched?: FetchedRecord | undefined;
-  /** The URL that the content is read from until the next renewal. Absent if the topic's own URL could be read. */
+  /** URL that the content is read from until the next renewal. Absent if the topic's own URL could be read. */
   readonly topicSource?: TopicSource | undefined;
   /** URLs of the publisher that are not fetched for a while. */
   readonly publisherRetryAfters?: readonly PublisherRetryAfter[] | undefined;

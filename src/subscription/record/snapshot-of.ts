@@ -12,7 +12,7 @@ import {
 } from './snapshot.js';
 import { grantStateOf, isOver, isWorking, stateOf } from '../machine/state.js';
 
-/** Hides the callback from `console.log`: anyone who knows it can send content to it. */
+/** Hides the callback from `console.log`: anyone who knows the callback can send content. */
 const WITHOUT_CALLBACK: LogView<{ readonly callback?: string }> = {
   value() {
     const { callback: _hidden, ...shown } = this;
@@ -68,16 +68,16 @@ export function subscriptionSnapshot(record: SubscriptionRecord, stats: Subscrip
   return withView(snapshot, WITHOUT_CALLBACK);
 }
 
-/** When a working grant is renewed. While a renewal is in flight, the time it was planned for. */
+/** When a working grant is renewed. While a renewal is in flight, the planned time of that renewal. */
 function renewsAt(grant: GrantRecord): number | undefined {
   if (!isWorking(grant)) return undefined;
   const { pending, renewsAt: plannedFor, notBefore = 0 } = grant;
-  // The hub has verified, but not answered the request yet. Its answer makes the new lease count.
+  // The hub has verified but not answered the request yet. The answer makes the new lease count.
   if (pending?.verified === true && pending.renewsAt !== undefined) return pending.renewsAt;
   return nextRequestAt(grant) ?? (plannedFor === undefined ? undefined : Math.max(plannedFor, notBefore));
 }
 
-/** When the next request for a grant is planned, other than its renewal. Undefined while one is in flight. */
+/** When the next request for a grant is planned, other than its renewal. Undefined while a request is in flight. */
 function nextRequestAt(grant: GrantRecord): number | undefined {
   // Records of earlier versions do not say which times are guards.
   return grant.isConfirmationUnsent === true || grant.isRenewalStarted === true ? undefined : plannedAt(grant);
@@ -110,7 +110,9 @@ function nextAttemptAt(record: SubscriptionRecord): number | undefined {
   return times.length === 0 ? undefined : Math.min(...times);
 }
 
-/** The times of the next requests for a grant. A denied request fails at its deadline before its hub is asked again. */
+/**
+ * The times of the next requests for a grant. A denied request fails at its deadline before its hub is requested again.
+ */
 function attemptTimes(grant: GrantRecord): readonly number[] {
   const { freshCallbackAt, pending, notBefore } = grant;
   const requestAt = pending?.denied === true ? notBefore : nextRequestAt(grant);

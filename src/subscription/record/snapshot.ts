@@ -23,13 +23,13 @@ export type SubscriptionMetadata = Readonly<Record<string, string>>;
  * State of a subscription, or of one of its grants:
  *
  * - `requested`: the subscribe request is not sent yet.
- * - `verifying`: the request is sent; the hub has not verified it yet.
+ * - `verifying`: the request is sent; the hub has not verified the subscription yet.
  * - `active`: the hub verified, and the lease runs.
- * - `expired`: the lease ran out; the hub is asked again.
- * - `failed`: no hub has granted it, and the last attempt failed.
- * - `denied`: the hub denied it (WebSub section 5.2).
+ * - `expired`: the lease ran out; the hub is requested again.
+ * - `failed`: no hub has granted the subscription, and the last attempt failed.
+ * - `denied`: the hub denied the subscription (WebSub section 5.2).
  * - `unsubscribing`: the unsubscribe request is not verified yet.
- * - `unsubscribed`: it has ended.
+ * - `unsubscribed`: the subscription has ended.
  */
 export type SubscriptionState = (typeof SUBSCRIPTION_STATES)[number];
 
@@ -120,18 +120,18 @@ export interface Grant {
   /** URL that requests go to. Differs after a 308, or if the https form of an advertised http URL is used. */
   readonly hub: string;
   readonly topic: string;
-  /** The callback URL that the hub delivers to. Keep it secret: anyone who knows it can send content to it. */
+  /** The callback URL that the hub delivers to. Keep this URL secret: anyone who knows the URL can send content. */
   readonly callback: string;
   readonly state: SubscriptionState;
   /** Lease that the hub granted, in seconds. */
   readonly leaseSeconds?: number;
-  /** When the hub last verified it. */
+  /** When the hub last verified the subscription. */
   readonly verifiedAt?: Date;
   /** When the lease ends. */
   readonly expiresAt?: Date;
   /**
-   * When a working grant is renewed: the planned time, or the next attempt after a failed renewal. While a renewal is in
-   * flight, the time it was planned for.
+   * When a working grant is renewed: the planned time, or the next attempt after a failed renewal. While a renewal is
+   * in flight, the planned time of that renewal.
    */
   readonly renewsAt?: Date;
 }
@@ -139,14 +139,14 @@ export interface Grant {
 /** A read-only snapshot of a subscription: the user's wish and the grants of its hubs. Contains no secrets. */
 export interface Subscription {
   readonly id: string;
-  /** Name of the service that its events go to. */
+  /** Name of the service that receives the events. */
   readonly service: string;
   readonly target: SubscriptionTarget;
   /** Whether the service's configuration declares it. Otherwise `subscribe()` added it. */
   readonly declared: boolean;
   /** The user's wish. */
   readonly desired: 'subscribed' | 'unsubscribed';
-  /** How far it got. */
+  /** The progress of the subscription, derived from the grants and from `desired`. */
   readonly state: SubscriptionState;
   /** One for each hub and callback; working ones first, ended ones last. */
   readonly grants: readonly Grant[];
@@ -154,11 +154,14 @@ export interface Subscription {
   /** Failed attempts in a row. */
   readonly attempts: number;
   /**
-   * When the publisher or a hub is asked next, after a failure or a `Retry-After`. Absent while a request or a discovery is in
-   * flight, and if the next request is the planned renewal (`renewsAt`).
+   * When the publisher is fetched or a hub is requested next, after a failure or a `Retry-After`. Absent while a
+   * request or a discovery is in flight, and if the next request is the planned renewal (`renewsAt`).
    */
   readonly nextAttemptAt?: Date;
-  /** Whether it has stopped because `maxAttempts` was reached or a handler refused. `retry(id)` starts it again. */
+  /**
+   * Whether the subscription has stopped because `maxAttempts` was reached or a handler refused. `retry(id)` starts the
+   * subscription again.
+   */
   readonly gaveUp?: boolean;
   readonly lastError?: SubscriptionFailure;
   /** Failures by cause, since the last `retry` or `resetCounters`. */
@@ -166,7 +169,7 @@ export interface Subscription {
   readonly stats: SubscriptionStats;
   /** The metadata passed to `subscribe()`. Absent if none was passed. */
   readonly metadata?: SubscriptionMetadata;
-  /** Hub of the first grant. The fields below are the first grant's too. */
+  /** Hub of the first grant. The fields below also belong to the first grant. */
   readonly hub?: string;
   readonly topic?: string;
   readonly callback?: string;

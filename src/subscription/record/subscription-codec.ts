@@ -26,7 +26,7 @@ export function encodeSubscription({ record, stats }: SubscriptionData): unknown
   return encodeRecord(SUBSCRIPTION_RECORD_VERSION, { record: withStoredNames(record), stats });
 }
 
-/** Reads all stored subscriptions, in slices. Unreadable ones are reported, and stay in the store. */
+/** Reads all stored subscriptions, in slices. Unreadable records are reported and stay in the store. */
 export async function* readSubscriptions(
   store: RecordStore,
   onUnreadable: (error: unknown) => void,
@@ -46,7 +46,7 @@ export async function* readSubscriptions(
 /**
  * Decodes the stored value of a subscription.
  *
- * @throws StoreError if it is not a subscription, or was written by a newer version
+ * @throws StoreError if the value is not a subscription, or was written by a newer version
  */
 export function decodeSubscription(id: string, raw: unknown): SubscriptionData {
   const key = `subscription ${id}`;

@@ -1,6 +1,6 @@
 import type { GrantRecord, SubscriptionRecord } from './record.js';
 
-/** Whether a sweep changes a subscription: one of its grants ended before a time, or the whole record is useless. */
+/** Whether a sweep changes a subscription: a grant ended before `endedBefore`, or the whole record can be removed. */
 export function shouldSweep(record: SubscriptionRecord, endedBefore: number): boolean {
   return record.grants.some((grant) => isOld(grant, endedBefore)) || isRemovable(record);
 }

@@ -1,6 +1,6 @@
 /**
- * The last segment of a path. It identifies a grant, whatever prefix a proxy adds. Trailing slashes are ignored, and
- * percent-encoding is decoded.
+ * The last segment of a path, without the query. The segment identifies a grant, whatever prefix a proxy adds. Trailing
+ * slashes are ignored. Percent-encoding is decoded; invalid encoding stays unchanged.
  *
  * @param target a path, or a request target with its query
  */
@@ -34,7 +34,8 @@ export function isCallbackToken(path: string): boolean {
 }
 
 /**
- * Whether a path ends in a random token. Then it belongs to one grant only, and cannot be another page of the application.
+ * Whether a path ends in a random token. Such a path belongs to one grant only, and cannot be another page of the
+ * application.
  *
  * @param target a path, or a request target with its query
  */

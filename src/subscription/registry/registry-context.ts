@@ -4,7 +4,9 @@ import { callbackKey } from './callback-key.js';
 import type { GrantIdentity, TransitionContext } from '../machine/transition-types.js';
 import type { RequestPolicy } from '../request-policy.js';
 
-/** The context of one subscription's transition. Identities of new grants are drawn only when it asks for them. */
+/**
+ * The context of one subscription's transition. Identities of new grants are drawn only when the transition needs them.
+ */
 export interface RegistryContext extends TransitionContext {
   /** The identities drawn so far. */
   readonly newGrants: readonly GrantIdentity[];

@@ -3,10 +3,10 @@ import { lateVerificationMs } from './lease.js';
 import type { GrantRecord, SubscriptionRecord } from '../../record/record.js';
 import { HUB_REFUSED, MAX_WAIT_MS } from '../../retry-policy.js';
 
-/** Milliseconds by which a clock may be corrected without any action. */
+/** Clock corrections up to this many milliseconds need no action. */
 const TOLERANCE_MS = 60_000;
 
-/** Times of past events. None of them can lie in the future. */
+/** Grant fields with times in the past. A value in the future means that the clock was set back. */
 const PAST_TIMES = [
   'requestedAt',
   'deniedAt',
@@ -19,8 +19,8 @@ const PAST_TIMES = [
 type Clock = Pick<TransitionContext, 'now' | 'rules'>;
 
 /**
- * Whether the times of a subscription come from a clock that was set back since. By the new clock it would wait longer
- * than planned, and a lease would seem to last longer than its hub counts it.
+ * Whether a subscription stores times from before the clock was set back. By the new clock, the subscription would wait
+ * longer than planned, and a lease would seem to last longer than at the hub.
  */
 export function isAffectedByClockSetBack(record: SubscriptionRecord, clock: Clock): boolean {
   const { grants, nextAttemptAt } = record;
@@ -33,7 +33,7 @@ export function isAffectedByClockSetBack(record: SubscriptionRecord, clock: Cloc
   return isGrantAffected || hasErrorInFuture(record, clock) || isTooFar(nextAttemptAt, clock);
 }
 
-/** The record with all times due now that lie too far ahead because the clock was set back. */
+/** Corrects times that are too far ahead because the clock was set back. Planned work becomes due now. */
 export function withClockSetBackCorrected(record: SubscriptionRecord, clock: Clock): SubscriptionRecord {
   if (!isAffectedByClockSetBack(record, clock)) return record;
   const { now } = clock;
@@ -51,7 +51,7 @@ export function withClockSetBackCorrected(record: SubscriptionRecord, clock: Clo
       ...Object.fromEntries(PAST_TIMES.flatMap((name) => (isInFuture(grant[name], clock) ? [[name, now]] : []))),
       freshCallbackAt: isFreshCallbackTooLate(record, grant, clock) ? now : grant.freshCallbackAt,
       lateUntil: isLateWindowTooLong(grant, clock) ? now + lateMs(clock) : grant.lateUntil,
-      // By the new clock the lease began in the future. Only the hub knows how long it lasts.
+      // By the new clock, the lease began in the future. Only the hub knows when the lease ends.
       renewsAt: isLeaseInFuture(grant, clock) ? now : grant.renewsAt,
       nextAttemptAt: dueNow(grant.nextAttemptAt),
       notBefore: dueNow(grant.notBefore),
@@ -69,7 +69,7 @@ function isLeaseInFuture(
   return state === 'active' && verifiedAt > now + tolerance && renewsAt > now;
 }
 
-/** Whether the last failure lies in the future by the new clock. The wait for the next try counts from it. */
+/** Whether the last failure lies in the future by the new clock. The wait for the next try counts from that failure. */
 function hasErrorInFuture({ lastError }: SubscriptionRecord, { now }: Clock): boolean {
   return lastError !== undefined && lastError.at > now + TOLERANCE_MS;
 }
@@ -89,8 +89,8 @@ function isInFuture(at: number | undefined, { now }: Clock): boolean {
 }
 
 /**
- * Whether the request under a fresh callback is planned too late: later than after a denial, and later than the waits
- * of its hub.
+ * Whether the request under a fresh callback is planned too late: later than the wait after a denial, and later than
+ * all waits of the grant's hub.
  */
 function isFreshCallbackTooLate(
   record: SubscriptionRecord,
@@ -105,7 +105,7 @@ function isFreshCallbackTooLate(
   return freshCallbackAt !== undefined && freshCallbackAt > latest;
 }
 
-/** Whether the window for a late verification is longer than any real one. */
+/** Whether the window for a late verification is longer than the rules allow. */
 function isLateWindowTooLong({ lateUntil }: GrantRecord, clock: Clock): boolean {
   return lateUntil !== undefined && lateUntil > clock.now + lateMs(clock) + TOLERANCE_MS;
 }
@@ -114,7 +114,7 @@ function lateMs({ rules }: Clock): number {
   return lateVerificationMs(rules.verifyTimeoutSeconds, undefined);
 }
 
-/** Whether the hub would get longer to verify than any hub gets. */
+/** Whether the deadline gives the hub more time to verify than the rules allow. */
 function isDeadlineTooLate({ pending }: GrantRecord, { now, rules }: Clock): boolean {
   return pending !== undefined && pending.deadline > now + rules.verifyTimeoutSeconds * 1000 + TOLERANCE_MS;
 }

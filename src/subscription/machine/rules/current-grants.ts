@@ -7,8 +7,8 @@ type CallbackContext = Pick<TransitionContext, 'callbackOf'>;
 type GrantContext = Pick<TransitionContext, 'callbackOf' | 'now' | 'rules'>;
 
 /**
- * Whether a grant is what would be requested today: at an advertised hub, for the topic as advertised, under a callback
- * of ours (PROTOCOL D10, L6). A grant that is not current works on until a current one has replaced it.
+ * Whether a grant matches today's requests: an advertised hub, the advertised topic and a callback of ours (PROTOCOL
+ * D10, L6). A grant that is not current still works until a current grant replaces it.
  */
 export function isCurrent(record: SubscriptionRecord, grant: GrantRecord, { callbackOf }: CallbackContext): boolean {
   return (
@@ -25,20 +25,20 @@ export function isUnreliable(record: SubscriptionRecord, { attempts, advertisedH
   return attempts >= FAILOVER_AFTER || isSkipped;
 }
 
-/** Advertised hubs to skip because they do not deliver. Empty if all of them are silent. */
+/** Advertised hubs to skip because they do not deliver. Empty if every advertised hub is silent. */
 export function silentHubs({ hubs, silent = [] }: SubscriptionRecord): readonly string[] {
   const silentOnes = hubs.filter((hub) => silent.some((each) => each.hub === hub));
   return silentOnes.length === hubs.length ? [] : silentOnes;
 }
 
-/** The record without silent hubs that may be used again. */
+/** Forgets silent hubs whose skip time is over. */
 export function withoutExpiredSilence(record: SubscriptionRecord, now: number): SubscriptionRecord {
   const silent = record.silent?.filter(({ until }) => until > now);
   if (silent === undefined || silent.length === record.silent?.length) return record;
   return { ...record, silent: silent.length === 0 ? undefined : silent };
 }
 
-/** Whether no further request is needed: the subscription works, is requested, or will be retried soon. */
+/** Whether no further request is needed: the subscription works, is requested, or has a retry scheduled. */
 export function isSatisfied(record: SubscriptionRecord, context: GrantContext): boolean {
   const current = record.grants.filter((grant) => isCurrent(record, grant, context));
   if (context.rules.hubs === 'failover') {
@@ -55,10 +55,13 @@ export function isSatisfied(record: SubscriptionRecord, context: GrantContext): 
   );
 }
 
-/** Whether the subscription is granted in full and likely to last. Verifications that may be forged do not count. */
+/**
+ * Whether reliable hubs grant the subscription: one, or all with `hubs: 'all'`. Verifications that may be forged do not
+ * count.
+ */
 export function isFullyGranted(record: SubscriptionRecord, context: GrantContext): boolean {
   const working = record.grants.filter((grant) => isWorking(grant) && isCurrent(record, grant, context));
-  // A hub that got another request has to verify again: an unsubscribe that was undone may have ended the grant.
+  // After another request, the hub has to verify again: an undone unsubscribe may have ended the grant.
   const isGranted = ({ requestedAt = 0, grantedAt = 0, provisional }: GrantRecord): boolean =>
     provisional !== true && grantedAt >= requestedAt;
   const reliable = working.filter((grant) => isGranted(grant) && !isUnreliable(record, grant));
@@ -72,12 +75,12 @@ export function isLiveOrRequested(grant: GrantRecord, now: number): boolean {
   return (isLive(grant) && !hasUnsolicitedDenial(grant)) || isRequestInProgress(grant, now);
 }
 
-/** Whether a live grant is enough: it is being ended or renewed, or its hub is reliable. */
+/** Whether a live grant needs no other hub: the grant is being unsubscribed or renewed, or its hub is reliable. */
 function isExpectedToLast(record: SubscriptionRecord, grant: GrantRecord): boolean {
   return grant.state === 'unsubscribing' || hasPendingSubscribe(grant) || !isUnreliable(record, grant);
 }
 
-/** Whether its hub is requested now, or will be after a wait. */
+/** Whether the grant's hub is requested now, or will be after a wait. */
 function isRequestInProgress(grant: GrantRecord, now: number): boolean {
   // A denied request stays open, and other hubs may be tried meanwhile.
   if (hasPendingSubscribe(grant)) return grant.pending?.denied !== true;

@@ -3,7 +3,10 @@ import type { GrantRecord, SubscriptionRecord } from '../../record/record.js';
 
 type Guarded = Pick<GrantRecord, 'nextAttemptAt' | 'guardedUntil'>;
 
-/** A next attempt that only guards work in flight, in case the process dies before the work ends. Snapshots hide it. */
+/**
+ * A next attempt that guards work in flight. If the process dies before the work ends, the work starts again at `at`.
+ * Snapshots hide the guard.
+ */
 export function inFlightGuard(at: number): Required<Guarded> {
   return { nextAttemptAt: at, guardedUntil: at };
 }
@@ -11,7 +14,7 @@ export function inFlightGuard(at: number): Required<Guarded> {
 /** Work in flight has ended, and nothing is planned yet. */
 export const NOTHING_PLANNED = { nextAttemptAt: undefined, guardedUntil: undefined } as const;
 
-/** The next attempt if it is planned and not a guard, in epoch milliseconds. */
+/** The time of the next attempt, in epoch milliseconds. Undefined if nothing is planned or the time is only a guard. */
 export function plannedAt({ nextAttemptAt, guardedUntil }: Guarded): number | undefined {
   return nextAttemptAt === guardedUntil ? undefined : nextAttemptAt;
 }

@@ -1,6 +1,6 @@
 /** Bounds for a granted lease, in seconds. */
 export interface LeaseBounds {
-  /** Used if the hub names no valid lease and no shorter one was requested. */
+  /** The lease if the hub names no valid one. A shorter requested lease wins. */
   readonly defaultLeaseSeconds: number;
   /** A longer lease is cut to this. */
   readonly maxLeaseSeconds: number;
@@ -9,8 +9,8 @@ export interface LeaseBounds {
 }
 
 /**
- * A shorter lease counts as this long, in seconds (PROTOCOL L1). Anyone who knows a callback can answer a request
- * before its hub does. A tiny lease would then make us send requests without end.
+ * A shorter lease counts as this long, in seconds (PROTOCOL L1). Anyone who knows a callback can verify a request
+ * before the hub does. A tiny forged lease would make us send requests without end.
  */
 const MIN_LEASE_SECONDS = 10;
 
@@ -34,7 +34,10 @@ export function grantedLease(
   return Math.min(Math.max(seconds, MIN_LEASE_SECONDS), bounds.maxLeaseSeconds);
 }
 
-/** Milliseconds a hub gets to verify. Less than the configured time if the lease is too short for several tries. */
+/**
+ * Milliseconds that a hub gets to verify: the configured time, but at most a tenth of the lease, so that several tries
+ * fit. At least one second.
+ */
 export function verifyTimeoutMs(verifyTimeoutSeconds: number, leaseSeconds: number | undefined): number {
   const configured = verifyTimeoutSeconds * 1000;
   if (leaseSeconds === undefined) return configured;
@@ -42,10 +45,10 @@ export function verifyTimeoutMs(verifyTimeoutSeconds: number, leaseSeconds: numb
 }
 
 /**
- * Milliseconds after a request failed in which a verification still counts as its answer.
+ * Milliseconds after a failed request in which a verification still counts as the answer to the request.
  *
- * Quirk(Webubbub): takes up to 5 s to verify. On a short lease that is always after our timeout. We still accept it
- * (PROTOCOL V9).
+ * Quirk(Webubbub): takes up to 5 s to verify. On a short lease, our timeout always ends before. We still accept the
+ * verification (PROTOCOL V9).
  */
 export function lateVerificationMs(verifyTimeoutSeconds: number, leaseSeconds: number | undefined): number {
   return 10 * verifyTimeoutMs(verifyTimeoutSeconds, leaseSeconds);
@@ -55,8 +58,9 @@ export function lateVerificationMs(verifyTimeoutSeconds: number, leaseSeconds: n
 export type RenewalRules = Pick<LeaseBounds, 'maxRenewalSeconds'> & { readonly verifyTimeoutSeconds: number };
 
 /**
- * When to renew a lease that begins at `from`: a random point between 70 and 90 % of it, early enough for several
- * tries. A long lease counts as `maxRenewalSeconds`, so that we notice a hub that forgot us.
+ * When to renew a lease that begins at `from`: a random point between 70 and 90 % of the lease. Short leases renew
+ * earlier, from 50 %, to leave time for retries. A long lease counts as `maxRenewalSeconds`, so that we notice a hub
+ * that forgot us.
  *
  * Quirk(PuSHPress): grants a lease of ten years. We still renew after `maxRenewalSeconds`.
  *

@@ -6,10 +6,10 @@ import { isBeingReplaced, hasUnsolicitedDenial, isWorking } from '../state.js';
 /** Renewals that came due while the process was down are spread over at most this many milliseconds. */
 const MAX_SPREAD_MS = 30_000;
 
-/** Whether the renewal of a leased grant came due, and no request is pending. */
+/** Whether the renewal of an active grant is due and no request is pending. */
 export function isOverdue(record: SubscriptionRecord, grant: GrantRecord, { now }: TransitionContext): boolean {
   const { pending, nextAttemptAt, renewsAt, expiresAt = 0, freshCallbackAt } = grant;
-  // No renewal while its hub is requested under another callback.
+  // A grant is not renewed while its hub is requested under another callback.
   const isReplaced = hasUnsolicitedDenial(grant) || freshCallbackAt !== undefined || isBeingReplaced(record, grant);
   const at = nextAttemptAt ?? (isReplaced ? Infinity : (renewsAt ?? now));
   return grant.state === 'active' && pending === undefined && at <= now && expiresAt > now;
@@ -27,7 +27,7 @@ export function withMaxRenewal(record: SubscriptionRecord, { random, rules }: Tr
   return { ...record, grants };
 }
 
-/** Spreads overdue renewals, so that they are not all requested at once (PROTOCOL L4). */
+/** Spreads overdue renewals over time, so that the hubs do not get all requests at once (PROTOCOL L4). */
 export function spreadOverdueRenewals(record: SubscriptionRecord, context: TransitionContext): SubscriptionRecord {
   const { now, random } = context;
   return {
@@ -43,7 +43,7 @@ export function spreadOverdueRenewals(record: SubscriptionRecord, context: Trans
 /** Renewals still owed after a restart are spread over this many milliseconds (PROTOCOL C7). */
 const OWED_SPREAD_MS = 600_000;
 
-/** Schedules the renewals that are owed for refused content, unless they are planned sooner. */
+/** Schedules the renewals owed for refused content. A renewal planned sooner stays as planned. */
 export function withOwedRenewal(
   record: SubscriptionRecord,
   { now, random }: Pick<TransitionContext, 'now' | 'random'>,

@@ -3,12 +3,12 @@ import { isSameTopic } from '../../../protocol/hub-query.js';
 import type { PublisherRetryAfter, SubscriptionRecord } from '../../record/record.js';
 import { MAX_RETRY_AFTER_MS } from '../../retry-policy.js';
 
-/** Enough for the current target and topic, and one former URL of each. */
+/** Maximum stored publisher retry-afters: enough for the current target and topic, and one former URL of each. */
 const MAX_RETRY_AFTERS = 4;
 
 /**
- * When a URL may be fetched again, as its publisher asked (PROTOCOL D13), in epoch milliseconds. Undefined if it may be
- * fetched now.
+ * When a URL may be fetched again after its publisher's `Retry-After` (PROTOCOL D13), in epoch milliseconds. Undefined
+ * if the URL may be fetched now.
  */
 export function publisherRetryAt(
   { publisherRetryAfters = [] }: SubscriptionRecord,
@@ -25,7 +25,7 @@ export function publisherRetryAfterOf(error: unknown, url: string, now: number):
   return { url, until: now + Math.min(error.retryAfterSeconds * 1000, MAX_RETRY_AFTER_MS) };
 }
 
-/** The record with one more retry-after, and without those that are over. */
+/** Stores a retry-after. Drops expired ones and the previous one for the same URL. */
 export function withPublisherRetryAfter(
   record: SubscriptionRecord,
   retryAfter: PublisherRetryAfter,
@@ -42,10 +42,7 @@ export function withoutPublisherRetryAfters(record: SubscriptionRecord): Subscri
   return record.publisherRetryAfters === undefined ? record : { ...record, publisherRetryAfters: undefined };
 }
 
-/**
- * Whether a retry-after is in effect. One that lasts longer than allowed was set before the clock was set back, and is
- * ignored.
- */
+/** Whether a retry-after is in effect. A time too far ahead is ignored: it was stored before the clock was set back. */
 function isInEffect({ until }: PublisherRetryAfter, now: number): boolean {
   return until > now && until <= now + MAX_RETRY_AFTER_MS;
 }

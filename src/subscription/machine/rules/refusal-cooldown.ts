@@ -29,7 +29,7 @@ export function cooldownOf(
   };
 }
 
-/** Denials and refusals in a row at the hub of a grant, plus a new one for this grant. */
+/** Denials and refusals in a row at the grant's hub, including a new one for this grant. */
 export function nextRefusalCount(
   record: SubscriptionRecord,
   grant: GrantRecord,
@@ -39,12 +39,12 @@ export function nextRefusalCount(
   return Math.max(grant.refusals ?? 0, cooldownOf({ ...record, grants: others }, grant, context).refusals) + 1;
 }
 
-/** The grant with the denial of its open request counted, if it was denied. */
+/** Counts the denial of an open request as a refusal. */
 export function withDenialCounted(grant: GrantRecord): GrantRecord {
   return grant.pending?.denied === true ? { ...grant, refusals: refusalsOf(grant), wasLastRequestDenied: true } : grant;
 }
 
-/** A grant that never worked, as stored because its hub denied or refused it. Undefined if the hub did neither. */
+/** An idle grant that stores its hub's refusals; undefined without refusals. */
 export function coolingDownGrant(grant: GrantRecord): GrantRecord | undefined {
   const refused = withDenialCounted(grant);
   if (!hasRefused(refused)) return undefined;
@@ -52,12 +52,15 @@ export function coolingDownGrant(grant: GrantRecord): GrantRecord | undefined {
   return { ...refused, ...idle, state: 'failed' };
 }
 
-/** The record after a hub granted a request: its earlier refusals no longer count. */
+/** Forgets a hub's refusals after the hub granted a request. */
 export function withoutRefusals(record: SubscriptionRecord, pair: HubTopicPair): SubscriptionRecord {
   return changeRefusedGrants(record, pair, (grant) => ({ ...grant, refusals: undefined, notBefore: undefined }));
 }
 
-/** The record without the cooldown of a hub, for a request now. If the hub refuses again, the next wait still grows. */
+/**
+ * Ends a hub's cooldown, for a request now. The refusals stay counted: if the hub refuses again, the next wait still
+ * grows.
+ */
 export function withoutCooldown(record: SubscriptionRecord, pair: HubTopicPair): SubscriptionRecord {
   return changeRefusedGrants(record, pair, (grant) => ({ ...grant, notBefore: undefined }));
 }

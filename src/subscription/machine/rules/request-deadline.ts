@@ -10,8 +10,8 @@ export function deadlineOf(grant: GrantRecord, { rules, now }: TransitionContext
 }
 
 /**
- * The lease that several tries must fit into. An expired lease does not shorten the deadline: a slow hub would always
- * be too late.
+ * The lease that several tries must fit into. An expired lease does not shorten the deadline. Otherwise a slow hub
+ * would always be too late.
  */
 export function leaseForRetries(
   { state, leaseSeconds }: GrantRecord,

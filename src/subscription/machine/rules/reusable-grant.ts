@@ -4,7 +4,7 @@ import { isCurrent } from './current-grants.js';
 import type { GrantRecord, SubscriptionRecord } from '../../record/record.js';
 import { hasUnsolicitedDenial, isLive, isOver } from '../state.js';
 
-/** The grant to continue with at a hub. The hub knows its callback, if only from a request. */
+/** The grant to request again at a hub, under the same callback. */
 export function reusableGrantAt(
   { grants, topic }: SubscriptionRecord,
   hub: string,
@@ -13,14 +13,14 @@ export function reusableGrantAt(
   const isUsable = (grant: GrantRecord): boolean => {
     const { state, verifiedAt, superseded, deniedAt } = grant;
     if (superseded === true) return false;
-    // A stranger may know its callback.
+    // A stranger may know this callback.
     if (hasUnsolicitedDenial(grant) && !hasFixedCallback(grant, { hasOneCallback })) return false;
     if (isOver(grant) && deniedAt !== undefined) return false;
     if (isLive(grant)) return grant.callback === callbackOf(grant.path);
     return state !== 'unsubscribed' || verifiedAt !== undefined;
   };
   const usable = grants.filter((grant) => grant.advertisedHub === hub && grant.topic === topic && isUsable(grant));
-  // A grant that is over is reused only if there is no other. Otherwise both would be requested.
+  // An ended grant is reused only if no other grant is usable. Otherwise both would be requested.
   return usable.findLast((grant) => !isOver(grant)) ?? usable.at(-1);
 }
 
@@ -32,14 +32,17 @@ export function hasFixedCallback(
   return hasOneCallback === true || !endsWithCallbackToken(path);
 }
 
-/** A new grant under the callback of a previous grant. Content that the previous hub still sends is accepted. */
+/** A new grant under the callback of a previous grant. Content from the previous hub is still accepted. */
 export function withTakenOverCallback(grant: GrantRecord, previous: GrantRecord): GrantRecord {
   if (previous.verifiedAt === undefined || isOver(previous)) return grant;
   const { verifiedAt, expiresAt, secrets } = previous;
   return { ...grant, state: 'expired', verifiedAt, expiresAt, secrets };
 }
 
-/** The grant to keep when its callback goes to another hub. It stores when its own hub may be requested again. */
+/**
+ * The old grant, kept only to store its hub's cooldown after another hub took the callback. Empty without a cooldown,
+ * or if the old grant is over or not current.
+ */
 export function keptForCooldown(
   record: SubscriptionRecord,
   previous: GrantRecord,

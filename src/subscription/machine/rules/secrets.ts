@@ -6,11 +6,11 @@ const DAY_MS = 86_400_000;
 const NO_SECRET_RETRY_MS = 60_000;
 
 /**
- * The secrets after a request that carries `value` (null: none). It is pending, and accepted for a day from now. The
- * secret that was pending before is also accepted for a day: the hub may already use it (PROTOCOL V6).
+ * The secrets after a request with the secret `value` (null: none). The new secret is pending and accepted for a day
+ * from now. The previous pending secret is also accepted for a day: the hub may already use that secret (PROTOCOL V6).
  *
- * Quirk(Switchboard): signs with the new secret from the request on, even if it then refuses that renewal. We accept a
- * pending secret until a later one is verified or a day has passed.
+ * Quirk(Switchboard): signs with the new secret from the request on, even if the hub then refuses the renewal. We
+ * accept a pending secret until a later one is verified or a day has passed.
  */
 export function withPendingSecret(
   secrets: readonly SecretRecord[],
@@ -30,8 +30,8 @@ export function withPendingSecret(
 }
 
 /**
- * The secrets after a verification whose request is still open. Even if that request fails, the hub may sign with the
- * pending secret. It is therefore accepted until the lease ends.
+ * The secrets after a verification of a request still in flight. Even if the request fails, the hub may sign with the
+ * pending secret. The pending secret is therefore accepted until the lease ends.
  *
  * @param expiresAt epoch milliseconds
  */
@@ -45,7 +45,8 @@ export function withPendingSecretForLease(
 }
 
 /**
- * The secrets after a verification. The pending one becomes current, and the one before it is accepted for another day.
+ * The secrets after a verification. The pending secret becomes current. The previous current secret is accepted for
+ * another day.
  */
 export function withVerifiedSecret(secrets: readonly SecretRecord[], now: number): readonly SecretRecord[] {
   const pending = secrets.find((secret) => secret.role === 'pending');
@@ -60,7 +61,7 @@ export function withVerifiedSecret(secrets: readonly SecretRecord[], now: number
 
 /**
  * The latest time to renew a grant whose hub may use a pending secret. Infinity if no secret is pending. If no secret
- * is accepted any more, that is in a minute: until then content from the hub is rejected.
+ * is accepted, one minute from now, because all content is rejected until then.
  *
  * @returns epoch milliseconds
  */
@@ -91,16 +92,19 @@ export function acceptedSecrets(
 }
 
 /**
- * How long the set of accepted secrets stays as it is now.
+ * When the next accepted secret lapses.
  *
- * @returns epoch milliseconds; Infinity if none of them lapses
+ * @returns epoch milliseconds; Infinity if no accepted secret lapses
  */
 export function acceptedSecretsUntil(secrets: readonly SecretRecord[], now: number): number {
   const lapses = secrets.map((secret) => (isAccepted(secret, now) ? (secret.acceptedUntil ?? Infinity) : Infinity));
   return Math.min(...lapses);
 }
 
-/** The secret that the hub got last and that a request repeats. Undefined if it got none. */
+/**
+ * The latest secret that is not null: pending, else current, else replaced. An automatic secret is reused. Undefined if
+ * the hub never got a secret.
+ */
 export function latestSecret(secrets: readonly SecretRecord[]): string | undefined {
   const latestOf = (role: SecretRecord['role']): string | undefined =>
     secrets.findLast((secret) => secret.role === role && secret.value !== null)?.value ?? undefined;

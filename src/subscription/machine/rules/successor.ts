@@ -14,8 +14,8 @@ export function predecessorOf(
 }
 
 /**
- * The hub denied or refused the successor of a working grant. The successor is removed, and the working grant
- * continues. The refusal still counts for the hub, which is not requested before `retryAt` (PROTOCOL N2).
+ * Removes the successor of a working grant after the hub denied or refused the successor. The working grant continues.
+ * The refusal still counts: the hub is not requested before `retryAt` (PROTOCOL N2).
  */
 export function withoutSuccessor(
   record: SubscriptionRecord,
@@ -35,8 +35,8 @@ export function withoutSuccessor(
 }
 
 /**
- * The request for a grant failed or is deferred. Working grants whose renewal waited for it are renewed on their own.
- * Their next attempt is then planned and no longer a guard.
+ * The request for a grant failed or is deferred. Working grants no longer wait for this request. Their guard becomes a
+ * planned renewal.
  */
 export function withRenewalsReleased(
   record: SubscriptionRecord,

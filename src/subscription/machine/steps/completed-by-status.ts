@@ -8,7 +8,7 @@ import type { PendingRequest, SubscriptionRecord } from '../../record/record.js'
  * A 204 means success: the hub ended the subscription, or subscribed us without calling the callback (PROTOCOL S3, S4).
  *
  * Quirk(PubSubHubbub 0.3): `sync` hubs answer 204 after they verified, and some never call the callback. If no
- * verification came, we take the 204 as one.
+ * verification came, the 204 counts as the verification.
  */
 export function completeByStatus(
   record: SubscriptionRecord,
@@ -41,7 +41,7 @@ export function completeByStatus(
   return { record: settled.record, effects: [...settled.effects, warning] };
 }
 
-/** Whether a call to the callback has already decided the request. */
+/** Whether the hub sent a verification or a denial for this request. A 204 then proves nothing. */
 function hasCallbackResult({ hasUnconfirmedVerification, verified, denied }: PendingRequest): boolean {
   return hasUnconfirmedVerification === true || verified === true || denied === true;
 }

@@ -3,12 +3,12 @@ import type { InputOf, TransitionInput, Transition, TransitionContext } from '..
 import type { SubscriptionRecord } from '../../record/record.js';
 import { isEnabled, isWorking } from '../state.js';
 
-/** After a shorter outage without an expired lease, the hub delivers again what it has. In milliseconds. */
+/** Shorter outages need no catch-up if the lease still runs: the hub redelivers. In milliseconds. */
 const MIN_OUTAGE_MS = 60_000;
 
 /**
- * Stores since when events may have been missed (PROTOCOL L3): no hub delivers any more, or the delivering hub starts
- * to fail. Catch-up starts when a lease has expired, and when a hub delivers again.
+ * Stores the time since which events may have been missed (PROTOCOL L3). A gap begins when no hub delivers any more, or
+ * when the delivering hub starts to fail. Catch-up starts when a lease has expired, and when a hub delivers again.
  */
 export function withGap(
   before: SubscriptionRecord,
@@ -33,8 +33,8 @@ export function withGap(
 }
 
 /**
- * Stores when a hub first verified the subscription. Records of 0.1.0 lack the time. If one of their grants is verified
- * already, it is too late to store it.
+ * Stores when a hub first verified the subscription. Records of 0.1.0 lack this time. If one of their grants is
+ * verified already, the time stays missing.
  */
 export function withFirstVerification(before: SubscriptionRecord, next: Transition): Transition {
   const { record } = next;
@@ -47,10 +47,7 @@ function verificationsOf({ grants }: SubscriptionRecord): readonly number[] {
   return grants.flatMap(({ verifiedAt }) => verifiedAt ?? []);
 }
 
-/**
- * Whether a hub confirmed that it delivers from now on: by a verification, or by its answer to the request (PROTOCOL
- * S4).
- */
+/** Whether a hub confirmed the subscription: by a verification, or by the answer to the request (PROTOCOL S4). */
 function isVerification(
   before: SubscriptionRecord,
   input: TransitionInput,
@@ -76,7 +73,9 @@ export function onMissed(record: SubscriptionRecord, { since, isRenewalOwed = fa
   });
 }
 
-/** The topic was fetched, and its new content is stored for the handler. Nothing from before the fetch is missing. */
+/**
+ * The topic was fetched. With `since`, everything published between `since` and the fetch is stored for the handler.
+ */
 export function onFetched(record: SubscriptionRecord, { since, beganAt, fetched }: InputOf<'fetched'>): Transition {
   const gapSince = gapAfter(record, since, beganAt);
   const isSame = gapSince === record.gapSince && JSON.stringify(fetched) === JSON.stringify(record.fetched);
@@ -122,7 +121,7 @@ function gapBetween(
     return Math.min(now, Math.max(...lapses));
   }
   const hasBegunToFail = before.attempts === 0 && after.attempts > 0;
-  // With several hubs, a failing hub causes no gap while another one delivers.
+  // With several hubs, a failing hub causes no gap while another hub delivers.
   return hasBegunToFail && (rules.hubs === 'failover' || !isStillReceiving) ? now : undefined;
 }
 

@@ -6,7 +6,7 @@ import type { GrantRecord, SubscriptionRecord } from '../../record/record.js';
 import { cooldownOf } from '../rules/refusal-cooldown.js';
 import { isOver, isWorking } from '../state.js';
 
-/** Whether the hub of a grant can be requested under another callback, and is not yet. */
+/** Whether the grant's hub can be requested under another callback, and no such request is in progress or granted. */
 export function canRequestFreshGrant(
   record: SubscriptionRecord,
   grant: GrantRecord,
@@ -20,10 +20,7 @@ export function canRequestFreshGrant(
   return !hasFixedCallback(grant, context) && !isInProgress && isCurrent(record, grant, context);
 }
 
-/**
- * Requests a hub under the callback of a new grant. `successorOf` is the grant at the same hub that the new one
- * replaces.
- */
+/** Requests a hub under the callback of a new grant. The new grant replaces `successorOf`, a grant at the same hub. */
 export function requestFreshGrant(
   record: SubscriptionRecord,
   hub: string,
@@ -34,7 +31,8 @@ export function requestFreshGrant(
   const { refusals = 0 } = successorOf ?? reusableGrantAt(record, hub, context) ?? {};
   const known = successorOf === undefined ? cooldownOf(record, { advertisedHub: hub, topic }, context).refusals : 0;
   const { id, path, verifyToken } = context.newGrantIdentity();
-  // The limit on renewals that verifications bring forward also applies when a hub was left and is used again.
+  // Unsolicited verifications bring a renewal forward at most once an hour. This limit also applies to a hub that was
+  // unsubscribed and is used again.
   const last = record.grants.findLast((other) => other.advertisedHub === hub && other.topic === topic);
   const grant: GrantRecord = {
     id,
@@ -61,7 +59,7 @@ export function requestFreshGrant(
   };
   const isStale = (other: GrantRecord): boolean =>
     other.verifiedAt === undefined && !isOver(other) && !isCurrent(record, other, context);
-  // A callback serves one grant. If there is only one callback, the new grant takes it over.
+  // A callback serves one grant. If there is only one callback, the new grant takes the callback over.
   const previous = record.grants.findLast((other) => other.path === path);
   const grants = record.grants.flatMap((other) => {
     if (isStale(other) || (other.path === path && other.advertisedHub === hub)) return [];

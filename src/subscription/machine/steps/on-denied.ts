@@ -17,16 +17,16 @@ import {
   isWorking,
 } from '../state.js';
 
-/** Milliseconds after a denial in which another one for the same grant changes nothing. */
+/** Milliseconds after a denial in which another denial of the same grant changes nothing. */
 const SAME_DENIAL_MS = 60_000;
 
 /** With a single callback, unsolicited denials lead to at most one request per this many milliseconds. */
 const DENIAL_CHECK_INTERVAL_MS = 3_600_000;
 
-/** Milliseconds content is accepted after an unsolicited denial if the grant has no lease. */
+/** Milliseconds until a grant without a lease ends after an unsolicited denial. */
 const DENIED_LEASE_MS = 86_400_000;
 
-/** Whether a denial of a grant says anything that was not said in the last minute. */
+/** Whether a denial changes the grant: the first one for an open request, or the first one in a minute. */
 export function isNewDenial(grant: GrantRecord, now: number): boolean {
   if (isOver(grant)) return false;
   if (hasPendingSubscribe(grant) && grant.pending?.denied !== true && grant.pending?.verified !== true) return true;
@@ -35,16 +35,16 @@ export function isNewDenial(grant: GrantRecord, now: number): boolean {
 }
 
 /**
- * The hub denied, or someone who knows the callback pretends so (PROTOCOL N1). An open request fails at its deadline
- * unless it is verified before. A denial that answers no request is checked first.
+ * The hub, or anyone who knows the callback, sent a denial (PROTOCOL N1). A pending request stays open until its
+ * deadline. An unsolicited denial is checked at the hub first.
  */
 export function onDenied(record: SubscriptionRecord, input: InputOf<'denied'>, context: TransitionContext): Transition {
   const { now } = context;
   const { grantId, failure } = input;
   const grant = record.grants.find(({ id }) => id === grantId);
   if (grant === undefined || !isNewDenial(grant, now)) return withoutEffects(record);
-  // The hub is being left, so its denial does not affect the subscription. It decides how the hub's answer to the
-  // unsubscribe request is read.
+  // The hub is being unsubscribed, so its denial does not affect the subscription. The denial only decides how the
+  // hub's answer to the unsubscribe request is read.
   if (grant.superseded === true || grant.state === 'unsubscribing') {
     return withoutEffects(withGrant(record, grantId, () => ({ ...grant, deniedAt: now })));
   }
@@ -58,9 +58,10 @@ export function onDenied(record: SubscriptionRecord, input: InputOf<'denied'>, c
 }
 
 /**
- * A request is open. A working grant continues. If none works, the next advertised hub is requested.
+ * The hub denied an open request. A working grant continues. Without a working grant, the next advertised hub is
+ * requested.
  *
- * Quirk(websubhub.com): denies when its verification met a 502. We keep the working grant, and the request open until
+ * Quirk(websubhub.com): denies when its verification met a 502. We keep the working grant. The request stays open until
  * its deadline (PROTOCOL N1).
  */
 function onRequestDenied(record: SubscriptionRecord, grant: GrantRecord, context: TransitionContext): Transition {
@@ -83,14 +84,14 @@ function onRequestDenied(record: SubscriptionRecord, grant: GrantRecord, context
     : failOver(updated, grant.advertisedHub, context);
 }
 
-/** Whether no other hub is requested instead. */
+/** Whether failover is not needed. */
 function shouldStayWithHub(record: SubscriptionRecord, context: TransitionContext): boolean {
   // With several hubs, each has its own schedule.
   const isNoneInstead = context.rules.hubs === 'all' || !isEnabled(record);
   return isNoneInstead || record.grants.some(isWorking) || isSatisfied(record, context);
 }
 
-/** The attempt has failed already. This is the hub's late answer to it. */
+/** The denial is the hub's late answer to an attempt that has already failed. */
 function onLateDenial(
   record: SubscriptionRecord,
   grant: GrantRecord,
@@ -190,7 +191,8 @@ function stopAsDenied(record: SubscriptionRecord): SubscriptionRecord {
 
 /**
  * No request is open, so anyone who knows the callback may have sent the denial. Content is still accepted. The hub is
- * requested under another callback, which only the hub will know.
+ * requested under another callback, which only the hub will know. With a fixed callback, the renewal itself is the
+ * check.
  */
 export function onUnsolicitedDenial(
   record: SubscriptionRecord,
@@ -219,7 +221,7 @@ export function onUnsolicitedDenial(
   const retryAt = now + refusalWaitMs(1, random);
   const predecessor = record.grants.find(({ id }) => id === grant.replaces);
   if (predecessor !== undefined && isWorking(predecessor)) {
-    // The predecessor's renewal waited for this grant, and may be overdue. It is postponed once.
+    // The predecessor's renewal waited for this grant, and may be overdue. The renewal is postponed once.
     const isPlanned = predecessor.nextAttemptAt !== undefined;
     return withoutEffects(isPlanned ? updated : postponeRenewal(updated, predecessor, retryAt));
   }
@@ -231,7 +233,7 @@ export function onUnsolicitedDenial(
     : withoutEffects(updated);
 }
 
-/** When and how to check a denial with the hub. Undefined if a check is already in progress. */
+/** The fields that plan a denial check. Undefined if the hub granted or is requested under another callback. */
 export function denialCheckFields(
   record: SubscriptionRecord,
   grant: GrantRecord,
@@ -259,7 +261,7 @@ function backoffUntil({ grants }: SubscriptionRecord, { advertisedHub }: GrantRe
   return Math.max(0, ...failing.flatMap(({ nextAttemptAt = 0, notBefore = 0 }) => [nextAttemptAt, notBefore]));
 }
 
-/** Whether the hub has granted another callback already, or is requested under one. */
+/** Whether the hub has granted another callback, or is requested under another one. */
 function hasOtherCallback(record: SubscriptionRecord, grant: GrantRecord, context: TransitionContext): boolean {
   const { id, advertisedHub } = grant;
   return record.grants.some((other) => {

@@ -26,7 +26,7 @@ import type { GrantRecord, SubscriptionRecord } from '../../record/record.js';
 import { cooldownOf } from '../rules/refusal-cooldown.js';
 import { isEnabled, isLive, isOver, isWorking } from '../state.js';
 
-/** Requests what discovery found and is not granted yet, and renews working grants there (PROTOCOL D10). */
+/** Stores the topic and hubs that discovery found. Requests missing grants and due renewals there (PROTOCOL D10). */
 export function onDiscovered(
   record: SubscriptionRecord,
   { topic, hubs, feed }: InputOf<'discovered'>,
@@ -41,7 +41,7 @@ export function onDiscovered(
   );
 }
 
-/** Discovery failed, so the result of the last one is used. Working grants are renewed where they are. */
+/** Discovery failed, so the result of the last discovery is used. Working grants are renewed at their current hubs. */
 export function onDiscoveryFailed(
   record: SubscriptionRecord,
   { failure, retryAfter }: InputOf<'discovery-failed'>,
@@ -67,8 +67,8 @@ export function onDiscoveryFailed(
 }
 
 /**
- * The publisher's `Retry-After` forbids discovery now (PROTOCOL D13), so the hubs and the topic of the last one are used. If
- * there was none, discovery starts when the wait is over.
+ * The publisher's `Retry-After` forbids discovery now (PROTOCOL D13), so the hubs and topic of the last discovery are
+ * used. Without an earlier discovery, discovery starts when the wait is over.
  */
 export function onDiscoveryDeferred(
   record: SubscriptionRecord,
@@ -82,7 +82,7 @@ export function onDiscoveryDeferred(
   return andThen(requested, (next) => requestDueRenewals(next, context));
 }
 
-/** Requests the hubs that should grant the subscription and do not: one or all, by the `hubs` option. */
+/** Requests the hubs that have not granted the subscription: one or all, by the `hubs` option. */
 export function requestMissing(record: SubscriptionRecord, context: TransitionContext): Transition {
   if (!isEnabled(record) || isSatisfied(record, context)) return withoutEffects(record);
   return context.rules.hubs === 'all' ? requestFromAllHubs(record, context) : requestFromNextHub(record, context);
@@ -90,13 +90,13 @@ export function requestMissing(record: SubscriptionRecord, context: TransitionCo
 
 /**
  * Requests the next advertised hub that was not passed over in this round and has no wait. When the round is over, the
- * next one begins later.
+ * next round begins later.
  */
 export function requestFromNextHub(record: SubscriptionRecord, context: TransitionContext): Transition {
   const { now, callbackReservedUntil } = context;
   if (callbackReservedUntil !== undefined) return withoutEffects({ ...record, nextAttemptAt: callbackReservedUntil });
   const hubs = hubsToRequest(record, context);
-  // The remaining hubs have working grants, if unreliable ones. Those are renewed by their own schedule.
+  // The remaining hubs have working grants, though unreliable ones. Working grants are renewed by their own schedule.
   if (hubs.length === 0 && remainingHubs(record).length > 0) return withoutEffects({ ...record, passedOver: [] });
   if (hubs.length === 0) return retryLater({ ...record, passedOver: [] }, context);
   const hub = hubs.find((each) => (readyAt(record, each, context) ?? now) <= now);
@@ -104,7 +104,7 @@ export function requestFromNextHub(record: SubscriptionRecord, context: Transiti
   return requestFromHub({ ...record, grants: record.grants.map(withoutSchedule) }, hub, context);
 }
 
-/** When a hub may be requested again after its last answers (epoch milliseconds). Undefined if it has no wait. */
+/** When a hub may be requested again after its last answers (epoch milliseconds). Undefined if the hub has no wait. */
 function readyAt(record: SubscriptionRecord, hub: string, context: TransitionContext): number | undefined {
   const { notBefore = 0 } = reusableGrantAt(record, hub, context) ?? {};
   const at = Math.max(notBefore, cooldownOf(record, { advertisedHub: hub, topic: record.topic ?? '' }, context).until);
@@ -121,7 +121,7 @@ export function isOtherHubSooner(
   return record.hubs.some((other) => other !== hub && (readyAt(record, other, context) ?? Infinity) < at);
 }
 
-/** No hub is left in this round. The next round begins when the first of them may be requested again. */
+/** No hub is left in this round. The next round begins when the first hub may be requested again. */
 function nextRound(record: SubscriptionRecord, context: TransitionContext): Transition {
   const hubs = hubsToRequest({ ...record, passedOver: [] }, context);
   const begun = { ...record, passedOver: record.passedOver.filter((hub) => !hubs.includes(hub)) };
@@ -145,8 +145,8 @@ export function hubsToRequest(record: SubscriptionRecord, context: TransitionCon
 }
 
 /**
- * Passes a hub over and requests the next advertised one. If none is left in this round, waits for the first that may
- * be requested again.
+ * Passes a hub over and requests the next advertised one. If no hub is left in this round, waits until the first hub
+ * may be requested again.
  */
 export function failOver(record: SubscriptionRecord, hub: string, context: TransitionContext): Transition {
   const { now, random } = context;
@@ -154,15 +154,14 @@ export function failOver(record: SubscriptionRecord, hub: string, context: Trans
   if (hubsToRequest(passed, context).length === 0) return nextRound(passed, context);
   const further = passed.passedOver.length - IMMEDIATE_FAILOVERS;
   if (further > 0) {
-    // A long list of refusing hubs is not tried all at once: the publisher may have written anything into it.
+    // A long list of refusing hubs is not tried all at once: the publisher may list any URLs.
     return withoutEffects({ ...passed, nextAttemptAt: now + retryWaitMs(further, random, HUB_UNREACHABLE) });
   }
   return requestFromNextHub(passed, context);
 }
 
 /**
- * Requests every advertised hub that neither grants the subscription nor has a request in progress. Each is retried by
- * its own schedule.
+ * Requests every advertised hub without a live grant or a request in progress. Each hub is retried by its own schedule.
  */
 function requestFromAllHubs(record: SubscriptionRecord, context: TransitionContext): Transition {
   let current = withoutEffects(record);
@@ -174,7 +173,7 @@ function requestFromAllHubs(record: SubscriptionRecord, context: TransitionConte
         return withoutEffects(updated);
       const notBefore = readyAt(updated, hub, context);
       if (notBefore === undefined || notBefore <= context.now) return requestFromHub(updated, hub, context);
-      // A grant that is over has no schedule.
+      // An ended grant has no schedule.
       if (known !== undefined && !isOver(known))
         return withoutEffects(withGrant(updated, known.id, (grant) => ({ ...grant, nextAttemptAt: notBefore })));
       return withoutEffects({ ...updated, nextAttemptAt: Math.min(updated.nextAttemptAt ?? Infinity, notBefore) });
@@ -184,8 +183,8 @@ function requestFromAllHubs(record: SubscriptionRecord, context: TransitionConte
 }
 
 /**
- * Requests the renewals that are due. If the hub or topic has moved, the grant is left once the new place has granted.
- * It is renewed at the old place only if the new one fails.
+ * Requests the renewals that are due. If the hub or topic has moved, the grant is unsubscribed once the new hub has
+ * granted. The grant is renewed at the old hub only if the new request fails.
  */
 export function requestDueRenewals(record: SubscriptionRecord, context: TransitionContext): Transition {
   const { now, rules } = context;
@@ -212,12 +211,12 @@ export function requestDueRenewals(record: SubscriptionRecord, context: Transiti
   return current;
 }
 
-/** Whether this is the first try of a renewal. Further tries request nothing new. */
+/** Whether this is the first try of a renewal. Further tries bring no new secret or callback. */
 function hasNotFailed({ attempts, refusals = 0 }: GrantRecord): boolean {
   return attempts + refusals === 0;
 }
 
-/** `rotateSecret: 'renewal'`: the first request of each renewal carries a new secret. Retries repeat it. */
+/** `rotateSecret: 'renewal'`: the first request of each renewal carries a new secret. Retries repeat that secret. */
 function withFreshSecret(
   record: SubscriptionRecord,
   known: GrantRecord,
@@ -227,7 +226,7 @@ function withFreshSecret(
   return withGrant(record, known.id, (grant) => ({ ...grant, freshSecret: true }));
 }
 
-/** Whether a current grant is requested, and nothing has failed yet. */
+/** Whether a current grant is requested, and no attempt has failed yet. */
 function isFirstAttempt(record: SubscriptionRecord, context: TransitionContext): boolean {
   // With several hubs, the subscription's `attempts` say nothing about a single hub.
   if (context.rules.hubs === 'failover' && record.attempts > 0) return false;
@@ -240,7 +239,7 @@ function isRenewalDue({ isRenewalStarted }: GrantRecord): boolean {
   return isRenewalStarted === true;
 }
 
-/** Falls back to the advertised URL when a moved hub, or its https form, does not answer. */
+/** Falls back to the advertised URL when a moved hub, or the https form of its URL, does not answer. */
 function withAdvertisedHub(
   record: SubscriptionRecord,
   { id, attempts, advertisedHub }: GrantRecord,
@@ -275,7 +274,7 @@ function requestFromHub(record: SubscriptionRecord, hub: string, context: Transi
   return startRequest(withAdvertisedHub(again, known), known.id, 'subscribe', context.now);
 }
 
-/** Requests delivery to another callback. If the hub does not verify it in time, the grant is renewed as it is. */
+/** Requests delivery to another callback. The grant is renewed if the new callback is not verified in time. */
 function startCallbackRotation(record: SubscriptionRecord, grant: GrantRecord, context: TransitionContext): Transition {
   const { now, rules } = context;
   const guard = inFlightGuard(now + verifyTimeoutMs(rules.verifyTimeoutSeconds, grant.leaseSeconds));

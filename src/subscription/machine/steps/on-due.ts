@@ -30,7 +30,7 @@ import {
   plannedAttemptAt,
 } from '../state.js';
 
-/** When the subscription next needs work, in epoch milliseconds. Undefined if it needs none. */
+/** When the subscription next needs work, in epoch milliseconds. Undefined if no work is planned. */
 export function dueAt(record: SubscriptionRecord): number | undefined {
   const times = record.grants.flatMap((grant) => grantDueTimes(record, grant));
   if (isEnabled(record) && record.nextAttemptAt !== undefined) times.push(record.nextAttemptAt);
@@ -49,8 +49,8 @@ function grantDueTimes(record: SubscriptionRecord, grant: GrantRecord): number[]
 function nextRequestAt(record: SubscriptionRecord, grant: GrantRecord): number | undefined {
   if (grant.state === 'unsubscribing') return grant.nextAttemptAt;
   if (!isEnabled(record) || isOver(grant) || grant.superseded === true) return undefined;
-  // A grant with an unsolicited denial is not renewed: its hub is requested under a fresh callback. That holds even if
-  // signed content has refuted the denial since.
+  // A grant with an unsolicited denial is not renewed: its hub is requested under a fresh callback. The fresh callback
+  // is requested even if signed content has refuted the denial since.
   const isFreshCallbackPlanned = grant.freshCallbackAt !== undefined || isBeingReplaced(record, grant);
   if (hasUnsolicitedDenial(grant) || isFreshCallbackPlanned) return grant.nextAttemptAt;
   if (grant.nextAttemptAt !== undefined) return grant.nextAttemptAt;
@@ -100,7 +100,8 @@ function failUnverifiedRequest(
 ): Transition | undefined {
   const { pending } = grant;
   if (pending === undefined || pending.deadline > context.now) return undefined;
-  // Quirk(Switchboard): answers 200 with an error text to a request it refuses. Only the missing verification shows it.
+  // Quirk(Switchboard): answers a refused request with 200 and an error text. Only the missing verification shows the
+  // refusal.
   // Quirk(thylacine): never denies, and does not report a topic that it dropped. We count the missing verification as a
   // failure.
   const isExpected = pending.mode === 'subscribe' && pending.accepted;
@@ -140,7 +141,7 @@ function endLease(record: SubscriptionRecord, grant: GrantRecord, context: Trans
   const { now } = context;
   if (!isLive(grant) || grant.expiresAt === undefined || grant.expiresAt > now) return undefined;
   if (grant.pending?.denied === true) {
-    // The request fails with the lease, and its hub is requested again at once (PROTOCOL N1).
+    // The request fails when the lease ends, and the hub is requested again at once (PROTOCOL N1).
     return andThen(failDeniedRequest(record, grant, context), (failed) => {
       const remaining = failed.grants.find(({ id }) => id === grant.id);
       return (remaining && endLease(failed, remaining, context)) ?? withoutEffects(failed);
@@ -167,7 +168,7 @@ function endLease(record: SubscriptionRecord, grant: GrantRecord, context: Trans
   );
 }
 
-/** The record without the waits of the successors of an expired grant: its hub is requested at once. */
+/** Ends the waits of an expired grant's successors: the hub is requested at once. */
 function withoutSuccessorWaits(record: SubscriptionRecord, { id }: GrantRecord): SubscriptionRecord {
   const isIdle = (grant: GrantRecord): boolean =>
     grant.replaces === id && grant.pending === undefined && !isLive(grant) && !isOver(grant);
@@ -176,7 +177,7 @@ function withoutSuccessorWaits(record: SubscriptionRecord, { id }: GrantRecord):
   return { ...record, grants: record.grants.map((grant) => (isIdle(grant) ? { ...grant, ...free } : grant)) };
 }
 
-/** The hub of an expired grant is requested at once, whatever it answered before (PROTOCOL N2). */
+/** An expired grant. Its hub is requested at once, even after denials and refusals (PROTOCOL N2). */
 function expiredGrant(grant: GrantRecord): GrantRecord {
   const isRefused = grant.deniedAt !== undefined || (grant.refusals ?? 0) > 0;
   return {
@@ -188,20 +189,20 @@ function expiredGrant(grant: GrantRecord): GrantRecord {
     deniedUnsolicited: undefined,
     denialAnswered: undefined,
     freshCallbackAt: undefined,
-    // A verification during the open request has lapsed with its lease, so another one is expected.
+    // A verification during the open request has lapsed with its lease, so another verification is expected.
     pending: grant.pending?.mode === 'subscribe' ? { ...grant.pending, verified: undefined } : undefined,
     nextAttemptAt: undefined,
     isRenewalStarted: undefined,
   };
 }
 
-/** The lease may have been forged, so the hub is requested when that was planned, not at once (PROTOCOL V9). */
+/** The lease may be forged. The hub is requested at the planned time, not at the end of the lease (PROTOCOL V9). */
 function waitingGrant(grant: GrantRecord, nextAttemptAt: number): GrantRecord {
   const { notBefore, isRenewalStarted } = grant;
   return { ...expiredGrant(grant), nextAttemptAt, notBefore, isRenewalStarted: isRenewalStarted };
 }
 
-/** Requests the hub under another callback, once, whatever happened meanwhile. */
+/** Requests the hub once under a new callback, even if the denial was refuted meanwhile. */
 function startDueFreshCallback(
   record: SubscriptionRecord,
   grant: GrantRecord,
@@ -211,7 +212,7 @@ function startDueFreshCallback(
   const { freshCallbackAt, leaseSeconds } = grant;
   if (freshCallbackAt === undefined || freshCallbackAt > now || !isEnabled(record)) return undefined;
   const cleared = withGrant(record, grant.id, (one) => ({ ...one, freshCallbackAt: undefined }));
-  // Its own renewal starts only if the other callback is not verified in time.
+  // The grant itself is renewed only if the hub does not verify the new callback in time.
   const timeoutMs = verifyTimeoutMs(rules.verifyTimeoutSeconds, leaseSeconds);
   const isRenewed = isWorking(grant) && grant.pending === undefined;
   const updated = isRenewed

@@ -11,7 +11,7 @@ export function onDenialAnswered(record: SubscriptionRecord, { grantId }: InputO
   return withoutEffects(withGrant(record, grantId, () => ({ ...grant, denialAnswered: true })));
 }
 
-/** The hub delivers. Signed content proves that the hub did not deny. It is still requested as planned. */
+/** The hub delivers. Signed content proves that the hub did not deny. A planned request is still sent. */
 export function onHubDelivered(
   record: SubscriptionRecord,
   { grantId, isSigned }: InputOf<'hub-delivered'>,
@@ -23,7 +23,7 @@ export function onHubDelivered(
   return withoutEffects(withGrant(record, grantId, () => ({ ...updated, silentAt: undefined })));
 }
 
-/** Whether genuine content of a grant says anything new about its hub. */
+/** Whether genuine content changes the grant: the hub was silent, or the content refutes a denial. */
 export function isHubRecovery(grant: GrantRecord, isSigned: boolean): boolean {
   return grant.silentAt !== undefined || isDenialRefuted(grant, isSigned);
 }
@@ -32,7 +32,7 @@ function isDenialRefuted({ denialAnswered, state }: GrantRecord, isSigned: boole
   return isSigned && denialAnswered === true && state === 'active';
 }
 
-/** The grant without its unsolicited denial. The hub keeps the wait it had before. */
+/** The grant without its unsolicited denial. The hub keeps its earlier wait. */
 export function withoutDenial(grant: GrantRecord, now: number): GrantRecord {
   const { nextAttemptAt, notBefore = 0, refusals = 0 } = grant;
   const hasPostponedAttempt = hasUnsolicitedDenial(grant) && nextAttemptAt === undefined && notBefore > now;
@@ -42,7 +42,8 @@ export function withoutDenial(grant: GrantRecord, now: number): GrantRecord {
     deniedUnsolicited: undefined,
     denialAnswered: undefined,
     nextAttemptAt: hasPostponedAttempt ? notBefore : nextAttemptAt,
-    // A wait after a failure must end with the lease, so it moves to `nextAttemptAt`. One after a refusal stays.
+    // A wait after a failure must end with the lease, so the wait moves to `nextAttemptAt`. A wait after a refusal
+    // stays.
     notBefore: hasPostponedAttempt && refusals === 0 ? undefined : grant.notBefore,
   };
 }

@@ -11,21 +11,22 @@ const AFTER_VERIFICATION_MS = 60_000;
 /** Whether a hub error now turns the last verification into a failed attempt. At most once per verification. */
 export function isVerificationUndone(grant: GrantRecord, now: number): boolean {
   const { grantedAt = -Infinity, hubErrorAt = -Infinity } = grant;
-  const sinceThen = now - grantedAt;
+  const elapsedMs = now - grantedAt;
   return (
     isWorking(grant) &&
     !hasPendingSubscribe(grant) &&
-    sinceThen >= 0 &&
-    sinceThen <= AFTER_VERIFICATION_MS &&
+    elapsedMs >= 0 &&
+    elapsedMs <= AFTER_VERIFICATION_MS &&
     hubErrorAt < grantedAt
   );
 }
 
 /**
- * The hub verified a request and then could not serve it. It is requested again, and its content is still accepted.
+ * The hub verified a request and then could not serve the subscription. The hub is requested again, and its content is
+ * still accepted.
  *
- * Quirk(Ballerina): reports an error with `hub.mode=hub-error`, an extension. Soon after a verification we count that
- * as a failed attempt (PROTOCOL N3).
+ * Quirk(Ballerina): reports an error with `hub.mode=hub-error`, an extension. Soon after a verification, we count the
+ * error as a failed attempt (PROTOCOL N3).
  */
 export function onHubErrorReported(
   record: SubscriptionRecord,
@@ -35,7 +36,7 @@ export function onHubErrorReported(
   const grant = record.grants.find(({ id }) => id === grantId);
   if (grant === undefined || !isVerificationUndone(grant, context.now)) return withoutEffects(record);
   const reported = withGrant(record, grantId, (one) => ({ ...one, hubErrorAt: context.now }));
-  // Anyone who knows the callback may have sent the error. It must never make us give up.
+  // Anyone who knows the callback may have sent the error. The error must never make us give up.
   const attemptsKept = (record.attemptsKept ?? 0) + 1;
   const unlimited = { ...context, rules: { ...context.rules, maxAttempts: Infinity } };
   const { record: failed, effects } = failRequest({ ...reported, attemptsKept }, grantId, { failure }, unlimited);

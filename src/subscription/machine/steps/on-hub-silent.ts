@@ -5,15 +5,15 @@ import { silentHubs } from '../rules/current-grants.js';
 import type { SubscriptionRecord } from '../../record/record.js';
 import { isEnabled, isWorking } from '../state.js';
 
-/** Milliseconds a silent hub is passed over (PROTOCOL L7). */
+/** Milliseconds that a silent hub is skipped (PROTOCOL L7). */
 const SKIP_SILENT_HUB_MS = 7 * 86_400_000;
 
-/** Links in pushed content lead to discovery at most once per this many milliseconds. */
+/** Links in pushed content start a discovery at most once per this many milliseconds. */
 const LINKS_FOLLOWED_EVERY_MS = 86_400_000;
 
 /**
- * Polling found entries that the hub had not delivered. If that happens twice without a delivery between, the next
- * advertised hub is requested. The silent one is left once the next one has verified.
+ * Polling found entries that the hub had not delivered. After the second time without a delivery between, the next
+ * advertised hub is requested. The silent hub is unsubscribed once the next hub has verified.
  */
 export function onHubSilent(
   record: SubscriptionRecord,
@@ -29,7 +29,7 @@ export function onHubSilent(
   const others = (record.silent ?? []).filter(({ hub }) => hub !== advertisedHub);
   const updated = { ...marked, silent: [...others, { hub: advertisedHub, until: now + SKIP_SILENT_HUB_MS }] };
   if (silentHubs(updated).length > 0) return requestMissing(updated, context);
-  // All advertised hubs are silent. The first one stays, with one warning.
+  // All advertised hubs are silent, so none is skipped and the working grant stays. Warns once.
   const isKnown = others.length !== (record.silent ?? []).length;
   const message = `hub ${grant.hub} does not deliver, and no other advertised hub does: what it does not send is polled`;
   return { record: updated, effects: isKnown ? [] : [{ type: 'warn', message, grantId }] };
@@ -38,7 +38,7 @@ export function onHubSilent(
 /** Pushed content names another hub or topic than the stored ones. Discovery starts, at most once a day. */
 export function onLinksDiffer(record: SubscriptionRecord, context: TransitionContext): Transition {
   const { now } = context;
-  const sinceThen = now - (record.linksFollowedAt ?? -Infinity);
-  if (!isEnabled(record) || (sinceThen >= 0 && sinceThen < LINKS_FOLLOWED_EVERY_MS)) return withoutEffects(record);
+  const elapsedMs = now - (record.linksFollowedAt ?? -Infinity);
+  if (!isEnabled(record) || (elapsedMs >= 0 && elapsedMs < LINKS_FOLLOWED_EVERY_MS)) return withoutEffects(record);
   return startDiscovery({ ...record, linksFollowedAt: now }, context);
 }

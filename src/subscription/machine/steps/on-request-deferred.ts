@@ -9,8 +9,8 @@ import { withRenewalsReleased } from '../rules/successor.js';
 type RequestEffect = Extract<Effect, { type: 'request' }>;
 
 /**
- * A subscribe request is deferred because the origin of its hub answered 429 to another request (PROTOCOL S3). That is
- * no failure: nothing is counted, and no other hub is tried.
+ * A subscribe request is deferred because the origin of its hub answered 429 to another request (PROTOCOL S3). The
+ * deferral is no failure: nothing is counted, and no other hub is tried.
  */
 export function onRequestDeferred(
   record: SubscriptionRecord,
@@ -22,7 +22,8 @@ export function onRequestDeferred(
   if (grant === undefined || !isWaitingToSend(record, grant, requestId)) return withoutEffects(record);
   const waiting: GrantRecord = {
     ...grant,
-    // Only a redirect answered, so no hub has the request. A hub that accepted an earlier one may still verify that.
+    // Only a redirect answered, so no hub has the request. A hub that accepted an earlier request may still verify the
+    // earlier one.
     state: grant.state === 'verifying' ? (grant.lateUntil === undefined ? 'requested' : 'failed') : grant.state,
     pending: undefined,
     isRenewalStarted: undefined,
@@ -47,7 +48,10 @@ function isWaitingToSend(record: SubscriptionRecord, grant: GrantRecord, request
   return requestId === undefined && nextAttemptAt !== undefined;
 }
 
-/** Whether the request for a grant is deferred and its time has not come. A longer wait was set by another clock. */
+/**
+ * Whether the grant's request is deferred until a later time. A wait above the maximum was stored before the clock was
+ * set back.
+ */
 function isDeferred({ deferredUntil = 0 }: GrantRecord, now: number): boolean {
   return deferredUntil > now && deferredUntil <= now + MAX_DEFERRAL_MS;
 }
@@ -72,7 +76,7 @@ export function withDeferredRequests(next: Transition, { now }: TransitionContex
   };
 }
 
-/** The user retries this one subscription: nothing of it is deferred any more. */
+/** The user retries this one subscription: none of its requests is deferred any more. */
 export function retryWithoutDeferral(
   record: SubscriptionRecord,
   now: number,
@@ -82,7 +86,7 @@ export function retryWithoutDeferral(
   const undefer = (updated: SubscriptionRecord, grantId: string): SubscriptionRecord =>
     withGrant(updated, grantId, (grant) => ({ ...grant, deferredUntil: undefined }));
   const { record: retried, effects } = retry(deferred.reduce(undefer, withoutPublisherRetryAfters(record)));
-  // A retry does not touch working grants. Without this, their deferred renewals would wait for the planned time.
+  // A retry does not touch working grants. Without this step, their deferred renewals would wait for the planned time.
   const makeDue = (updated: SubscriptionRecord, grantId: string): SubscriptionRecord =>
     withGrant(updated, grantId, (grant) => {
       const isBegun = grant.pending !== undefined || grant.isRenewalStarted === true;

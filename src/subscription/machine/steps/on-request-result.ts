@@ -22,8 +22,8 @@ import { completeByStatus, endByRefusal } from './completed-by-status.js';
 import { hasPendingLeaseExpired, isEnabled, isLive, isOver, isWorking } from '../state.js';
 
 /**
- * Stores the request as pending before it is sent. If it is no longer wanted, the record stays unchanged and nothing
- * may be sent.
+ * Stores the request as pending before the request is sent. If the request is no longer wanted, the record stays
+ * unchanged and nothing may be sent. During a cooldown the request is rescheduled and not sent.
  */
 export function onRequested(
   record: SubscriptionRecord,
@@ -60,7 +60,7 @@ export function onRequested(
 }
 
 function canSend(record: SubscriptionRecord, grant: GrantRecord, { mode, insteadOf }: InputOf<'requested'>): boolean {
-  // Another request may have overtaken this one in the queue. It is enough.
+  // Another request may have overtaken this one in the queue. One request is enough.
   const isOpen = grant.pending !== undefined && grant.pending.mode === mode;
   if (insteadOf === undefined ? isOpen : grant.pending?.id !== insteadOf) return false;
   const isUnsubscribing = grant.state === 'unsubscribing';
@@ -70,7 +70,7 @@ function canSend(record: SubscriptionRecord, grant: GrantRecord, { mode, instead
   return isEnabled(record) && !isUnsubscribing && !isOver(grant) && grant.superseded !== true && !isWithdrawn;
 }
 
-/** The hub accepted the request. Its verification came already, or follows. */
+/** The hub accepted the request. The verification came already, or follows. */
 export function onAccepted(
   record: SubscriptionRecord,
   input: InputOf<'accepted'>,
@@ -81,7 +81,7 @@ export function onAccepted(
   const next = withGrant(record, grantId, (grant) => {
     const known = { ...grant, hub, hasHubAccepted: true, verifyForm: verifyForm ?? grant.verifyForm };
     if (grant.pending?.id !== requestId) return known;
-    // A denied request keeps its deadline. It fails then and is retried.
+    // A denied request keeps its deadline: the request fails then and is retried.
     const deadline = grant.pending.denied === true ? grant.pending.deadline : deadlineOf(grant, context);
     const verified = hasPendingLeaseExpired(grant, context.now) ? undefined : grant.pending.verified;
     return { ...known, pending: { ...grant.pending, accepted: true, deadline, verified } };
@@ -92,7 +92,7 @@ export function onAccepted(
   if (grant?.pending?.id !== requestId || !isVerified) {
     return andThen(withHook, (updated) => completeByStatus(updated, input, context));
   }
-  // It was verified while in flight, so nothing else is expected.
+  // The request was verified while in flight, so nothing else is expected.
   const isAnswered = grant.isConfirmationUnsent !== true;
   const done = { ...grant, nextAttemptAt: isAnswered ? undefined : grant.nextAttemptAt };
   return andThen(withHook, (updated) => completeRequest(updated, done, context));
@@ -101,14 +101,14 @@ export function onAccepted(
 /** How a request failed. */
 export interface FailedRequest {
   readonly failure: FailureRecord;
-  /** Whether the hub refused for good, rather than for now. @default false */
+  /** Whether the hub refused with a status that is final for the request. @default false */
   readonly isRefused?: boolean;
   readonly retryAfterSeconds?: number | undefined;
   /** The HTTP status, if the hub answered. */
   readonly status?: number | undefined;
 }
 
-/** An answer counts only for its own request. A request that was verified or given up meanwhile is settled already. */
+/** The hub refused the request or could not be reached. Ignores the result of a request that is no longer open. */
 export function onRefusedOrUnreachable(
   record: SubscriptionRecord,
   input: InputOf<'refused'> | InputOf<'unreachable'>,
@@ -126,7 +126,7 @@ export function onRefusedOrUnreachable(
 
 /**
  * A request failed. A working grant continues and is renewed later. Otherwise the same hub is retried, or another
- * advertised one is tried.
+ * advertised hub is requested.
  */
 export function failRequest(
   record: SubscriptionRecord,
@@ -139,8 +139,8 @@ export function failRequest(
   const { now, random } = context;
   const isDenied = grant.pending?.denied === true;
   const isUnsubscribing = grant.state === 'unsubscribing';
-  // `notBefore` was set while the request was open. It holds if another callback was refused. It does not hold if this
-  // request was denied: a hub that cannot be reached did not deny.
+  // A wait set meanwhile by another callback's refusal still applies. A wait set by this request's denial does not: an
+  // unreachable hub denied nothing.
   const remainingMs = isDenied || isUnsubscribing ? 0 : Math.max(0, (grant.notBefore ?? 0) - now);
   const retryAfterMs = Math.max(remainingMs, Math.min(retryAfterSeconds * 1000, MAX_RETRY_AFTER_MS));
   const refusals = isRefused && !isUnsubscribing ? nextRefusalCount(record, grant, context) : grant.refusals;
@@ -150,14 +150,14 @@ export function failRequest(
     ...grant,
     attempts: grant.attempts + 1,
     refusals,
-    // A hub that cannot be reached did not deny. Someone else sent the denial.
+    // A hub that refuses the request, or cannot be reached, did not deny. Someone else sent the denial.
     deniedAt: isDenied || isRefused ? undefined : grant.deniedAt,
     pending: undefined,
     wasLastRequestDenied: undefined,
-    // The hub is requested again, whether or not it got the answer to its verification.
+    // The hub is requested again, whether or not the hub got the answer to its verification.
     isConfirmationUnsent: undefined,
     ...NOTHING_PLANNED,
-    // Kept even if the request is given up: if someone verifies it anyway, the hub is not requested sooner.
+    // Kept even if no attempt follows: a verification must not bring the next request forward.
     notBefore: isUnsubscribing ? grant.notBefore : waitMs > 0 ? now + waitMs : undefined,
     state: grant.state === 'verifying' || grant.state === 'requested' ? 'failed' : grant.state,
   };
@@ -232,7 +232,7 @@ function retryOrFailOver(
     ? refusalWaitMs(grant.refusals ?? 1, random)
     : retryWaitMs(isAll ? grant.attempts : record.attempts, random, HUB_UNREACHABLE);
   const nextAttemptAt = now + Math.max(backoff, retryAfterMs);
-  // No wait for `Retry-After` if the wait of another hub ends sooner.
+  // Fails over if another hub may be requested before this `Retry-After` ends.
   const isLeftAlone = retryAfterMs > 0 && isOtherHubSooner(record, grant.advertisedHub, nextAttemptAt, context);
   const shouldFailOver = isRefused || isLeftAlone || grant.attempts >= FAILOVER_AFTER;
   const scheduled = withGrant(record, grant.id, (one) => ({ ...one, nextAttemptAt }));
@@ -245,7 +245,7 @@ function retryOrFailOver(
     : failOver(waiting, grant.advertisedHub, context);
 }
 
-/** A hub does not renew a working grant. Another hub is requested meanwhile, under its own callback. */
+/** A hub does not renew a working grant. Another hub is requested meanwhile, under another callback. */
 function requestFromOtherHub(record: SubscriptionRecord, grant: GrantRecord, context: TransitionContext): Transition {
   const { advertisedHub } = grant;
   const isOtherRequested = record.grants.some((one) => one.id !== grant.id && (isWorking(one) || isWaiting(one)));

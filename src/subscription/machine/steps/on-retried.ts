@@ -23,7 +23,7 @@ export function onRetried(
   return andThen(done, (updated) => startRenewals(withOutdatedRequests(updated, context), done.effects, context));
 }
 
-/** Open requests carry the previous parameters. Their grants are renewed once they are verified, which may be late. */
+/** Open requests carry the previous parameters. Their grants are renewed after the verification, even a late one. */
 function withOutdatedRequests(record: SubscriptionRecord, { now }: TransitionContext): SubscriptionRecord {
   if (!record.grants.some((grant) => isVerificationExpected(grant, now))) return record;
   const grants = record.grants.map((grant) =>
@@ -94,12 +94,12 @@ export function onCountersReset(record: SubscriptionRecord, context: TransitionC
 
 const isAnyGrant = (): boolean => true;
 
-/** Whether a grant waits for no denial or refusal. Those waits outlast a reset of the counters (PROTOCOL N2). */
+/** Whether no denial or refusal delays the grant. Such delays outlast a reset of the counters (PROTOCOL N2). */
 function hasNotRefused({ state, deniedAt, refusals = 0 }: GrantRecord): boolean {
   return state === 'unsubscribing' || (deniedAt === undefined && refusals === 0);
 }
 
-/** The record without failures, and without the waits that they caused. */
+/** The record without failures and their waits. */
 function withCountersReset(
   record: SubscriptionRecord,
   now: number,
@@ -121,7 +121,7 @@ function withCountersReset(
         ...grant,
         attempts: 0,
         refusals: undefined,
-        // A stranger may know the callback of a grant that ended with a denial. No hub gets it again.
+        // A stranger may know the callback of a grant that ended with a denial. No hub gets that callback again.
         deniedAt: isDenied || isOver(grant) ? grant.deniedAt : undefined,
         // A planned check of a denial happens now.
         freshCallbackAt: grant.freshCallbackAt === undefined ? undefined : now,

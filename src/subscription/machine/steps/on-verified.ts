@@ -28,7 +28,7 @@ import {
 
 type ConfirmContext = Pick<TransitionContext, 'callbackOf' | 'rules'>;
 
-/** How many ended grants a subscription keeps, the latest ones. They answer content with 410. */
+/** Maximum ended grants of a subscription; the latest ones stay. Their callbacks answer content with 410. */
 const MAX_TOMBSTONES = 16;
 
 /** Milliseconds a hub's error after a verification is remembered (PROTOCOL N3). */
@@ -53,7 +53,7 @@ export function canConfirm(
   );
 }
 
-/** Whether another grant works in place of one whose hub verifies late. */
+/** Whether the grant `other` serves the subscription, so that a late verification of `grant` is refused. */
 function isPreferred(
   record: SubscriptionRecord,
   other: GrantRecord,
@@ -66,7 +66,7 @@ function isPreferred(
   return isCurrent(record, other, context) ? !isUnreliable(record, other) : !isCurrent(record, grant, context);
 }
 
-/** The hub verified. If it may be confirmed, the answer is the challenge. */
+/** The hub verified. If the verification may be confirmed, the answer is the challenge. */
 export function onVerified(
   record: SubscriptionRecord,
   input: InputOf<'verified'>,
@@ -82,8 +82,8 @@ export function onVerified(
 }
 
 /**
- * The hub verified an open request. If that request is still in flight, the grant works at once, but the end of the
- * request decides the rest: the verification may be forged (PROTOCOL V9).
+ * The hub verified an open request. If the request is still in flight, the verification may be forged. The grant then
+ * works at once, and the result of the request decides the rest (PROTOCOL V9).
  */
 function applyVerification(
   record: SubscriptionRecord,
@@ -106,7 +106,7 @@ function applyVerification(
     ...lease,
     state: 'active',
     verifiedAt: now,
-    // If the process ends before the answer is sent, the hub does not know and has to be requested again.
+    // If the process ends before the answer is sent, the hub has no confirmation and must be requested again.
     isConfirmationUnsent: true,
     ...inFlightGuard(now + SAFETY_DELAY_MS),
     isRenewalStarted: undefined,
@@ -124,18 +124,18 @@ function applyVerification(
   return andThen({ record: updated, effects }, (next) => completeRequest(next, active, context));
 }
 
-/** A lease that a hub grants, starting when it verified. */
+/** A granted lease that starts at `at`, the time of the verification. */
 function leaseFrom(at: number, leaseSeconds: number, { random, rules }: TransitionContext): Lease {
   return { leaseSeconds, expiresAt: at + leaseSeconds * 1000, renewsAt: renewalTime(at, leaseSeconds, rules, random) };
 }
 
-/** The lease of a request that was verified in flight. Its renewal time stays as snapshots showed it. */
+/** The lease of a request verified in flight. The renewal time stays the one that snapshots showed. */
 function verifiedLease(at: number, { leaseSeconds = 0, renewsAt }: PendingRequest, context: TransitionContext): Lease {
   const lease = leaseFrom(at, leaseSeconds, context);
   return renewsAt === undefined ? lease : { ...lease, renewsAt };
 }
 
-/** The hub accepted and verified the request. Nothing is open any more, and one grant is enough. */
+/** The hub accepted and verified the request. No request is open any more. Other grants are replaced. */
 export function completeRequest(
   record: SubscriptionRecord,
   grant: GrantRecord,
@@ -143,8 +143,8 @@ export function completeRequest(
 ): Transition {
   const { now, rules } = context;
   const { pending, verifiedAt = now } = grant;
-  // Quirk(Ballerina): verifies and then reports `hub-error`, again and again. We keep counting its failed attempts
-  // (PROTOCOL N3).
+  // Quirk(Ballerina): verifies and then reports `hub-error`, again and again. We keep counting the hub's failed
+  // attempts (PROTOCOL N3).
   const sinceError = now - (grant.hubErrorAt ?? -Infinity);
   const isHubFailing = sinceError >= 0 && sinceError < HUB_ERROR_MEMORY_MS;
   const known: GrantRecord =
@@ -157,7 +157,7 @@ export function completeRequest(
     refusals: undefined,
     wasLastRequestDenied: undefined,
     attempts: isHubFailing ? grant.attempts : 0,
-    // While the request was open, a new secret or other parameters were requested.
+    // A new secret or other parameters were set while the request was open.
     renewsAt: (grant.freshSecret ?? grant.isOutdated) === true ? now : known.renewsAt,
     secrets: withVerifiedSecret(grant.secrets, now),
   };
@@ -165,7 +165,7 @@ export function completeRequest(
     withGrant(record, grant.id, () => active),
     active,
   );
-  // A grant that is not current says nothing about the ones that are.
+  // A grant that is not current says nothing about the current grants.
   if (grant.superseded === true || !isCurrent(updated, active, context)) return withoutEffects(updated);
   const next: SubscriptionRecord = {
     ...updated,
@@ -182,23 +182,24 @@ export function completeRequest(
 
 /**
  * Keeps one grant, or one at each hub with `hubs: 'all'`. Replaced grants that work are unsubscribed at their hub.
- * Those that never worked are removed, and those that did are kept as tombstones.
+ * Other replaced grants stay as tombstones if they worked before. Those that never worked are removed, unless they
+ * store refusals.
  */
 function replaceOtherGrants(record: SubscriptionRecord, active: GrantRecord, context: TransitionContext): Transition {
   const { now, rules } = context;
   const effects: Effect[] = [];
   const retire = (grant: GrantRecord): readonly GrantRecord[] => {
     if (grant.id === active.id || isOver(grant) || grant.superseded === true) return [grant];
-    // Its hub is requested to deliver there instead. That continues.
+    // This grant's request, to replace the active grant, is pending or scheduled. The request continues.
     if (grant.replaces === active.id && (grant.pending ?? grant.nextAttemptAt) !== undefined) return [grant];
     if (rules.hubs === 'all' && !isReplaced(record, grant, active, context)) return [grant];
     if (grant.state !== 'active' && grant.state !== 'unsubscribing') {
-      // With a single callback for all grants, the active grant has it now.
+      // With a single callback for all grants, the callback belongs to the active grant now.
       const cooling = grant.path === active.path ? undefined : coolingDownGrant(grant);
       const kept = grant.verifiedAt === undefined ? cooling : endedGrant(grant, now);
       return kept === undefined ? [] : [kept];
     }
-    // Its unsubscribe is already in progress: it is only marked as replaced.
+    // The unsubscribe is already in progress: the grant is only marked as replaced.
     if (grant.state === 'unsubscribing') return [{ ...grant, superseded: true }];
     effects.push({ type: 'request', grantId: grant.id, mode: 'unsubscribe' });
     return [unsubscribingGrant(grant, now, true)];
@@ -208,7 +209,9 @@ function replaceOtherGrants(record: SubscriptionRecord, active: GrantRecord, con
   return { record: { ...record, grants: grants.filter((grant) => !dropped.has(grant)) }, effects };
 }
 
-/** Whether a grant at one of several hubs is replaced: its hub has granted another one, or is no longer advertised. */
+/**
+ * Whether a grant at one of several hubs is replaced: its hub has granted another grant, or is no longer advertised.
+ */
 function isReplaced(
   record: SubscriptionRecord,
   grant: GrantRecord,
@@ -230,13 +233,13 @@ export function onAnswered(record: SubscriptionRecord, { grantId }: InputOf<'ans
   );
 }
 
-/** Whether the open request has no stored problem of the same weight yet. */
+/** Whether to store a problem: the open request has no problem yet, or only one from a notice. */
 export function isNewProblem({ pending }: GrantRecord, { isNotice = false }: { readonly isNotice?: boolean }): boolean {
   if (pending === undefined) return false;
   return pending.problem === undefined || (!isNotice && pending.hasUnconfirmedVerification !== true);
 }
 
-/** A verification could not be confirmed. If no other one comes, this is the reason for the failure. */
+/** A verification could not be confirmed. If no other verification comes, the problem explains the failure. */
 export function onVerificationWrong(record: SubscriptionRecord, input: InputOf<'verification-wrong'>): Transition {
   const { grantId, problem, isNotice = false } = input;
   const grant = record.grants.find(({ id }) => id === grantId);

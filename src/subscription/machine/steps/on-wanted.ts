@@ -34,7 +34,7 @@ export function onWanted(before: SubscriptionRecord, context: TransitionContext)
   });
 }
 
-/** Enables subscriptions that version 1 stopped as denied, with the wait of a denial now (PROTOCOL N2). */
+/** Enables subscriptions that version 1 stopped as denied. They wait as after a new denial (PROTOCOL N2). */
 function enableStoppedByVersion1(record: SubscriptionRecord, context: TransitionContext): SubscriptionRecord {
   if (record.stoppedByVersion1 !== true || record.stoppedBecause !== 'denied') return record;
   const at = context.now + refusalWaitMs(1, context.random);
@@ -48,9 +48,9 @@ function enableStoppedByVersion1(record: SubscriptionRecord, context: Transition
 }
 
 /**
- * Hubs with a callback that is no longer ours (after a new public URL, for example) are requested again. A working
- * grant continues meanwhile, and is left when another grant has replaced it (PROTOCOL L6). A grant with a fixed
- * callback is rewritten instead: it cannot have a second one beside it.
+ * Requests hubs again whose callback is no longer ours, for example after a new public URL. A live grant continues
+ * until another grant has replaced it (PROTOCOL L6). A grant that is not live, or has a fixed callback, is rewritten
+ * instead: with a fixed callback, two grants cannot exist side by side.
  */
 function withCurrentCallbacks(record: SubscriptionRecord, context: TransitionContext): Transition {
   const { callbackOf, hasOneCallback = false } = context;
@@ -119,7 +119,7 @@ function restartInterrupted(record: SubscriptionRecord, context: TransitionConte
   return current;
 }
 
-/** Does all due work, then starts what is neither in progress nor scheduled. */
+/** Does all due work. Then starts needed work that is neither in progress nor scheduled. */
 export function startOutstanding(record: SubscriptionRecord, context: TransitionContext): Transition {
   const isUnsubscribing = record.grants.some(
     ({ state, superseded }) => state === 'unsubscribing' && superseded !== true,
@@ -127,8 +127,8 @@ export function startOutstanding(record: SubscriptionRecord, context: Transition
   if (isUnsubscribing) return undoUnsubscribe(record, context);
   const done = onDue(record, context);
   if (!isEnabled(done.record) || isEverythingStarted(done, context) || isSatisfied(done.record, context)) return done;
-  // Without a failure, the schedule is only a guard, and the work it guards was lost with its process. With several
-  // hubs, the wait of one says nothing about the others.
+  // Without a failure, the scheduled time only guards work that was lost with the previous process. With several hubs,
+  // one hub's wait says nothing about the other hubs.
   const isScheduledNow =
     context.rules.hubs === 'all' ? done.record.nextAttemptAt !== undefined : isScheduled(done.record);
   if (done.record.attempts > 0 && isScheduledNow) return done;
@@ -179,7 +179,7 @@ export function onUnwanted(
       effects.push({ type: 'request', grantId: grant.id, mode: 'unsubscribe' });
       return unsubscribingGrant(grant, now, false);
     }
-    // Retries a failed unsubscribe now: after a shutdown nobody may be left to retry it.
+    // Retries a failed unsubscribe now: after a shutdown, no process may be left to retry.
     if (why === 'shutdown' && grant.state === 'unsubscribing' && grant.pending === undefined && !grant.superseded) {
       effects.push({ type: 'request', grantId: grant.id, mode: 'unsubscribe' });
       return unsubscribingGrant(grant, now, false);

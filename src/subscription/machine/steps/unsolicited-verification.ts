@@ -14,8 +14,8 @@ const BROUGHT_FORWARD_EVERY_MS = 3_600_000;
 export type Lease = Pick<GrantRecord, 'leaseSeconds' | 'expiresAt' | 'renewsAt'>;
 
 /**
- * The lease after a verification that may be forged. It never ends earlier, nor later than the last granted lease
- * would.
+ * The lease after a verification that may be forged. The lease never gets shorter. An extension lasts at most the last
+ * granted duration, from now.
  */
 export function extendedLease(grant: GrantRecord, newSeconds: number, { now, rules }: TransitionContext): Lease {
   const { leaseSeconds = grantedLease(undefined, rules.leaseSeconds, rules), expiresAt = 0, renewsAt } = grant;
@@ -24,8 +24,8 @@ export function extendedLease(grant: GrantRecord, newSeconds: number, { now, rul
 }
 
 /**
- * An unsolicited verification may be forged. It never moves the expiry earlier, postpones nothing that is planned, and
- * changes neither attempts nor secrets (PROTOCOL V4).
+ * An unsolicited verification may be forged. Such a verification never moves the expiry earlier and does not postpone
+ * the planned renewal. Attempts and secrets stay unchanged (PROTOCOL V4).
  */
 export function onUnsolicitedVerification(
   record: SubscriptionRecord,
@@ -39,23 +39,23 @@ export function onUnsolicitedVerification(
   const lease = extendedLease(isActive ? grant : { ...grant, expiresAt: undefined }, newSeconds, context);
   const { leaseSeconds = newSeconds } = lease;
   const planned = renewalTime(now, Math.min(newSeconds, leaseSeconds), rules, random);
-  const sinceThen = now - (grant.broughtForwardAt ?? -Infinity);
-  const wasLately = sinceThen >= 0 && sinceThen < BROUGHT_FORWARD_EVERY_MS;
-  // The hub may already be requested under another callback, on the schedule of that grant.
+  const elapsedMs = now - (grant.broughtForwardAt ?? -Infinity);
+  const wasRecent = elapsedMs >= 0 && elapsedMs < BROUGHT_FORWARD_EVERY_MS;
+  // The hub may already be requested under another callback, on the schedule of the successor.
   const successor = record.grants.find((other) => other.replaces === grant.id && !isOver(other));
-  const mayRenewSooner = isActive && !wasLately && successor === undefined;
+  const mayRenewSooner = isActive && !wasRecent && successor === undefined;
   const isSooner = mayRenewSooner && planned < (grant.renewsAt ?? Infinity) && newSeconds < leaseSeconds;
   const nextRenewal = isSooner ? planned : (grant.renewsAt ?? planned);
-  // A grant that works again is not renewed at once, nor before its predecessor: a forger may want that.
-  const { renewsAt: notSooner = 0 } = predecessorOf(record, { ...grant, verifiedAt: undefined }) ?? {};
-  const renewsAt = isActive ? nextRenewal : Math.max(planned, now + SAFETY_DELAY_MS, notSooner);
+  // A grant that works again is renewed neither at once nor before its predecessor: the verification may be forged.
+  const { renewsAt: earliestRenewal = 0 } = predecessorOf(record, { ...grant, verifiedAt: undefined }) ?? {};
+  const renewsAt = isActive ? nextRenewal : Math.max(planned, now + SAFETY_DELAY_MS, earliestRenewal);
   const active: GrantRecord = {
     ...withoutDenial(grant, now),
     ...lease,
     state: 'active',
     provisional: isActive ? grant.provisional : true,
     verifiedAt: now,
-    // The hub may sign with a pending secret, so it is requested before that lapses.
+    // The hub may sign with a pending secret, so the grant is renewed before that secret lapses.
     renewsAt: Math.min(renewsAt, renewBeforeSecretLapse(grant.secrets, now)),
     broughtForwardAt: isSooner ? now : grant.broughtForwardAt,
     nextAttemptAt: isActive
@@ -70,8 +70,8 @@ export function onUnsolicitedVerification(
 }
 
 /**
- * When the hub of an active grant is requested next; undefined for the renewal as planned. After a denial that is at
- * least a minute later, and after a refusal when its wait is over. Once stopped, it is at least a minute as well.
+ * When to request the hub of an active grant next. Undefined for the renewal as planned. After a denial, the request
+ * waits at least a minute and until the hub's cooldown ends. A stopped subscription also waits at least a minute.
  */
 function nextAttemptAfterVerification(
   record: SubscriptionRecord,

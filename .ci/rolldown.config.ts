@@ -2,8 +2,8 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { defineConfig, type Plugin, type RolldownOptions } from 'rolldown';
-import manifest from './package.json' with { type: 'json' };
-import { BUILT_IN } from './src/on-demand.js';
+import manifest from '../package.json' with { type: 'json' };
+import { BUILT_IN } from '../src/on-demand.js';
 
 const names = Object.keys(BUILT_IN);
 
@@ -65,7 +65,7 @@ const inlinedPackages: Plugin = {
 
 /** The worker that parses feeds: a script of one file with no other files to load. */
 export const threadBundle = {
-  input: fileURLToPath(new URL('src/feed/parse/parse-worker.ts', import.meta.url)),
+  input: fileURLToPath(new URL('../src/feed/parse/parse-worker.ts', import.meta.url)),
   platform: options.platform,
   transform: options.transform,
   plugins: [inlinedPackages],

@@ -26,7 +26,7 @@ const LONGEST: ReadonlySet<string> = new Set(
     'test/e2e/log-pipe.test.ts',
     'test/e2e/five-years.test.ts',
     'test/subscription/machine/dead-hub.property.test.ts',
-  ].map(here),
+  ].map((file) => here(`../${file}`)),
 );
 
 class LongestFirst extends BaseSequencer {
@@ -38,16 +38,17 @@ class LongestFirst extends BaseSequencer {
 }
 
 export default defineConfig({
+  root: here('..'),
   resolve: {
     alias: [
-      { find: /^websub-subscriber\/testing$/, replacement: here('./src/testing/index.ts') },
-      { find: /^websub-subscriber$/, replacement: here('./src/index.ts') },
+      { find: /^websub-subscriber\/testing$/, replacement: here('../src/testing/index.ts') },
+      { find: /^websub-subscriber$/, replacement: here('../src/index.ts') },
     ],
   },
   test: {
     // `execArgv` loads it into worker threads, `setupFiles` into child processes.
-    execArgv: ['--require', here('./test/kit/set-up/loopback-only.cjs')],
-    setupFiles: [here('./test/kit/set-up/loopback-only.ts')],
+    execArgv: ['--require', here('./kit/set-up/loopback-only.cjs')],
+    setupFiles: [here('./kit/set-up/loopback-only.ts')],
     // Generous timeouts for a busy machine: tests wait for events, not for time.
     sequence: { sequencer: LongestFirst },
     testTimeout: 20_000,
