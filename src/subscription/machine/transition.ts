@@ -24,7 +24,7 @@ import { onUnwanted, onWanted } from './steps/on-wanted.js';
  */
 export function transition(record: SubscriptionRecord, input: TransitionInput, context: TransitionContext): Transition {
   const next = withoutRepeatedRequests(
-    withKnownHub(withoutRequestsIfStopped(applyEvent(record, input, context)), context),
+    withKnownHub(withoutRequestsIfStopped(applyInput(record, input, context)), context),
   );
   const updated = withGap(record, input, withNextHub(withDeferredRequests(next, context)), context);
   return withFirstVerification(record, withRemovedGrants(record, withoutStaleGuards(record, updated)));
@@ -90,7 +90,7 @@ function isFailureHook(effect: Effect): effect is Extract<HookEffect, { name: 'f
   return effect.type === 'hook' && (effect.name === 'failed' || effect.name === 'denied');
 }
 
-function applyEvent(record: SubscriptionRecord, input: TransitionInput, context: TransitionContext): Transition {
+function applyInput(record: SubscriptionRecord, input: TransitionInput, context: TransitionContext): Transition {
   switch (input.type) {
     case 'wanted':
       return onWanted(record, context);
