@@ -1,9 +1,9 @@
+import type { Inbox } from './inbox/inbox.js';
 import type { GrantRecord } from '../subscription/record/record.js';
 import type { StoredSubscription } from '../subscription/registry/registry.js';
 import { answerDeadlineOf, type AnswerDeadline } from './handler/answer-deadline.js';
 import { ClaimedEntries } from './dedupe/claimed-entries.js';
 import { ACKNOWLEDGED, answerOf, INBOX_FULL, STORE_FAILED, type DeliveryAnswer } from './delivery-answer.js';
-import type { DeliveryOptions } from './delivery-options.js';
 import type { DeliveryService } from './delivery-service.js';
 import { endSubscription } from './handler/end-subscription.js';
 import {
@@ -21,11 +21,11 @@ import { abortEvent, closeEvent, type ContentDistributionMessage } from './messa
 import type { FetchedMeta } from './message/event-meta.js';
 import type { ReceivedContent } from './message/received-content.js';
 import { LateRuns } from './handler/late-runs.js';
-import { RecoveredEvents } from './inbox/recovered-events.js';
-import { Deduplicator } from './dedupe/deduplicator.js';
+import { RecoveredEvents, type RecoveredEventsOptions } from './inbox/recovered-events.js';
+import { Deduplicator, type DeduplicatorOptions } from './dedupe/deduplicator.js';
 import { OpenAnswers } from './handler/open-answers.js';
 import { AckTimeout, peek } from './handler/ack-timeout.js';
-import { EventFactory } from './message/event-factory.js';
+import { EventFactory, type EventFactoryOptions } from './message/event-factory.js';
 import { isThinPing } from './fetch/thin-ping.js';
 import type { EventContext } from './event-context.js';
 import { emitEvent, reportRun } from './report.js';
@@ -33,6 +33,22 @@ import { isTracked } from './dedupe/tracked-keys.js';
 import { SlowHandlers } from './handler/slow-handlers.js';
 import type { StoredEvent } from './inbox/stored-event.js';
 import { isFetchable } from './fetch/topic-reader.js';
+
+/** Dependencies of `Delivery`. */
+export interface DeliveryOptions extends RecoveredEventsOptions, Omit<DeduplicatorOptions, 'claimedEntries'> {
+  readonly inbox: Pick<
+    Inbox,
+    'enqueue' | 'newPosition' | 'storeUnscheduled' | 'schedule' | 'storeFailed' | 'settle' | 'loadOf'
+  >;
+  /** Milliseconds the store may take while a hub waits. */
+  readonly storeTimeoutMs: number;
+  readonly processedLog: DeduplicatorOptions['processedLog'] & EventFactoryOptions['processedLog'];
+  /** Fetches the current content of a grant's topic. Returns an error if that fails. */
+  readonly fetchPingContent: (subscription: StoredSubscription, grant: GrantRecord) => Promise<ReceivedContent | Error>;
+  readonly subscriptionOf: (subscriptionId: string) => StoredSubscription | undefined;
+  /** Called when a handler ends the subscription. Rejects if that cannot be stored. */
+  readonly onDeleted: (subscriptionId: string) => Promise<void>;
+}
 
 /** Delivers events to handlers: inline while the hub waits, or from the inbox. */
 export class Delivery {

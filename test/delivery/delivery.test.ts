@@ -1,6 +1,6 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { Delivery } from '../../src/delivery/delivery.js';
-import type { DeliveryOptions } from '../../src/delivery/delivery-options.js';
+import type { DeliveryOptions } from '../../src/delivery/delivery.js';
 import type { DeliveryService } from '../../src/delivery/delivery-service.js';
 import { SubscriptionDeletedError } from '../../src/errors.js';
 import { type HookPayload, subscriberHooks } from '../../src/delivery/hook-payloads.js';

@@ -1,4 +1,7 @@
-import type { Timetable } from '../../engine/engine.js';
+import type { EventCrashGuard } from '../crash-guard/event-crash-guard.js';
+import type { RecordStore } from '../../store/record-store.js';
+import type { Logger } from '../../logger.js';
+import type { Timetable, Engine } from '../../engine/engine.js';
 import { createYielder } from '../../engine/slices.js';
 import { toStoreError } from '../../store/store-error.js';
 import { withTimeout } from '../../store/timeout.js';
@@ -7,12 +10,42 @@ import { EventCache } from './event-cache.js';
 import { crashedEvent, failedEvent, requeuedEvent } from './failed-event.js';
 import type { StoredRun } from '../handler/handler-run.js';
 import { runSafely } from './run-safely.js';
-import type { InboxOptions } from './inbox-options.js';
 import { ConcurrencyLimiter } from './concurrency-limiter.js';
 import { FifoPerSubscription, type FifoItem } from './fifo-per-subscription.js';
 import { decodeEvent, encodeEvent, readEvent, type StoredEvent } from './stored-event.js';
 import { WaitingEvents, type InboxLoad } from './waiting-events.js';
 import { TimedOutWrites } from './timed-out-writes.js';
+
+/** Dependencies of `Inbox`. */
+export interface InboxOptions {
+  readonly store: RecordStore;
+  readonly engine: Engine;
+  readonly logger: Logger;
+  /** Epoch milliseconds. */
+  readonly now: () => number;
+  /** From 0 to 1. */
+  readonly random: () => number;
+  /** Tracks the waiting events, for callers that need to know them. @default a new instance */
+  readonly waiting?: WaitingEvents | undefined;
+  /** Undefined for a service that is not declared. Its events stay in the store unchanged. */
+  readonly limitsOf: (service: string) => InboxLimits | undefined;
+  /** Runs the handler for a stored event. Does not throw. */
+  readonly run: (event: StoredEvent) => Promise<StoredRun>;
+  readonly crashGuard: EventCrashGuard;
+  /** Called for each waiting event of a previous process, and for each requeued event. */
+  readonly onRecovered: (event: StoredEvent) => void;
+  /** Called for each dead letter of a previous process. */
+  readonly onRecoveredDeadLetter: (event: StoredEvent) => void;
+  /** Called for each new dead letter. */
+  readonly onDeadLetter: (event: StoredEvent) => void;
+}
+
+/** How the events of a service run. */
+export interface InboxLimits {
+  readonly concurrency: number;
+  readonly retryForSeconds: number;
+  readonly order: 'none' | 'subscription';
+}
 
 /**
  * Stored events whose handler has not succeeded yet. Dispatches and retries them, because hubs do not send acknowledged

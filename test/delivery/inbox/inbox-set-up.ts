@@ -2,7 +2,7 @@ import { onTestFinished } from 'vitest';
 import { CrashMarkers } from '../../../src/delivery/crash-guard/crash-markers.js';
 import { Inbox } from '../../../src/delivery/inbox/inbox.js';
 import type { StoredRun } from '../../../src/delivery/handler/handler-run.js';
-import type { InboxLimits } from '../../../src/delivery/inbox/inbox-options.js';
+import type { InboxLimits } from '../../../src/delivery/inbox/inbox.js';
 import { EventCrashGuard } from '../../../src/delivery/crash-guard/event-crash-guard.js';
 import { decodeEvent, type StoredEvent } from '../../../src/delivery/inbox/stored-event.js';
 import { SuspectLock } from '../../../src/delivery/crash-guard/suspect-lock.js';
