@@ -9,8 +9,8 @@
  * callback       the capability URL that a hub delivers to; each grant has its own
  * request        our subscribe or unsubscribe POST; pending until the hub verifies or refuses it
  * verification   the hub's GET that checks our intent; unsolicited if no request is open
- * refusal        the hub's 4xx to a request; a denial is its `hub.mode=denied` on the callback
- * rejection      ours, of content with a missing or wrong signature
+ * refusal        a 4xx: the hub's to our request, or ours to the hub's; a denial is `hub.mode=denied` on the callback
+ * rejection      our refusal of content with a missing or wrong signature
  * delivery       a hub's POST to a callback
  * event          one content distribution, as a handler receives it; a feed has entries, not events
  * handler        a method of the user's service; a hook only observes

@@ -52,7 +52,7 @@ export interface DeliveryOptions extends RecoveredEventsOptions, Omit<Deduplicat
 
 /** Delivers events to handlers: inline while the hub waits, or from the inbox. */
 export class Delivery {
-  /** Registers events of previous processes, and reports dead letters. */
+  /** The stored events of previous processes: registers them for deduplication, reports their dead letters. */
   readonly recoveredEvents: RecoveredEvents;
   readonly #options: DeliveryOptions;
   readonly #deduplicator: Deduplicator;

@@ -8,7 +8,7 @@ import type { SignatureAlgorithm } from '../protocol/signature.js';
 import type { CallbackMatch, Registry } from '../subscription/registry/registry.js';
 import type { CallbackAnswer } from './answer.js';
 import type { BodyLimits } from './callback-request.js';
-import type { SignatureRejections } from './content/signature-rejections.js';
+import type { RejectionLog } from './content/rejection-log.js';
 import type { EventHandler, IntentHandlers } from '../delivery/handler/handlers.js';
 import type { NoticeThrottle, RecentAnswers } from './intent/recent-answers.js';
 import type { UnknownCallbacks } from './unknown-callbacks.js';
@@ -31,7 +31,7 @@ export interface CallbackContext {
   readonly hooks: SubscriberHooks;
   readonly logger: Logger;
   readonly limits: BodyLimits;
-  readonly rejections: Pick<SignatureRejections, 'note'>;
+  readonly rejections: Pick<RejectionLog, 'note'>;
   readonly overloadRecovery: Pick<OverloadRecovery, 'onRefused' | 'onRefusedUnread'>;
   readonly unknownCallbacks: UnknownCallbacks;
   /** Epoch milliseconds. */

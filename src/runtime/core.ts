@@ -11,7 +11,7 @@ import { callbackApp, type CallbackApp } from '../http/app.js';
 import type { CallbackService } from '../http/callback-context.js';
 import { InFlightBytes } from '../http/body/in-flight-bytes.js';
 import { NoticeThrottle, RecentAnswers } from '../http/intent/recent-answers.js';
-import { SignatureRejections } from '../http/content/signature-rejections.js';
+import { RejectionLog } from '../http/content/rejection-log.js';
 import { UnknownCallbacks } from '../http/unknown-callbacks.js';
 import type { Logger } from '../logger.js';
 import type { RecordStore } from '../store/record-store.js';
@@ -149,7 +149,7 @@ export class Core {
     const limits = { maxBodyBytes, bodyTimeoutMs, inFlight: new InFlightBytes(options.security) };
     const { registry, hooks } = this;
     const { delivery, overloadRecovery } = this.pipeline;
-    const rejections = new SignatureRejections({ registry, hooks, logger, now });
+    const rejections = new RejectionLog({ registry, hooks, logger, now });
     const isClosed = (): boolean => this.#isClosed;
     this.app = callbackApp(
       {

@@ -4,7 +4,7 @@ import { discover } from '../../src/index.js';
 
 const { cache } = createRequire(import.meta.url);
 
-/** The packages of these that are loaded. */
+/** Those of the named packages that are already loaded. */
 const loadedOf = (...names: string[]): string[] =>
   names.filter((name) => Object.keys(cache).some((path) => path.includes(`/node_modules/${name}/`)));
 

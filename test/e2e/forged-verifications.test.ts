@@ -13,7 +13,7 @@ import { onlySubscription } from '../kit/only-subscription.js';
 const isSubscribing = ({ method, form }: ReceivedRequest): boolean =>
   method === 'POST' && form.get('hub.mode') === 'subscribe';
 
-/** Counts the writes for subscriptions. */
+/** Counts the writes of subscription records, and their length. */
 class CountedRows extends Map<string, unknown> {
   writes = 0;
   bytes = 0;

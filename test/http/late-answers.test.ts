@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { subscribed } from '../kit/subscribed.js';
 
 /**
- * Sends a solicited verification whose handler hangs: it is answered 503 within 9 s, and the next one calls the handler
+ * Sends a solicited verification whose handler hangs: it is answered 503 within 10 s (the deadline is 9 s), and the next one calls the handler
  * again. Returns the number of handler calls.
  */
 async function verifySolicited(): Promise<number> {

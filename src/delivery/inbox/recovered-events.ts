@@ -14,7 +14,10 @@ export interface RecoveredEventsOptions extends ReportOptions {
   readonly readEvent: (id: string) => Promise<StoredEvent | undefined>;
 }
 
-/** Registers events of previous processes for deduplication, and reports dead letters. */
+/**
+ * Registers stored events of previous processes for deduplication, reports new dead letters, and rebuilds stored events for
+ * their handler.
+ */
 export class RecoveredEvents {
   readonly #options: RecoveredEventsOptions;
   readonly #eventFactory: EventFactory;

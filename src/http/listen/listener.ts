@@ -40,7 +40,7 @@ export interface Listener {
 /**
  * Listens for callbacks.
  *
- * @throws ListenerError if it cannot listen. The message names the port and what to do.
+ * @throws ListenerError if it cannot listen. The message names the port, and what to do if the port is in use or not permitted.
  */
 export async function listen(
   handler: RequestListener,

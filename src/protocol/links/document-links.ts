@@ -30,7 +30,7 @@ const FIRST_PART_BYTES = 4_096;
 /** The most bytes decoded at once. */
 const MAX_PART_BYTES = 8_192;
 
-/** A document whose format is known. */
+/** A document whose format is known, and the reader of its links. */
 interface OpenedDocument {
   readonly format: DocumentFormat;
   readonly reader: LinkReader;

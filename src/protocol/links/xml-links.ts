@@ -31,8 +31,8 @@ interface OpenElement {
 /**
  * Reads `atom:link` of a feed (WebSub section 4; RFC 8288, appendix A.2). In Atom, children of the root count; in RSS
  * and RDF, children of `channel`. Links of entries, items and sources describe other resources. Any prefix bound to the
- * Atom namespace counts, and `xml:base` is respected. Stops at the first entry or item once a hub is known, else at the
- * end of the feed or channel, or at a bound (PROTOCOL D12).
+ * Atom namespace counts, and `xml:base` is respected. Reading stops at the first entry or item if a hub is known
+ * by then. Otherwise it stops at the end of the feed or channel. A bound stops it in any case (PROTOCOL D12).
  *
  * @param urls resolves the document's links
  */

@@ -9,7 +9,7 @@ import type { ServiceReference, SubscriberClass, SubscriberHandlers } from '../s
 /** A service before its start. */
 export interface ServiceDefinition {
   readonly name: string;
-  /** The configuration as its author wrote it. Another copy of this package checks it again. */
+  /** The configuration as its author wrote it. Another copy of this package in the process checks it by its own rules. */
   readonly declared: SubscriberServiceConfig;
   readonly config: CheckedServiceConfig;
   /** A class to construct, or the handlers themselves. */

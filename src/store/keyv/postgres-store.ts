@@ -11,7 +11,7 @@ import { withTimeout } from '../timeout.js';
 /** PostgreSQL through Keyv's adapter, in the table `websub`. @throws StoreError when the adapter is not installed */
 export async function postgresStore(location: ServerLocation, timeoutMs: number): Promise<TextStore> {
   const { KeyvPostgres } = await loadOptionalPeer<typeof Peer>('@keyv/postgres');
-  // A pool waits without limit for queries in flight before it ends, so the sockets are tracked and closed here.
+  // `pool.end()` waits without limit for queries in flight. The sockets are tracked, so that `disconnect` can destroy them.
   const sockets = new Set<Socket>();
   const stream = (): Socket => {
     const socket = new Socket();

@@ -158,7 +158,7 @@ export type TransitionInput =
   | { readonly type: 'hub-error'; readonly grantId: string; readonly failure: FailureRecord }
   /** Working grants are renewed with a new secret, or move to a new callback. */
   | { readonly type: 'rotation-wanted'; readonly rotate: 'secret' | 'callback' }
-  /** Events may have been missed since `since` (epoch milliseconds). They cannot be fetched now. */
+  /** Events may have been missed since `since` (epoch milliseconds). They are fetched later. */
   | {
       readonly type: 'missed';
       readonly since: number;

@@ -165,7 +165,7 @@ export class HubModel {
     this.entries.set(key, entry);
   }
 
-  /** Denies, and forgets the subscription or keeps delivering. */
+  /** Denies the subscription. The hub then forgets it; with `isKept` it keeps it and continues to deliver. */
   async deny(topic: string, callback: string, isKept = false): Promise<void> {
     if (!isKept) this.entries.delete(keyOf({ topic, callback }));
     await this.#callbacks({ mode: 'denied', topic, callback });

@@ -7,8 +7,8 @@ import { failureOf } from '../../subscription/record/failure.js';
 import type { CallbackMatch, Registry } from '../../subscription/registry/registry.js';
 import { grantSnapshot, subscriptionSnapshot } from '../../subscription/record/snapshot-of.js';
 
-/** Dependencies of {@link SignatureRejections}. */
-export interface SignatureRejectionsOptions {
+/** Dependencies of {@link RejectionLog}. */
+export interface RejectionLogOptions {
   readonly registry: Pick<Registry, 'apply'>;
   readonly hooks: SubscriberHooks;
   readonly logger: Logger;
@@ -22,11 +22,11 @@ export interface SignatureRejectionsOptions {
  * Each one is counted and emitted to the hook. One a minute is logged and stored as the subscription's `lastError`, so
  * that a flood costs neither memory nor writes.
  */
-export class SignatureRejections {
-  readonly #options: SignatureRejectionsOptions;
+export class RejectionLog {
+  readonly #options: RejectionLogOptions;
   readonly #throttle = new Throttle();
 
-  constructor(options: SignatureRejectionsOptions) {
+  constructor(options: RejectionLogOptions) {
     this.#options = options;
   }
 
