@@ -53,10 +53,10 @@ const options = {
 
 /** Inlines the used parts of packages into the worker's file. */
 const inlinedPackages: Plugin = {
-  name: 'packages within',
-  resolveId: (id) => (id.endsWith('/on-demand.js') ? '\0packages within' : undefined),
+  name: 'inlined packages',
+  resolveId: (id) => (id.endsWith('/on-demand.js') ? '\0inlined packages' : undefined),
   load(id) {
-    if (id !== '\0packages within') return undefined;
+    if (id !== '\0inlined packages') return undefined;
     const imports = Object.entries(BUILT_IN).map(([name, used]) => `import { ${used.join(', ')} } from '${name}';`);
     const packages = Object.entries(BUILT_IN).map(([name, used]) => `${name}: { ${used.join(', ')} }`);
     return `${imports.join('\n')}\nexport const onDemand = (name) => ({ ${packages.join(', ')} })[name];`;

@@ -119,47 +119,36 @@ export type HookListener<Name extends HookName = HookName> = (payload: HookPaylo
 /** The hooks of a subscriber. */
 export type SubscriberHooks = Hooks<HookPayloads>;
 
-/** Creates the hooks of a runtime, without listeners. */
-export function subscriberHooks(logger: Logger): SubscriberHooks {
-  return new Hooks<HookPayloads>(
-    {
-      requested: new Set(),
-      verified: new Set(),
-      renewed: new Set(),
-      denied: new Set(),
-      expired: new Set(),
-      unsubscribed: new Set(),
-      failed: new Set(),
-      'hub-moved': new Set(),
-      'topic-moved': new Set(),
-      'hub-silent': new Set(),
-      'hub-error': new Set(),
-      notification: new Set(),
-      rejected: new Set(),
-      delivered: new Set(),
-      'handler-error': new Set(),
-      'dead-letter': new Set(),
-    },
-    logger,
-  );
+/** An empty set of listeners for each hook. The compiler checks that no hook is missing. */
+function noListeners(): { readonly [Name in HookName]: Set<HookListener<Name>> } {
+  return {
+    requested: new Set(),
+    verified: new Set(),
+    renewed: new Set(),
+    denied: new Set(),
+    expired: new Set(),
+    unsubscribed: new Set(),
+    failed: new Set(),
+    'hub-moved': new Set(),
+    'topic-moved': new Set(),
+    'hub-silent': new Set(),
+    'hub-error': new Set(),
+    notification: new Set(),
+    rejected: new Set(),
+    delivered: new Set(),
+    'handler-error': new Set(),
+    'dead-letter': new Set(),
+  };
 }
 
+/** Creates the hooks of a runtime, without listeners. */
+export function subscriberHooks(logger: Logger): SubscriberHooks {
+  return new Hooks<HookPayloads>(noListeners(), logger);
+}
+
+const NO_LISTENERS = noListeners();
+
 /** The names of all hooks. {@link HookPayloads} says when each is called. */
-export const HOOK_NAMES: readonly HookName[] = [
-  'requested',
-  'verified',
-  'renewed',
-  'denied',
-  'expired',
-  'unsubscribed',
-  'failed',
-  'hub-moved',
-  'topic-moved',
-  'hub-silent',
-  'hub-error',
-  'notification',
-  'rejected',
-  'delivered',
-  'handler-error',
-  'dead-letter',
-];
+export const HOOK_NAMES: readonly HookName[] = Object.keys(NO_LISTENERS).filter((name): name is HookName =>
+  Object.hasOwn(NO_LISTENERS, name),
+);

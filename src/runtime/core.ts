@@ -95,7 +95,7 @@ export class Core {
       contentSinkOf: (record) => this.pipeline.contentSinkOf(record),
       signal,
     });
-    const pacing = new OriginConcurrencyLimiter(options.security.hubConcurrency, this.#abort.signal);
+    const pacing = new OriginConcurrencyLimiter(options.security.hubConcurrency, signal);
     const effects: Omit<EffectOptions, 'pipeline'> = {
       requests,
       backgroundTasks: this.backgroundTasks,
@@ -139,12 +139,12 @@ export class Core {
       withheld,
       maxBodyBytes: options.security.maxBodyBytes,
       storeTimeoutMs: options.security.storeTimeoutMs,
-      signal: this.#abort.signal,
-      serviceOf: serviceOf,
+      signal,
+      serviceOf,
       services: () => [...this.#services.keys()],
     });
     // Every request to a hub adds a listener, and there may be many.
-    setMaxListeners(0, this.#abort.signal);
+    setMaxListeners(0, signal);
     const { maxBodyBytes, bodyTimeoutMs } = options.security;
     const limits = { maxBodyBytes, bodyTimeoutMs, inFlight: new InFlightBytes(options.security) };
     const { registry, hooks } = this;

@@ -194,7 +194,7 @@ function stopAsDenied(record: SubscriptionRecord): SubscriptionRecord {
  * requested under another callback, which only the hub will know. With a fixed callback, the renewal itself is the
  * check.
  */
-export function onUnsolicitedDenial(
+function onUnsolicitedDenial(
   record: SubscriptionRecord,
   grant: GrantRecord,
   context: TransitionContext,

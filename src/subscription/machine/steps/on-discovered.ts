@@ -137,7 +137,7 @@ export function remainingHubs(record: SubscriptionRecord): readonly string[] {
 }
 
 /** The remaining hubs without a working grant. A working grant is renewed by its own schedule. */
-export function hubsToRequest(record: SubscriptionRecord, context: TransitionContext): readonly string[] {
+function hubsToRequest(record: SubscriptionRecord, context: TransitionContext): readonly string[] {
   return remainingHubs(record).filter((hub) => {
     const known = reusableGrantAt(record, hub, context);
     return known === undefined || !isWorking(known);
@@ -186,7 +186,7 @@ function requestFromAllHubs(record: SubscriptionRecord, context: TransitionConte
  * Requests the renewals that are due. If the hub or topic has moved, the grant is unsubscribed once the new hub has
  * granted. The grant is renewed at the old hub only if the new request fails.
  */
-export function requestDueRenewals(record: SubscriptionRecord, context: TransitionContext): Transition {
+function requestDueRenewals(record: SubscriptionRecord, context: TransitionContext): Transition {
   const { now, rules } = context;
   let current = withoutEffects(record);
   for (const { id } of record.grants.filter(isRenewalDue)) {
