@@ -194,11 +194,7 @@ function stopAsDenied(record: SubscriptionRecord): SubscriptionRecord {
  * requested under another callback, which only the hub will know. With a fixed callback, the renewal itself is the
  * check.
  */
-function onUnsolicitedDenial(
-  record: SubscriptionRecord,
-  grant: GrantRecord,
-  context: TransitionContext,
-): Transition {
+function onUnsolicitedDenial(record: SubscriptionRecord, grant: GrantRecord, context: TransitionContext): Transition {
   const { now, random } = context;
   if (grant.state !== 'active') {
     return withoutEffects(withGrant(record, grant.id, () => ({ ...grant, deniedAt: now })));
