@@ -8,10 +8,10 @@ const here = (path: string): string => fileURLToPath(new URL(path, import.meta.u
 /** Tests that kill hundreds of processes or measure time. They run alone, after all other tests. */
 const ALONE = [
   'test/bench/run.test.ts',
-  'test/e2e/crash-walk.test.ts',
-  'test/e2e/cut-off.test.ts',
-  'test/e2e/killed-under-load.test.ts',
-  'test/e2e/ordered.test.ts',
+  'test/e2e/process/crash-walk.test.ts',
+  'test/e2e/process/cut-off.test.ts',
+  'test/e2e/process/killed-under-load.test.ts',
+  'test/e2e/delivery/ordered.test.ts',
   'test/hostile/hostile.test.ts',
 ];
 
@@ -19,12 +19,12 @@ const ALONE = [
 const LONGEST: ReadonlySet<string> = new Set(
   [
     'test/subscription/machine/model.property.test.ts',
-    'test/e2e/polling.test.ts',
+    'test/e2e/fetch/polling.test.ts',
     'test/subscription/machine/life-through-sockets.test.ts',
-    'test/e2e/pacing.test.ts',
+    'test/e2e/hub/pacing.test.ts',
     'test/contract/record-store.test.ts',
-    'test/e2e/log-pipe.test.ts',
-    'test/e2e/five-years.test.ts',
+    'test/e2e/process/log-pipe.test.ts',
+    'test/e2e/time/five-years.test.ts',
     'test/subscription/machine/dead-hub.property.test.ts',
   ].map((file) => here(`../${file}`)),
 );

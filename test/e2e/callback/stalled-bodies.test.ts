@@ -1,0 +1,84 @@
+import { gzipSync } from 'node:zlib';
+import { describe, expect, test } from 'vitest';
+import { fieldsOf, signatureOf, subscribed, type Subscribed } from '../../kit/subscribed.js';
+import { openWire, request, type Wire } from '../../kit/wire.js';
+
+const MOST = 100_000;
+const SIGNED = { 'X-Hub-Signature': `sha256=${'0'.repeat(64)}` };
+
+/** A runtime with room for four of the largest bodies, and for one of each grant. */
+const narrow = (): Promise<Subscribed> =>
+  subscribed({ options: { security: { maxBodyBytes: MOST, maxInFlightBytes: 4 * MOST } } });
+
+/** Sends a part of a body, and then nothing more. */
+async function stalled({ port, path }: Subscribed, part = 60_000): Promise<Wire> {
+  const wire = await openWire(port);
+  wire.send(request('POST', path, { ...SIGNED, 'Content-Length': String(MOST) }));
+  wire.send(Buffer.alloc(part));
+  return wire;
+}
+
+describe('C6 bodies that stall', () => {
+  test('are dropped with 408 in favor of an active one, starting with the longest idle', async () => {
+    const subscriber = await narrow();
+    const first = await stalled(subscriber);
+    const second = await stalled(subscriber);
+    const answer = await first.answer();
+    expect(answer).toMatchObject({ status: 408, headers: { connection: 'close' } });
+    expect(fieldsOf(answer)).toEqual({ reason: 'too much content is arriving at once' });
+    expect(subscriber.logger.said('warn')).toContain(
+      'content was cut off, as too much was arriving at once: see security.maxInFlightBytes',
+    );
+    // A complete body is accepted, and takes the room of a stalled one.
+    expect((await subscriber.post(Buffer.alloc(MOST))).status).toBe(202);
+    expect((await second.answer()).status).toBe(408);
+    expect(subscriber.events).toHaveLength(1);
+  });
+
+  test('take only the room of their received bytes, not of their announced length', async () => {
+    const subscriber = await narrow();
+    const wires = await Promise.all(Array.from({ length: 20 }, () => stalled(subscriber, 10)));
+    expect((await subscriber.post(Buffer.alloc(MOST / 2))).status).toBe(202);
+    const content = Buffer.alloc(MOST);
+    const whole = await openWire(subscriber.port);
+    whole.send(
+      request('POST', subscriber.path, { 'X-Hub-Signature': signatureOf(content), 'Content-Length': String(MOST) }),
+    );
+    whole.send(content);
+    expect((await whole.answer()).status).toBe(202);
+    for (const { socket } of wires) socket.destroy();
+  });
+
+  test('are dropped by fetch, too', async () => {
+    const { runtime, path } = await narrow();
+    const streams: ReadableStreamDefaultController<Uint8Array>[] = [];
+    const send = (): Promise<Response> => {
+      const body = new ReadableStream<Uint8Array>({ start: (controller) => void streams.push(controller) });
+      return runtime.fetch(
+        new Request(`https://any.test${path}`, { method: 'POST', headers: SIGNED, body, duplex: 'half' }),
+      );
+    };
+    const [first, second] = [send(), send()];
+    streams[0]?.enqueue(new Uint8Array(MOST - 1));
+    streams[1]?.enqueue(new Uint8Array(MOST - 1));
+    expect((await first).status).toBe(408);
+    streams[1]?.close();
+    expect((await second).status).toBe(403);
+  });
+});
+
+test('C6 content that cannot be decoded now gets 503, which is logged, and later content works', async () => {
+  const subscriber = await subscribed({
+    config: { secret: false },
+    options: { security: { maxBodyBytes: MOST, maxInFlightBytes: MOST } },
+  });
+  const bomb = gzipSync(Buffer.alloc(MOST));
+  const answers = await Promise.all(
+    Array.from({ length: 8 }, () => subscriber.post(bomb, { 'Content-Encoding': 'gzip' })),
+  );
+  const statuses = answers.map(({ status }) => status);
+  expect(new Set(statuses)).toEqual(new Set([202, 503]));
+  const refused = statuses.filter((status) => status === 503).length;
+  expect((await subscriber.snapshot()).stats).toMatchObject({ refused, received: 8 - refused });
+  expect((await subscriber.post('good news')).status).toBe(202);
+});

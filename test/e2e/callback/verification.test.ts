@@ -1,0 +1,480 @@
+import { describe, expect, test } from 'vitest';
+import { SubscriptionVerificationError, UnsubscriptionVerificationError } from 'websub-subscriber';
+import type { SubscriptionVerification, UnsubscriptionVerification } from 'websub-subscriber';
+import { ManualClock } from '../../kit/manual-clock.js';
+import { fieldsOf, SECRET, signatureOf, subscribed, verification, type Subscribed } from '../../kit/subscribed.js';
+import { exchange, request } from '../../kit/wire.js';
+
+const DAY_MS = 86_400_000;
+
+describe('V1 a verification', () => {
+  test('of the requested topic is answered with the challenge and nothing else', async () => {
+    const { ask, topic } = await subscribed();
+    const answer = await ask(verification(topic.url, { 'hub.challenge': 'c9+/=~!#' }));
+    expect(answer).toMatchObject({ status: 200, body: 'c9+/=~!#' });
+    expect(answer.headers).toEqual({
+      'content-length': '8',
+      'content-type': 'text/plain; charset=utf-8',
+      'content-security-policy': "default-src 'none'",
+      'x-content-type-options': 'nosniff',
+      'cache-control': 'no-store',
+      date: expect.any(String),
+      connection: 'keep-alive',
+      'keep-alive': 'timeout=5',
+    });
+  });
+
+  test('of another topic is rejected with 404', async () => {
+    const { ask, topic } = await subscribed();
+    const answer = await ask(verification(`${topic.url}2`));
+    expect(answer.status).toBe(404);
+    expect(answer.headers).toMatchObject({ 'cache-control': 'no-store' });
+    expect(fieldsOf(answer)).toEqual({ reason: 'this topic was not asked for' });
+  });
+
+  test('on an unknown callback is rejected with 404', async () => {
+    const { port, topic } = await subscribed();
+    const query = new URLSearchParams(verification(topic.url)).toString();
+    expect((await exchange(port, request('GET', `/websub/AAAA?${query}`))).status).toBe(404);
+  });
+
+  test('of a subscription that is being unsubscribed is rejected with 404', async () => {
+    const { ask, topic, runtime, snapshot, hub } = await subscribed();
+    await runtime.unsubscribe((await snapshot()).id);
+    expect((await ask(verification(topic.url))).status).toBe(404);
+    await hub.unsubscribed(topic);
+    expect((await ask(verification(topic.url))).status).toBe(404);
+  });
+
+  test.each([
+    ['a topic', { 'hub.topic': '' }, 'hub.topic is missing'],
+    ['a challenge', { 'hub.challenge': '' }, 'hub.challenge is missing'],
+    ['a mode', { 'hub.mode': '' }, 'hub.mode is unknown'],
+    ['a mode of WebSub', { 'hub.mode': 'Subscribe' }, 'hub.mode is unknown'],
+    ['a challenge within 4 KiB', { 'hub.challenge': 'x'.repeat(4097) }, 'hub.challenge is too long'],
+  ])('without %s is answered 400', async (_title, changes, reason) => {
+    const { ask, topic, events, post } = await subscribed();
+    const answer = await ask(verification(topic.url, changes));
+    expect(answer.status).toBe(400);
+    expect(fieldsOf(answer)).toEqual({ reason });
+    expect((await post('still there')).status).toBe(202);
+    expect(events).toHaveLength(1);
+  });
+
+  test('with no parameters at all is answered 400', async () => {
+    const { port, path } = await subscribed();
+    for (const target of [path, `${path}?`, `${path}?id=1`]) {
+      const answer = await exchange(port, request('GET', target));
+      expect(answer.status).toBe(400);
+      expect(fieldsOf(answer)).toEqual({ reason: 'hub.mode is missing' });
+    }
+  });
+
+  test('may have a challenge of 4 KiB', async () => {
+    const { ask, topic } = await subscribed();
+    const challenge = 'x'.repeat(4096);
+    expect(await ask(verification(topic.url, { 'hub.challenge': challenge }))).toMatchObject({
+      status: 200,
+      body: challenge,
+    });
+  });
+
+  test('is matched when the hub did not percent-encode the topic', async () => {
+    const { port, path, topic } = await subscribed({ topic: '/feed?a=1&b=caf%C3%A9' });
+    const target = `${path}?hub.mode=subscribe&hub.topic=${topic.url}&hub.challenge=c&hub.lease_seconds=60`;
+    expect(await exchange(port, request('GET', target))).toMatchObject({ status: 200, body: 'c' });
+  });
+});
+
+describe('V2 the lease', () => {
+  test.each([
+    ['is the lease of the verification', 7_200, undefined, 7_200],
+    ['is the default if it is not a number', 'soon', undefined, 86_400],
+    ['is the default if it is zero', 0, undefined, 86_400],
+    ['is the default if it is negative', -60, undefined, 86_400],
+    ['is the default if it is empty', '', undefined, 86_400],
+    ['is the default if it is missing', false, undefined, 86_400],
+    ['is the requested lease if it is zero and the request is shorter', 0, 60, 60],
+    ['is the default if it is zero and the request is longer', 0, 864_000, 86_400],
+    ['is the cap if it is above the cap', 999_999_999, undefined, 31_536_000],
+  ] as const)('%s', async (_title, announcedLease, leaseSeconds, seconds) => {
+    const before = Date.now();
+    const { snapshot, logger } = await subscribed({ hub: { announcedLease }, config: { leaseSeconds } });
+    const subscription = await snapshot();
+    expect(subscription.leaseSeconds).toBe(seconds);
+    expect(logger.said('warn').filter((message) => message.includes('lease'))).toEqual([]);
+    expect(subscription.verifiedAt?.getTime()).toBeGreaterThanOrEqual(before);
+    expect(Number(subscription.expiresAt) - Number(subscription.verifiedAt)).toBe(seconds * 1000);
+  });
+
+  test('is renewed within ten days, however long it is', async () => {
+    const { snapshot } = await subscribed({ hub: { leaseSeconds: 10 * 365 * 86_400 } });
+    const { renewsAt, verifiedAt, leaseSeconds } = await snapshot();
+    expect(leaseSeconds).toBe(31_536_000);
+    expect(Number(renewsAt) - Number(verifiedAt)).toBeGreaterThanOrEqual(7 * DAY_MS);
+    expect(Number(renewsAt) - Number(verifiedAt)).toBeLessThanOrEqual(9 * DAY_MS);
+  });
+});
+
+describe('V3 an unsubscription', () => {
+  test('that was not requested is rejected with 404', async () => {
+    const { hub, topic, callback, snapshot, post } = await subscribed();
+    const { status } = await hub.verify({ topic: topic.url, callback }, { mode: 'unsubscribe' });
+    expect(status).toBe(404);
+    expect((await snapshot()).state).toBe('active');
+    expect((await post('news')).status).toBe(202);
+    expect(hub.violations).toEqual([]);
+  });
+
+  test('that was requested is confirmed whatever its lease, and confirmed again', async () => {
+    const { ask, topic, runtime, snapshot, hub } = await subscribed();
+    hub.configure({ verify: 'never' });
+    await runtime.unsubscribe((await snapshot()).id);
+    await hub.until(() => hub.requests.length >= 2);
+    const verifications = verification(topic.url, { 'hub.mode': 'unsubscribe', 'hub.lease_seconds': '-1' });
+    expect((await ask({ ...verifications, 'hub.topic': 'http://127.0.0.1/other' })).status).toBe(404);
+    expect(await ask(verifications)).toMatchObject({ status: 200, body: 'c9+/=' });
+    expect((await snapshot()).state).toBe('unsubscribed');
+    expect((await ask(verifications)).status).toBe(200);
+  });
+});
+
+describe('V4 an unsolicited verification', () => {
+  test('moves the expiry by the lease last granted to our own request at most, and does not delay the renewal', async () => {
+    const clock = new ManualClock(Date.now());
+    const { hub, topic, callback, snapshot } = await subscribed({ hub: { leaseSeconds: 3_600 }, seams: clock });
+    const before = await snapshot();
+    clock.advance(600_000);
+    hub.configure({ leaseSeconds: 31_536_000 });
+    expect((await hub.verify({ topic: topic.url, callback })).status).toBe(200);
+    const after = await snapshot();
+    expect(Number(after.expiresAt) - Number(before.expiresAt)).toBe(600_000);
+    expect(after.renewsAt).toEqual(before.renewsAt);
+  });
+
+  test('never moves the expiry earlier, and brings the renewal forward at most once an hour', async () => {
+    const clock = new ManualClock(Date.now());
+    const { hub, topic, callback, snapshot } = await subscribed({ hub: { leaseSeconds: 864_000 }, seams: clock });
+    const before = await snapshot();
+    const verify = (leaseSeconds: number) => {
+      hub.configure({ leaseSeconds });
+      return hub.verify({ topic: topic.url, callback });
+    };
+    expect((await verify(7_200)).status).toBe(200);
+    const after = await snapshot();
+    expect(after.expiresAt).toEqual(before.expiresAt);
+    expect(Number(after.renewsAt)).toBeLessThan(Number(before.renewsAt));
+    clock.advance(120_000);
+    expect((await verify(600)).status).toBe(200);
+    expect((await snapshot()).renewsAt).toEqual(after.renewsAt);
+  });
+
+  test('V9 causes one handler call a minute; in between the last answer is repeated', async () => {
+    const clock = new ManualClock(Date.now());
+    let calls = 0;
+    const { ask, topic } = await subscribed({
+      seams: clock,
+      handlers: { onSubscriptionVerification: () => void (calls += 1) },
+    });
+    calls = 0;
+    const askWith = (challenge: string) => ask(verification(topic.url, { 'hub.challenge': challenge }));
+    const answers = await Promise.all(Array.from({ length: 50 }, (_each, index) => askWith(`c${index}`)));
+    expect(answers.map(({ status, body }) => [status, body])).toEqual(
+      answers.map((_each, index) => [200, `c${index}`]),
+    );
+    expect(calls).toBe(1);
+    clock.advance(60_000);
+    expect((await askWith('later')).body).toBe('later');
+    expect(calls).toBe(2);
+  });
+
+  test('V9 that the handler refuses is answered 404 each time, and changes nothing', async () => {
+    let shouldRefuse = false;
+    let calls = 0;
+    const { ask, topic, snapshot, post } = await subscribed({
+      handlers: {
+        onSubscriptionVerification() {
+          calls += 1;
+          if (shouldRefuse) throw new Error('not this one');
+        },
+      },
+    });
+    calls = 0;
+    shouldRefuse = true;
+    const before = await snapshot();
+    for (let time = 0; time < 3; time += 1) expect((await ask(verification(topic.url))).status).toBe(404);
+    expect(calls).toBe(1);
+    expect(await snapshot()).toEqual(before);
+    expect((await post('news')).status).toBe(202);
+  });
+});
+
+describe('V9 a verification that comes while the request is in flight', () => {
+  test('counts at once, and a new subscribe request follows if the request then fails', async () => {
+    const clock = new ManualClock(Date.now());
+    const { hub, snapshot, post } = await subscribed({
+      hub: { fail: { status: 500, verifyFirst: true } },
+      seams: clock,
+    });
+    expect((await post('news')).status).toBe(202);
+    await hub.settled();
+    await expect.poll(async () => (await snapshot()).attempts).toBe(1);
+    expect(await snapshot()).toMatchObject({ state: 'active', lastError: { cause: 'hub-error' } });
+    hub.configure({ fail: false });
+    clock.advance(2_000);
+    await hub.until(() => hub.requests.length === 2);
+    await expect.poll(async () => (await snapshot()).attempts).toBe(0);
+  });
+});
+
+describe('V4 a verification at any time', () => {
+  test('is accepted after the attempts have ended', async () => {
+    const clock = new ManualClock(Date.now());
+    const { hub, topic, callback, snapshot } = await subscribed({
+      hub: { verify: 'never' },
+      config: { maxAttempts: 1, verifyTimeoutSeconds: 60 },
+      unverified: true,
+      seams: clock,
+    });
+    clock.advance(61_000);
+    await expect.poll(async () => (await snapshot()).gaveUp).toBe(true);
+    hub.configure({ verify: 'async' });
+    expect((await hub.verify({ topic: topic.url, callback })).status).toBe(200);
+    expect((await snapshot()).state).toBe('active');
+  });
+});
+
+test("V5 the last parameter of each name counts, next to the callback's own parameters", async () => {
+  const { port, path, topic } = await subscribed();
+  const query = new URLSearchParams(verification(topic.url, { 'hub.challenge': 'theirs' })).toString();
+  const target = `${path}?id=42&%FF=%FF&hub.mode=denied&hub.topic=http%3A%2F%2Fother.test%2F&hub.challenge=ours&${query}`;
+  expect(await exchange(port, request('GET', target))).toMatchObject({ status: 200, body: 'theirs' });
+});
+
+/** A subscription whose next renewal the hub accepts but does not verify. */
+async function renewing(): Promise<Subscribed & { readonly renew: () => Promise<void> }> {
+  const clock = new ManualClock(Date.now());
+  const subscriber = await subscribed({ hub: { leaseSeconds: 36_000 }, seams: clock });
+  const { hub } = subscriber;
+  return {
+    ...subscriber,
+    async renew() {
+      hub.configure({ verify: 'never' });
+      const { length } = hub.requests;
+      clock.advance(34_000_000);
+      await hub.until(() => hub.requests.length > length);
+      await hub.settled();
+    },
+  };
+}
+
+describe('V6 a renewal', () => {
+  test('leaves the working subscription unchanged until it is verified', async () => {
+    const { hub, topic, callback, snapshot, post, events, renew } = await renewing();
+    const before = await snapshot();
+    await renew();
+    expect(await snapshot()).toMatchObject({ state: 'active', expiresAt: before.expiresAt, callback: before.callback });
+    expect((await post('old')).status).toBe(202);
+    hub.configure({ verify: 'async' });
+    expect((await hub.verify({ topic: topic.url, callback })).status).toBe(200);
+    expect(Number((await snapshot()).expiresAt)).toBeGreaterThan(Number(before.expiresAt));
+    expect((await post('new')).status).toBe(202);
+    expect(events.map((event) => event.text())).toEqual(['old', 'new']);
+  });
+
+  test('whose verification is rejected leaves the working subscription unchanged', async () => {
+    const { ask, snapshot, post, renew } = await renewing();
+    const before = await snapshot();
+    await renew();
+    expect((await ask(verification('http://127.0.0.1/other'))).status).toBe(404);
+    expect(await snapshot()).toMatchObject({ state: 'active', expiresAt: before.expiresAt });
+    expect((await post('old', { 'X-Hub-Signature': signatureOf('old', 'sha1', SECRET) })).status).toBe(202);
+  });
+});
+
+describe('V7 the service', () => {
+  test('is asked with the parameters of the hub', async () => {
+    const verifications: SubscriptionVerification[] = [];
+    const { topic, callback } = await subscribed({
+      handlers: { onSubscriptionVerification: (verification) => void verifications.push(verification) },
+      hub: { leaseSeconds: 777 },
+    });
+    expect(verifications).toEqual([
+      {
+        mode: 'subscribe',
+        topic: topic.url,
+        challenge: expect.stringMatching(/^.{40,}$/),
+        leaseSeconds: 777,
+        subscription: expect.objectContaining({ state: 'verifying', service: 'News' }),
+        grant: expect.objectContaining({ callback, topic: topic.url }),
+      },
+    ]);
+  });
+
+  test.each(['perpetual', 0, -5] as const)('gets no lease if it is %s', async (leaseSeconds) => {
+    const verifications: SubscriptionVerification[] = [];
+    await subscribed({
+      handlers: { onSubscriptionVerification: (verification) => void verifications.push(verification) },
+      hub: { leaseSeconds },
+    });
+    expect(verifications[0]).not.toHaveProperty('leaseSeconds');
+  });
+
+  test('adds headers to the confirmation, but cannot change the answer', async () => {
+    const { ask, topic } = await subscribed({
+      handlers: {
+        onSubscriptionVerification: async () => ({
+          headers: {
+            'X-One': 'one',
+            'X-Two': ['two', 'three'],
+            'Set-Cookie': 'a=b',
+            Location: 'http://elsewhere.test/',
+            'Content-Type': 'text/html',
+            'Content-Length': '1',
+            'Transfer-Encoding': 'chunked',
+            'Cache-Control': 'public',
+            'X-Control': 'a\u0001b',
+            'X-Split': 'a\r\nb: c',
+            'X-Wide': '潮',
+            'X Name': 'space',
+          },
+        }),
+      },
+    });
+    const answer = await ask(verification(topic.url));
+    expect(answer).toMatchObject({ status: 200, body: 'c9+/=' });
+    expect(answer.headers).toEqual({
+      'x-one': 'one',
+      'x-two': 'two, three',
+      'content-security-policy': "default-src 'none'",
+      'content-length': '5',
+      'content-type': 'text/plain; charset=utf-8',
+      'x-content-type-options': 'nosniff',
+      'cache-control': 'no-store',
+      date: expect.any(String),
+      connection: 'keep-alive',
+      'keep-alive': 'timeout=5',
+    });
+  });
+
+  test('refuses by throwing: 404, not subscribed, and not asked again', async () => {
+    const refuse = (): never => {
+      throw new SubscriptionVerificationError('not & never', { headers: { 'X-Why': 'because' }, body: { more: 'ü' } });
+    };
+    const { hub, ask, topic, snapshot, post } = await subscribed({
+      handlers: { onSubscriptionVerification: refuse },
+      unverified: true,
+    });
+    await hub.until(() => hub.subscriptions[0]?.state === 'refused');
+    expect(hub.deliveries).toHaveLength(1);
+    expect(hub.deliveries[0]).toMatchObject({ status: 404, body: 'reason=not+%26+never&more=%C3%BC' });
+    expect(hub.deliveries[0]?.headers.get('x-why')).toBe('because');
+    expect(await snapshot()).toMatchObject({
+      state: 'failed',
+      gaveUp: true,
+      lastError: { cause: 'handler-refused', message: 'not & never', code: 'ERR_WEBSUB_SUBSCRIPTION_VERIFICATION' },
+    });
+    expect((await snapshot()).nextAttemptAt).toBeUndefined();
+    expect((await ask(verification(topic.url))).status).toBe(404);
+    expect(hub.requests.filter(({ method }) => method === 'POST')).toHaveLength(1);
+    const rejectedDelivery = await post('news');
+    expect(rejectedDelivery.status).toBe(404);
+    expect(fieldsOf(rejectedDelivery)).toEqual({ reason: 'this subscription was refused' });
+  });
+
+  test('may throw anything', async () => {
+    const { hub } = await subscribed({
+      handlers: {
+        onSubscriptionVerification: async () => {
+          throw 'a word';
+        },
+      },
+      unverified: true,
+    });
+    await hub.until(() => hub.subscriptions[0]?.state === 'refused');
+    expect(hub.deliveries[0]).toMatchObject({ status: 404, body: 'reason=a+word' });
+  });
+
+  test('is not asked about a verification that is already rejected', async () => {
+    const verifications: unknown[] = [];
+    const { ask, topic } = await subscribed({
+      handlers: {
+        onSubscriptionVerification: (verification) => void verifications.push(verification),
+        onUnsubscriptionVerification: (verification) => void verifications.push(verification),
+      },
+    });
+    verifications.length = 0;
+    expect((await ask(verification(`${topic.url}2`))).status).toBe(404);
+    expect((await ask(verification(topic.url, { 'hub.mode': 'unsubscribe' }))).status).toBe(404);
+    expect((await ask(verification(topic.url, { 'hub.challenge': '' }))).status).toBe(400);
+    expect(verifications).toEqual([]);
+  });
+
+  test('keeps a subscription by refusing its unsubscription', async () => {
+    const verifications: UnsubscriptionVerification[] = [];
+    const { hub, topic, snapshot, runtime, post } = await subscribed({
+      config: { unsubscribeOnShutdown: false },
+      handlers: {
+        onUnsubscriptionVerification: (verification) => {
+          verifications.push(verification);
+          throw new UnsubscriptionVerificationError('stay', { body: { more: 'news' } });
+        },
+      },
+    });
+    await runtime.unsubscribe((await snapshot()).id);
+    await hub.until(() => hub.deliveries.length === 2);
+    expect(hub.deliveries[1]).toMatchObject({ status: 404, body: 'reason=stay&more=news' });
+    expect(verifications).toEqual([expect.objectContaining({ mode: 'unsubscribe', topic: topic.url })]);
+    expect(verifications[0]).not.toHaveProperty('leaseSeconds');
+    expect((await snapshot()).state).toBe('active');
+    expect((await post('news')).status).toBe(202);
+  });
+
+  test('adds headers to the confirmation of an unsubscription', async () => {
+    const { hub, snapshot, runtime, topic } = await subscribed({
+      handlers: { onUnsubscriptionVerification: () => ({ headers: { 'x-bye': 'bye' } }) },
+    });
+    await runtime.unsubscribe((await snapshot()).id);
+    await hub.unsubscribed(topic);
+    expect(hub.deliveries.at(-1)?.headers.get('x-bye')).toBe('bye');
+  });
+});
+
+describe('C8 a HEAD', () => {
+  test('is answered like a GET, without a body and without effect', async () => {
+    const verifications: unknown[] = [];
+    const { port, path, topic, snapshot } = await subscribed({
+      handlers: { onSubscriptionVerification: (verification) => void verifications.push(verification) },
+    });
+    const head = async (changes: Readonly<Record<string, string>>): Promise<number> => {
+      const query = new URLSearchParams(verification(topic.url, changes)).toString();
+      const answer = await exchange(port, request('HEAD', `${path}?${query}`), { toHead: true });
+      expect(answer.body).toBe('');
+      return answer.status;
+    };
+    const before = await snapshot();
+    verifications.length = 0;
+    expect(await head({})).toBe(200);
+    expect(await head({ 'hub.mode': 'denied' })).toBe(200);
+    expect(await head({ 'hub.mode': 'hub-error' })).toBe(200);
+    expect(await head({ 'hub.topic': 'http://127.0.0.1/other' })).toBe(404);
+    expect(await head({ 'hub.mode': 'denied', 'hub.topic': 'http://127.0.0.1/other' })).toBe(404);
+    expect(await head({ 'hub.mode': 'unsubscribe' })).toBe(404);
+    expect(await head({ 'hub.mode': 'something' })).toBe(400);
+    expect(verifications).toEqual([]);
+    expect(await snapshot()).toEqual(before);
+  });
+});
+
+test('S4 a verify token must be ours if the hub sends one', async () => {
+  const { ask, hub, topic } = await subscribed({
+    config: { protocol: 'pubsubhubbub-0.3' },
+    hub: { protocol: 'pubsubhubbub-0.3' },
+  });
+  const { 'hub.verify_token': token = '' } = Object.fromEntries(new URLSearchParams(hub.requests[0]?.body.toString()));
+  expect(token).not.toBe('');
+  expect((await ask(verification(topic.url, { 'hub.verify_token': token }))).status).toBe(200);
+  expect((await ask(verification(topic.url))).status).toBe(200);
+  expect((await ask(verification(topic.url, { 'hub.verify_token': 'another' }))).status).toBe(404);
+  expect((await ask(verification(topic.url, { 'hub.verify_token': token.replace(/.$/, '!') }))).status).toBe(404);
+});

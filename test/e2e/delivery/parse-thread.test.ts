@@ -1,0 +1,31 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { text } from 'node:stream/consumers';
+import { expect, it } from 'vitest';
+import { compiledFixture } from '../../kit/compiled-fixture.js';
+
+const file = await compiledFixture('e2e/fixtures/parsing-process.ts');
+
+/** Runs a process. Resolves to its lines and its exit code. */
+async function run(command: string, args: readonly string[]): Promise<{ lines: readonly string[]; code: unknown }> {
+  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const [output, [code]] = await Promise.all([text(child.stdout), once(child, 'exit')]);
+  return { lines: output.trim().split('\n'), code };
+}
+
+it('a parser thread does not keep the process alive', async () => {
+  const startedAt = performance.now();
+  expect(await run(process.execPath, [file])).toEqual({ lines: ['parsed 2000'], code: 0 });
+  // An idle thread ends after a minute.
+  expect(performance.now() - startedAt).toBeLessThan(30_000);
+});
+
+it('without a descriptor for a thread, the document is rejected, and parsed once there is one', async () => {
+  const limited = `ulimit -n 64 && exec "${process.execPath}" "${file}" without-descriptors`;
+  const { lines, code } = await run('/bin/sh', ['-c', limited]);
+  expect(lines).toEqual([
+    expect.stringMatching(/^Error: .*could not be parsed now: .*(?:EMFILE|too many open files)/),
+    'parsed 2000',
+  ]);
+  expect(code).toBe(0);
+});

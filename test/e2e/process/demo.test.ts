@@ -1,0 +1,84 @@
+import { readdir } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { expect, it } from 'vitest';
+import { runExample } from '../../kit/example-process.js';
+
+const LIMIT_MS = 60_000;
+
+/** The lines a person sees, in this order. */
+const STORY = [
+  /publisher +serves http:\/\/127\.0\.0\.1:\d+\/feed/,
+  /publisher +is read \(GET \/feed\).*discovery/,
+  /hub +is asked: POST \/hub hub\.mode=subscribe, for 1 day, signed with a secret of 64 bytes/,
+  /subscriber +is asked by the hub whether it wants that, and echoes the challenge/,
+  /hub +got 200 and its challenge back: subscribe is verified/,
+  /subscriber +received "The kettle is on" \(\d+ bytes, sha256 signature checked\)/,
+  /hub +sent it with X-Hub-Signature: sha256=.* and got 202/,
+  /subscriber +received "The tea is ready"/,
+  /subscriber +received "There is cake as well"/,
+];
+
+const FAREWELL = [
+  /subscriber +stops, and asks the hub to end the subscription/,
+  /hub +is asked: POST \/hub hub\.mode=unsubscribe/,
+  /subscriber +is asked by the hub whether it wants that, and echoes the challenge/,
+  /hub +got 200 and its challenge back: unsubscribe is verified/,
+  /demo +Unsubscribed: the hub will send nothing more\./,
+];
+
+/** The line number of each pattern, searched after the previous match; -1 if it is absent. */
+function lineNumbers(output: string, story: readonly RegExp[]): number[] {
+  const lines = output.split('\n');
+  let next = 0;
+  return story.map((pattern) => {
+    const lineNumber = lines.findIndex((line, index) => index >= next && pattern.test(line));
+    next = lineNumber === -1 ? next : lineNumber + 1;
+    return lineNumber;
+  });
+}
+
+async function demoDirectories(): Promise<string[]> {
+  return (await readdir(tmpdir())).filter((name) => name.startsWith('websub-demo-'));
+}
+
+it(
+  'the demo shows discovery, verification and three signed events, unsubscribes and ends by itself in time',
+  async () => {
+    const before = await demoDirectories();
+    const startedAt = Date.now();
+    await using demo = runExample('demo');
+    expect(await demo.ended).toEqual({ code: 0, signal: null });
+    expect(Date.now() - startedAt).toBeLessThan(25_000);
+    expect(lineNumbers(demo.output(), [...STORY, ...FAREWELL])).not.toContain(-1);
+    expect((await demoDirectories()).filter((name) => !before.includes(name))).toEqual([]);
+  },
+  LIMIT_MS,
+);
+
+it(
+  'the demo with --stay keeps running, and Ctrl-C unsubscribes, verified by the hub, even when pressed twice',
+  async () => {
+    await using demo = runExample('demo', { args: ['--stay'] });
+    await demo.printed('Ctrl-C unsubscribes and ends the demo');
+    expect(lineNumbers(demo.output(), STORY)).not.toContain(-1);
+    expect(demo.output()).not.toContain('Unsubscribed');
+    demo.interrupt();
+    demo.interrupt();
+    expect(await demo.ended).toEqual({ code: 0, signal: null });
+    expect(lineNumbers(demo.output(), [...STORY, ...FAREWELL])).not.toContain(-1);
+  },
+  LIMIT_MS,
+);
+
+it(
+  'Ctrl-C before the third event ends the demo as well',
+  async () => {
+    await using demo = runExample('demo', { args: ['--stay'] });
+    await demo.printed('received "The kettle is on"');
+    demo.interrupt();
+    expect(await demo.ended).toEqual({ code: 0, signal: null });
+    expect(lineNumbers(demo.output(), FAREWELL)).not.toContain(-1);
+    expect(demo.output()).not.toContain('There is cake');
+  },
+  LIMIT_MS,
+);

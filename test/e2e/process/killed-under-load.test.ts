@@ -1,0 +1,54 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { expect, test } from 'vitest';
+import { TestHub } from 'websub-subscriber/testing';
+import { killableSubscriber } from '../../kit/killable-subscriber.js';
+
+/** Number of kills. For a longer test: `KILLS=200 npx vitest run …`. */
+const KILLS = Number(process.env['KILLS'] ?? 5);
+/** Deliveries in flight. */
+const SENDERS = 8;
+const LONGEST_LIFE_MS = 1_500;
+
+test.each(['inline', 'queued'] as const)(
+  'C7 C9 acknowledged events reach the handler, however often the process is killed under load: %s',
+  async (mode) => {
+    await using hub = await TestHub.start();
+    const topic = hub.topic('/feed');
+    const subscriber = await killableSubscriber(topic.url, mode);
+    await subscriber.start();
+
+    const acknowledged = new Set<string>();
+    const load = { isOn: true, sent: 0 };
+    const send = async (): Promise<void> => {
+      while (load.isOn) {
+        load.sent += 1;
+        const body = `news ${load.sent}`;
+        const [delivery] = await topic.publish(body);
+        if (delivery?.status === 202) acknowledged.add(body);
+        else await pause(20);
+      }
+    };
+    const senders = Array.from({ length: SENDERS }, send);
+    for (let kill = 0; kill < KILLS; kill += 1) {
+      await pause(Math.random() ** 2 * LONGEST_LIFE_MS);
+      await subscriber.kill();
+      await subscriber.start();
+    }
+    load.isOn = false;
+    await Promise.all(senders);
+
+    const missing = async (): Promise<readonly string[]> => {
+      const handled = new Set(await subscriber.handled());
+      return [...acknowledged].filter((body) => !handled.has(body));
+    };
+    await expect.poll(missing, { timeout: 60_000, interval: 200 }).toEqual([]);
+    expect(await subscriber.deadLetterCount()).toBe(0);
+    const handled = await subscriber.handled();
+    const twice = handled.length - new Set(handled).size;
+    console.log(
+      `${mode}: killed ${KILLS} times; ${load.sent} sent, ${acknowledged.size} acknowledged, none lost, ${twice} handled once more`,
+    );
+    expect(acknowledged.size).toBeGreaterThan(KILLS);
+  },
+  60_000 + KILLS * 10_000,
+);

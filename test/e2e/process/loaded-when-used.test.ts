@@ -1,0 +1,45 @@
+import { createServer } from 'node:http';
+import { createRequire } from 'node:module';
+import { expect, onTestFinished, test } from 'vitest';
+import { defineSubscriber, startService, type StartOptions } from '../../../src/index.js';
+
+const { cache } = createRequire(import.meta.url);
+
+/** The packages among these that are loaded. */
+const loadedOf = (...names: string[]): string[] =>
+  names.filter((name) => Object.keys(cache).some((path) => path.includes(`/node_modules/${name}/`)));
+
+const NEEDED = ['undici', 'ofetch', 'ipaddr.js', 'cron', 'htmlparser2', 'feedsmith'];
+const NOT_NEEDED = ['lmdb', 'pino'];
+
+const service = defineSubscriber({ name: 'News' }, { onEventNotification: () => {} });
+
+test('a start loads nothing before it listens, and all packages it needs, but no others, before it resolves', async () => {
+  let atStart: string[] = [];
+  const early = defineSubscriber(
+    { name: 'Early' },
+    {
+      onEventNotification: () => {},
+      onStart: () => {
+        atStart = loadedOf(...NEEDED, ...NOT_NEEDED);
+      },
+    },
+  );
+  const runtime = await startService(early, { port: 0, store: 'memory', logger: false });
+  onTestFinished(() => runtime.stop());
+  expect(atStart).toEqual([]);
+  expect(loadedOf(...NEEDED, ...NOT_NEEDED)).toEqual(NEEDED);
+  const loaded = Object.keys(cache).length;
+  expect((await fetch(`${runtime.url}/nobody`)).status).toBe(404);
+  expect((await runtime.fetch(new Request(`${runtime.url}/nobody`))).status).toBe(404);
+  expect(Object.keys(cache)).toHaveLength(loaded);
+});
+
+test.each<[string, StartOptions]>([
+  ['manual', { manual: true, publicUrl: 'http://localhost:1' }],
+  ['server', { server: createServer(), publicUrl: 'http://localhost:1' }],
+])('all needed packages are loaded if the application listens: %s', async (_how, options) => {
+  const runtime = await startService(service, { ...options, store: 'memory', logger: false });
+  onTestFinished(() => runtime.stop());
+  expect(loadedOf(...NEEDED)).toEqual(NEEDED);
+});

@@ -1,0 +1,459 @@
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { Keyv } from 'keyv';
+import { pino } from 'pino';
+import { Agent, fetch } from 'undici';
+import { describe, expect, it, vi } from 'vitest';
+import {
+  ConfigurationError,
+  container,
+  defineSubscriber,
+  Logger,
+  startService,
+  SubscriberRuntime,
+  type HookName,
+  type HookPayload,
+} from 'websub-subscriber';
+import { TestHub } from 'websub-subscriber/testing';
+import { HOOK_NAMES } from '../../../src/delivery/hook-payloads.js';
+import { embeddedEngine } from '../../../src/engine/embedded-engine.js';
+import { start } from '../../../src/runtime/lifecycle/start-service.js';
+import { recordingLogger } from '../../kit/recording-logger.js';
+import { stubName } from '../../kit/set-up/names.js';
+import { FakeWorld } from '../../kit/fake-world.js';
+import { unusedPort, portOf } from '../../kit/ports.js';
+import { failureOf } from '../../kit/failure-of.js';
+import { recordingService } from '../../kit/recording-service.js';
+import { startHttpServer } from '../../kit/http-server.js';
+import { until } from '../../kit/until.js';
+import { temporaryDirectory } from '../../kit/temporary-directory.js';
+
+const QUIET = { port: 0, store: 'memory', logger: false, handleSignals: false } as const;
+const seams = (env: NodeJS.ProcessEnv) => ({ now: Date.now, random: Math.random, engine: embeddedEngine, env });
+
+const pem = (name: string): string => readFileSync(new URL(`../../fixtures/tls/${name}.pem`, import.meta.url), 'utf8');
+
+async function callbackOf(runtime: SubscriberRuntime): Promise<string> {
+  const [{ callback } = {}] = await runtime.subscriptions.find();
+  if (callback === undefined) throw new Error('nothing was asked for');
+  return callback;
+}
+
+describe('the address', () => {
+  it('has the environment’s PORT, and hubs get WEBSUB_PUBLIC_URL', async () => {
+    await using hub = await TestHub.start({ verify: 'never' });
+    const port = await unusedPort();
+    const env = {
+      PORT: String(port),
+      WEBSUB_PUBLIC_URL: 'https://me.example.com/here/',
+      WEBSUB_STORE: 'memory',
+      LOG_LEVEL: 'silent',
+    };
+    const { service } = recordingService({ target: hub.topic('/feed').url });
+    await using runtime = await start(service, { gracefulShutdownSeconds: 0, handleSignals: false }, seams(env));
+    expect(runtime).toMatchObject({ port, url: 'https://me.example.com/here' });
+    expect(await callbackOf(runtime)).toMatch(/^https:\/\/me\.example\.com\/here\/websub\/[\w-]{43}$/);
+  });
+
+  it('is a single address with host', async () => {
+    await using runtime = await startService(recordingService().service, { ...QUIET, host: '127.0.0.1' });
+    expect((await fetch(`http://127.0.0.1:${runtime.port}/`)).status).toBe(404);
+    await expect(fetch(`http://[::1]:${runtime.port}/`)).rejects.toThrow('fetch failed');
+  });
+
+  it('is localhost for hubs by default, with a warning', async () => {
+    const logger = recordingLogger();
+    await using runtime = await startService(recordingService().service, { ...QUIET, logger });
+    expect(runtime.url).toBe(`http://localhost:${runtime.port}`);
+    expect(logger.said('warn')).toEqual([expect.stringMatching(/only hubs on this machine.*set publicUrl/)]);
+  });
+
+  it('is HTTPS with tls', async () => {
+    const [key, cert] = [pem('key'), pem('certificate')];
+    await using hub = await TestHub.start({ ca: cert });
+    const topic = hub.topic('/feed');
+    const { service, got } = recordingService({ target: topic.url });
+    await using runtime = await startService(service, { ...QUIET, tls: { key, cert } });
+    await runtime.ready();
+    await topic.publish('news');
+    expect(got).toEqual(['news']);
+    expect(await callbackOf(runtime)).toMatch(/^https:\/\/localhost:/);
+    const agent = new Agent({ connect: { ca: cert } });
+    expect((await fetch(runtime.url, { dispatcher: agent })).status).toBe(404);
+    await agent.close();
+  });
+
+  it('is behind a tunnel, which is closed at the end', async () => {
+    const port = await unusedPort();
+    const close = vi.fn<() => void>();
+    const tunnel = vi.fn<(address: string) => Promise<{ url: string; close(): void }>>(async () => ({
+      url: `http://localhost:${port}/through/`,
+      close,
+    }));
+    await using hub = await TestHub.start();
+    const topic = hub.topic('/feed');
+    const { service, got } = recordingService({ target: topic.url });
+    const runtime = await startService(service, { ...QUIET, port, tunnel });
+    await runtime.ready();
+    await topic.publish('news');
+    expect(got).toEqual(['news']);
+    expect(tunnel.mock.calls).toEqual([[`http://localhost:${port}`]]);
+    expect(await callbackOf(runtime)).toMatch(new RegExp(`^http://localhost:${port}/through/websub/`));
+    await runtime.stop();
+    expect(close).toHaveBeenCalledOnce();
+  });
+});
+
+describe('the application’s server', () => {
+  it('answers our callbacks next to its own requests, and is restored at the end', async () => {
+    await using stranger = await startHttpServer((_request, response) => void response.end('theirs'));
+    await using hub = await TestHub.start();
+    const topic = hub.topic('/feed');
+    const { service, got } = recordingService({ target: topic.url });
+    const runtime = await startService(service, { ...QUIET, server: stranger.server });
+    await runtime.ready();
+    await topic.publish('news');
+    expect(got).toEqual(['news']);
+    expect(runtime.port).toBe(portOf(stranger.server));
+    expect(await (await fetch(stranger.url)).text()).toBe('theirs');
+    const callback = await callbackOf(runtime);
+    await runtime.stop();
+    await hub.unsubscribed(topic);
+    expect(stranger.server.listening).toBe(true);
+    expect(await (await fetch(callback, { method: 'POST' })).text()).toBe('theirs');
+  });
+
+  it('delays the first requests until it listens', async () => {
+    const port = await unusedPort();
+    const server = createServer();
+    const had = server.listenerCount('listening');
+    await using hub = await TestHub.start();
+    const topic = hub.topic('/feed');
+    const { service, got } = recordingService({ target: topic.url });
+    const runtime = await startService(service, { ...QUIET, server, publicUrl: `http://localhost:${port}` });
+    expect((await failureOf(runtime.ready({ timeoutMs: 30 }))).message).toMatch(/begins when the given server listens/);
+    expect(hub.requests).toEqual([]);
+    const ready = runtime.ready();
+    server.listen(port);
+    await ready;
+    await topic.publish('news');
+    expect(got).toEqual(['news']);
+    await runtime.stop();
+    server.close();
+    await once(server, 'close');
+    expect(server.listenerCount('listening')).toBe(had);
+  });
+
+  it('does not prevent a stop if it never listens', async () => {
+    const server = createServer();
+    const had = server.listenerCount('listening');
+    const { service } = recordingService({ target: 'https://example.com/never-asked' });
+    const runtime = await startService(service, { ...QUIET, server, publicUrl: 'https://me.example.com' });
+    await runtime.stop();
+    expect(server.listenerCount('listening')).toBe(had);
+    expect(await runtime.subscriptions.count()).toBe(0);
+  });
+});
+
+describe('manual', () => {
+  it('does not listen, and sends requests after a time to mount the callbacks', async () => {
+    let runtime: SubscriberRuntime | undefined;
+    await using stranger = await startHttpServer((request, response) => runtime?.nodeHandler(request, response));
+    await using hub = await TestHub.start();
+    const topic = hub.topic('/feed');
+    const { service, got } = recordingService({ target: topic.url });
+    runtime = await startService(service, { ...QUIET, manual: true, publicUrl: stranger.url });
+    expect(runtime.port).toBeUndefined();
+    expect(hub.requests).toEqual([]);
+    await runtime.ready();
+    await topic.publish('news');
+    expect(got).toEqual(['news']);
+    expect((await runtime.fetch(new Request(`${runtime.url}/unknown`))).status).toBe(404);
+    await runtime.stop();
+    await hub.unsubscribed(topic);
+  });
+
+  it('sends no request if it is stopped before', async () => {
+    await using hub = await TestHub.start();
+    const { service } = recordingService({ target: hub.topic('/feed').url });
+    const runtime = await startService(service, { ...QUIET, manual: true, publicUrl: 'https://me.example.com' });
+    await runtime.stop();
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    expect(hub.requests).toEqual([]);
+  });
+
+  it('stops the runtime if the declared subscriptions cannot be stored', async () => {
+    const logger = recordingLogger();
+    const keyv = new Keyv();
+    const { service } = recordingService({ target: 'https://example.com/feed' });
+    const options = { ...QUIET, logger, store: keyv, manual: true, publicUrl: 'https://me.example.com' };
+    const runtime = await startService(service, options);
+    vi.spyOn(keyv, 'set').mockResolvedValue(false);
+    expect((await failureOf(runtime.ready())).message).toMatch(/the runtime stops|that begins when/);
+    await runtime.stop();
+    expect(logger.said('fatal')).toEqual([expect.stringMatching(/could not be stored: stopping/)]);
+  });
+});
+
+describe('other options', () => {
+  it('basePath stands between the public URL and the token', async () => {
+    await using hub = await TestHub.start();
+    const topic = hub.topic('/feed');
+    const { service, got } = recordingService({ target: topic.url });
+    await using runtime = await startService(service, { ...QUIET, basePath: '/' });
+    await runtime.ready();
+    await topic.publish('news');
+    expect(await callbackOf(runtime)).toMatch(new RegExp(`^http://localhost:${runtime.port}/[\\w-]{43}$`));
+    expect(got).toEqual(['news']);
+  });
+
+  it('a store may be a Keyv, which stays open', async () => {
+    await using hub = await TestHub.start();
+    const keyv = new Keyv();
+    const runtime = await startService(recordingService({ target: hub.topic('/feed').url }).service, {
+      ...QUIET,
+      store: keyv,
+    });
+    await runtime.ready();
+    await runtime.stop();
+    await keyv.set('still', 'open');
+    expect(await keyv.get('still')).toBe('open');
+  });
+
+  it('an invalid store is refused, and nothing stays open', async () => {
+    const failure = await failureOf(startService(recordingService().service, { ...QUIET, store: 'mongodb://here' }));
+    expect(failure).toBeInstanceOf(ConfigurationError);
+    expect(failure.message).toMatch(/mongodb/);
+  });
+
+  it('a service is constructed from a child of the given container, with logger and runtime', async () => {
+    const child = container.createChildContainer();
+    child.registerInstance('Archive', ['it']);
+    class Injected {
+      constructor(
+        readonly archive: string[],
+        readonly log: Logger,
+        readonly runtime: SubscriberRuntime,
+      ) {}
+      onEventNotification(): void {}
+      onStart(runtime: SubscriberRuntime): void {
+        this.archive.push(String(runtime === this.runtime));
+        this.log.info('injected');
+      }
+    }
+    const logger = recordingLogger();
+    const service = defineSubscriber({ inject: ['Archive', Logger, SubscriberRuntime] }, Injected);
+    await using _runtime = await startService(service, { ...QUIET, container: child, logger });
+    expect(child.resolve('Archive')).toEqual(['it', 'true']);
+    expect(logger.said('info')).toContain('injected');
+  });
+
+  it('S5 security.allowInsecureSecret decides whether a secret is sent over plain HTTP', async () => {
+    stubName('hub.test');
+    await using hub = await TestHub.start({ hostname: 'hub.test' });
+    const topic = hub.topic('/feed');
+    const dispatcher = new Agent({
+      connect: { lookup: (_name, _options, found) => found(null, [{ address: '127.0.0.1', family: 4 }]) },
+    });
+    const { service } = recordingService({
+      target: topic.url,
+      secret: 'not over the wire',
+      httpConfig: { dispatcher },
+      discoveryConfig: { httpConfig: { dispatcher } },
+    });
+    const careful = await startService(service, QUIET);
+    const [{ lastError } = {}] = await careful.subscriptions.find();
+    expect(lastError).toMatchObject({ cause: 'configuration', message: expect.stringMatching(/plain HTTP/i) });
+    expect(lastError?.message).not.toMatch(/not over the wire/);
+    await careful.stop();
+    await using careless = await startService(service, { ...QUIET, security: { allowInsecureSecret: true } });
+    await careless.ready();
+    await careless.stop();
+    await dispatcher.close();
+  });
+});
+
+describe('secrets', () => {
+  it('are in no log line, error or snapshot during a whole lifetime', async () => {
+    const written: string[] = [];
+    const logger = pino({ level: 'trace' }, { write: (line) => void written.push(line) });
+    await using hub = await TestHub.start({ protocol: 'pubsubhubbub-0.3', leaseSeconds: 2 });
+    const topic = hub.topic('/feed');
+    const directory = temporaryDirectory();
+    const SECRETS = { secret: 'kept-quiet-1', bearer: 'kept-quiet-2', custom: 'kept-quiet-3' };
+    const service = defineSubscriber(
+      {
+        name: 'Quiet',
+        target: topic.url,
+        protocol: 'pubsubhubbub-0.3',
+        secret: SECRETS.secret,
+        httpConfig: { auth: { bearer: SECRETS.bearer } },
+        customHeaders: { 'x-key': SECRETS.custom },
+        delivery: { ackAfterMs: 0 },
+      },
+      {
+        onEventNotification() {
+          throw new Error('the handler fails');
+        },
+      },
+    );
+    const seen: unknown[] = [];
+    const runtime = await startService(service, { ...QUIET, logger, store: `lmdb://${directory}` });
+    for (const name of HOOK_NAMES) {
+      runtime.hooks.on(name, ({ error, ...rest }) =>
+        seen.push({ ...rest, event: undefined }, error?.message, error?.stack),
+      );
+    }
+    await runtime.ready();
+    await topic.publish('news');
+    topic.configure({ signature: 'wrong' });
+    await topic.publish('forged');
+    hub.fail(500, { times: 1 });
+    await until(async () => (await runtime.subscriptions.find())[0]?.attempts === 1);
+    await until(async () => (await runtime.subscriptions.find())[0]?.attempts === 0);
+    hub.redirect(307, 'http://127.0.0.1:9/elsewhere');
+    await runtime.retry();
+    seen.push(...(await runtime.subscriptions.find()));
+    await runtime.stop();
+    seen.push(...(await runtime.subscriptions.find()));
+
+    const tokens = hub.requests.flatMap(({ form }) => form.get('hub.verify_token') ?? []);
+    expect(tokens.length).toBeGreaterThan(1);
+    const all = `${written.join('')}${JSON.stringify(seen)}`;
+    expect(written.length).toBeGreaterThan(8);
+    for (const secret of [...Object.values(SECRETS), ...tokens]) expect(all).not.toContain(secret);
+  }, 20_000);
+});
+
+/** The fields that the types promise for each hook. */
+const PROMISED: Readonly<Record<HookName, readonly (keyof HookPayload)[]>> = {
+  requested: ['grant'],
+  verified: ['grant'],
+  renewed: ['grant'],
+  denied: ['grant', 'error'],
+  expired: ['grant'],
+  unsubscribed: [],
+  failed: ['error'],
+  'hub-moved': ['grant'],
+  'topic-moved': ['grant'],
+  'hub-silent': ['grant', 'error'],
+  'hub-error': ['grant', 'error'],
+  notification: ['grant', 'event'],
+  rejected: ['grant', 'error'],
+  delivered: ['grant', 'event'],
+  'handler-error': ['grant', 'event', 'error'],
+  'dead-letter': ['grant', 'event', 'error', 'cause'],
+};
+
+describe('hooks', () => {
+  it('report everything that happens to a subscription, each with its payload', async () => {
+    await using first = await TestHub.start();
+    // A secret is sent to another origin only over https.
+    const [key, cert] = [pem('key'), pem('certificate')];
+    await using second = await TestHub.start({ leaseSeconds: 1000, tls: { key, cert } });
+    const dispatcher = new Agent({ connect: { rejectUnauthorized: false } });
+    first.redirect(308, second.url);
+    const topic = first.topic('/feed');
+    const heard: (HookPayload & { readonly name: HookName })[] = [];
+    const service = defineSubscriber(
+      { name: 'News', target: topic.url, secret: 'shh', httpConfig: { dispatcher }, delivery: { retryForSeconds: 0 } },
+      {
+        onEventNotification(event) {
+          if (event.text() === 'bad') throw new Error('the handler fails');
+        },
+        onStart({ hooks }) {
+          for (const name of HOOK_NAMES) hooks.on(name, (payload) => void heard.push({ name, ...payload }));
+        },
+      },
+    );
+    const world = new FakeWorld();
+    await using runtime = await world.start(service);
+    const hear = (name: HookName, times = 1): Promise<true> =>
+      until(() => heard.filter((one) => one.name === name).length >= times);
+    await runtime.ready();
+    await second.distribute(topic.url, 'news');
+    await second.distribute(topic.url, 'bad');
+    second.configure({ signature: 'wrong' });
+    await second.distribute(topic.url, 'forged');
+    await second.error('a hiccup');
+    world.advance(899_000);
+    await hear('renewed');
+    topic.configure({ self: first.topic('/moved').url });
+    world.advance(899_000);
+    await hear('verified', 2);
+    await hear('unsubscribed');
+    world.advance(1_000_000);
+    await hear('verified', 3);
+    second.fail(500, { times: 1 });
+    await runtime.subscribe(service, { target: { hub: second.url, topic: 'https://example.com/other' } });
+    await hear('failed');
+    const [one] = await runtime.subscriptions.find({ state: 'active' });
+    await runtime.unsubscribe(one?.id ?? '');
+    await hear('unsubscribed', 2);
+    second.configure({ deny: 'over' });
+    await runtime.retry(one?.id ?? '');
+    await hear('denied');
+
+    const payloads = new Map(heard.map(({ name, ...payload }) => [name, payload]));
+    // hub-silent has its own test, with polling.
+    const all = HOOK_NAMES.filter((name) => name !== 'hub-silent');
+    expect([...payloads.keys()].toSorted()).toEqual(all.toSorted());
+    for (const [name, payload] of payloads) {
+      expect({ name, ...payload }).toMatchObject({
+        at: new Date(payload.at),
+        subscription: { service: 'News', id: expect.any(String) },
+        grant: { hub: expect.any(String) },
+      });
+    }
+    for (const { name, ...payload } of heard) {
+      for (const field of PROMISED[name]) expect(payload).toHaveProperty(field, expect.anything());
+    }
+    const events = ['notification', 'delivered', 'handler-error', 'dead-letter'] as const;
+    expect(events.map((name) => heard.find((one) => one.name === name)?.event?.text())).toEqual([
+      'news',
+      'news',
+      'bad',
+      'bad',
+    ]);
+    const errors = heard.flatMap(({ name, error }) => (error === undefined ? [] : `${name}: ${error.name}`));
+    expect(errors).toEqual([
+      'handler-error: Error',
+      'dead-letter: Error',
+      'rejected: SignatureError',
+      'failed: InternalHubError',
+      'hub-error: InternalHubError',
+      'failed: SubscriptionInitiationError',
+      'denied: SubscriptionDeniedError',
+    ]);
+    const moved = heard.find(({ name }) => name === 'hub-moved');
+    expect(moved?.grant).toMatchObject({ advertisedHub: first.url, hub: second.url });
+  });
+
+  it('can be removed, and an error of a listener is logged and has no other effect', async () => {
+    await using hub = await TestHub.start();
+    const { service } = recordingService({ target: hub.topic('/feed').url });
+    const logger = recordingLogger();
+    const heard: string[] = [];
+    await using runtime = await startService(recordingService({ name: 'Idle' }).service, { ...QUIET, logger });
+    const off = runtime.hooks.on('requested', () => heard.push('never'));
+    off();
+    expect(heard).toEqual([]);
+    const listening = defineSubscriber(
+      { name: 'Listening', target: hub.topic('/b').url, secret: false },
+      {
+        onEventNotification() {},
+        onStart({ hooks }) {
+          hooks.on('requested', () => {
+            throw new Error('a listener fails');
+          });
+          hooks.on('verified', ({ subscription }) => void heard.push(subscription.state));
+        },
+      },
+    );
+    await using second = await startService([service, listening], { ...QUIET, logger });
+    await second.ready();
+    expect(heard).toEqual(['active', 'active']);
+    expect(logger.said('error')).toEqual(['a hook failed', 'a hook failed']);
+  });
+});

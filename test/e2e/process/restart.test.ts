@@ -1,0 +1,324 @@
+import { Keyv } from 'keyv';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { startService, StoreError, type StartOptions, type SubscriberRuntime } from 'websub-subscriber';
+import { TestHub } from 'websub-subscriber/testing';
+import { runExample, type ExampleProcess } from '../../kit/example-process.js';
+import { FakeWorld } from '../../kit/fake-world.js';
+import { unusedPort } from '../../kit/ports.js';
+import { failureOf } from '../../kit/failure-of.js';
+import { recordingService } from '../../kit/recording-service.js';
+import { temporaryDirectory } from '../../kit/temporary-directory.js';
+
+const LONG = 60_000;
+let options: StartOptions & { readonly store: string };
+
+beforeEach(async () => {
+  const directory = temporaryDirectory();
+  options = { store: `lmdb://${directory}`, port: await unusedPort(), logger: false, handleSignals: false };
+});
+
+function modes(hub: TestHub): readonly (string | null)[] {
+  return hub.requests.filter(({ method }) => method === 'POST').map(({ form }) => form.get('hub.mode'));
+}
+
+async function onlySubscription(
+  runtime: SubscriberRuntime,
+): Promise<{ id: string; callback: string | undefined; state: string }> {
+  const [first, ...others] = await runtime.subscriptions.find();
+  if (first === undefined || others.length > 0) throw new Error(`there are ${others.length + 1}, or none`);
+  return { id: first.id, callback: first.callback, state: first.state };
+}
+
+describe('a restart', () => {
+  it('L4 restores subscriptions and callbacks, and requests nothing with a running lease', async () => {
+    await using hub = await TestHub.start();
+    const topic = hub.topic('/feed');
+    const { service, got } = recordingService({ target: topic.url, unsubscribeOnShutdown: false });
+    const first = await startService(service, options);
+    await first.ready();
+    await topic.publish('one');
+    const before = await onlySubscription(first);
+    await first.stop();
+
+    await using second = await startService(service, options);
+    await second.ready({ timeoutMs: 100 });
+    expect(await onlySubscription(second)).toEqual(before);
+    expect((await topic.publish('two'))[0]?.status).toBe(202);
+    expect(got).toEqual(['one', 'two']);
+    expect(modes(hub)).toEqual(['subscribe']);
+    const [{ stats } = {}] = await second.subscriptions.find();
+    expect(stats).toMatchObject({ received: 2, delivered: 2 });
+  });
+
+  it('subscribes again with the same callback after a stop that unsubscribed', async () => {
+    await using hub = await TestHub.start();
+    const [declared, dynamic] = [hub.topic('/declared'), hub.topic('/dynamic')];
+    const { service, got } = recordingService({ target: declared.url });
+    const first = await startService(service, options);
+    await first.subscribe(service, { target: dynamic.url });
+    await first.ready();
+    const callbacks = async (runtime: SubscriberRuntime): Promise<string[]> =>
+      (await runtime.subscriptions.find()).map(({ id, callback }) => `${id} ${callback}`).toSorted();
+    const before = await callbacks(first);
+    await first.stop();
+    await hub.settled();
+    expect(hub.subscriptions.map(({ state }) => state)).toEqual(['unsubscribed', 'unsubscribed']);
+
+    await using second = await startService(service, options);
+    await second.ready();
+    await hub.settled();
+    expect(await callbacks(second)).toEqual(before);
+    expect(hub.subscriptions.map(({ state }) => state)).toEqual(['active', 'active']);
+    await Promise.all([declared.publish('declared'), dynamic.publish('dynamic')]);
+    expect(got.toSorted()).toEqual(['declared', 'dynamic']);
+    expect(hub.violations).toEqual([]);
+  });
+
+  it('subscribes again even if the hub never verified the unsubscription', async () => {
+    await using hub = await TestHub.start();
+    const topic = hub.topic('/feed');
+    const { service, got } = recordingService({ target: topic.url });
+    const first = await startService(service, { ...options, gracefulShutdownSeconds: 0.3 });
+    await first.ready();
+    const { callback } = await onlySubscription(first);
+    topic.configure({ verify: 'never' });
+    await first.stop();
+    topic.configure({ verify: undefined });
+
+    await using second = await startService(service, options);
+    await hub.until(() => modes(hub).length === 3);
+    await hub.settled();
+    expect(await onlySubscription(second)).toMatchObject({ callback, state: 'active' });
+    await topic.publish('news');
+    expect(got).toEqual(['news']);
+  });
+
+  it('does not request a subscription that the user unsubscribed, until subscribe() is called', async () => {
+    await using hub = await TestHub.start();
+    const topic = hub.topic('/feed');
+    const { service } = recordingService({ target: topic.url });
+    const first = await startService(service, options);
+    await first.ready();
+    const { id } = await onlySubscription(first);
+    await first.unsubscribe(id);
+    await hub.unsubscribed(topic);
+    await first.stop();
+
+    await using second = await startService(service, options);
+    await second.ready({ timeoutMs: 1_000 });
+    expect(await onlySubscription(second)).toMatchObject({ state: 'unsubscribed' });
+    await second.subscribe(service, { target: topic.url });
+    await second.ready();
+    expect(await onlySubscription(second)).toMatchObject({ id, state: 'active' });
+    expect(modes(hub)).toEqual(['subscribe', 'unsubscribe', 'subscribe']);
+  });
+
+  it('N2 keeps a denial, and does not request earlier', async () => {
+    await using hub = await TestHub.start();
+    const topic = hub.topic('/feed', { deny: 'no' });
+    const { service } = recordingService({ target: topic.url });
+    const first = await startService(service, options);
+    await failureOf(first.ready({ timeoutMs: 30_000 }));
+    const [before] = await first.subscriptions.find();
+    await first.stop();
+    await using second = await startService(service, options);
+    expect((await failureOf(second.ready({ timeoutMs: 30_000 }))).message).toMatch(/is denied: no/);
+    expect(modes(hub)).toEqual(['subscribe']);
+    expect((await second.subscriptions.find())[0]?.nextAttemptAt).toEqual(before?.nextAttemptAt);
+  });
+
+  it('requests at once if the process ended during discovery', async () => {
+    await using hub = await TestHub.start();
+    const topic = hub.topic('/feed', { delayMs: { topic: 60_000 } });
+    const world = new FakeWorld();
+    const { service } = recordingService({ target: topic.url });
+    const first = await world.start(service, options);
+    await first.stopNow();
+    expect(hub.requests).toHaveLength(1);
+    topic.configure({ delayMs: 0 });
+    await using second = await world.start(service, options);
+    await second.ready({ timeoutMs: 2_000 });
+    expect(modes(hub)).toEqual(['subscribe']);
+  }, 15_000);
+
+  it('renews leases that became due while the process was down', async () => {
+    await using hub = await TestHub.start();
+    const topic = hub.topic('/feed', { leaseSeconds: 1000 });
+    const world = new FakeWorld();
+    const { service } = recordingService({ target: topic.url, unsubscribeOnShutdown: false });
+    const first = await world.start(service, options);
+    await first.ready();
+    await first.stop();
+    world.advance(900_000);
+    await using second = await world.start(service, options);
+    const renewed = new Promise<void>((resolve) => void second.hooks.on('renewed', () => resolve()));
+    world.advance(30_000);
+    await renewed;
+    expect(modes(hub)).toEqual(['subscribe', 'subscribe']);
+    expect(new Set(hub.requests.flatMap(({ form }) => form.get('hub.callback') ?? [])).size).toBe(1);
+  });
+
+  it('keeps subscriptions of a service that is no longer in the code, and answers their hubs with 503', async () => {
+    await using hub = await TestHub.start();
+    const topic = hub.topic('/feed');
+    const first = await startService(
+      recordingService({ name: 'Old', target: topic.url, unsubscribeOnShutdown: false }).service,
+      options,
+    );
+    await first.ready();
+    const { id } = await onlySubscription(first);
+    await first.stop();
+
+    const world = new FakeWorld();
+    const { logger } = world;
+    await using second = await world.start(recordingService({ name: 'New' }).service, { ...options, logger });
+    await second.ready({ timeoutMs: 100 });
+    expect(world.logged('which is not started here')).toMatchObject([{ level: 'warn', fields: { service: 'Old' } }]);
+    expect(await topic.publish('news')).toMatchObject([{ status: 503 }]);
+    for (const call of [second.unsubscribe(id), second.retry(id)]) {
+      expect((await failureOf(call)).message).toMatch(/belongs to service "Old", which this runtime does not run/);
+    }
+  });
+});
+
+describe('the field `declared`', () => {
+  it('reflects the current code', async () => {
+    await using hub = await TestHub.start();
+    const topic = hub.topic('/feed');
+    const declared: boolean[] = [];
+    for (const target of [undefined, topic.url, undefined]) {
+      const { service } = recordingService(target === undefined ? {} : { target });
+      await using runtime = await startService(service, options);
+      if (declared.length === 0) await runtime.subscribe(service, { target: topic.url });
+      await runtime.ready();
+      declared.push(...(await runtime.subscriptions.find()).map((one) => one.declared));
+    }
+    expect(declared).toEqual([false, true, false]);
+  });
+});
+
+describe('a literal callback', () => {
+  it('S6 is released by its old target before the new one gets it', async () => {
+    await using hub = await TestHub.start();
+    const [a, b] = [hub.topic('/a'), hub.topic('/b')];
+    const config = { callback: `http://localhost:${options.port}/in`, unsubscribeOnShutdown: false };
+    const first = await startService(recordingService({ target: a.url, ...config }).service, options);
+    await first.ready();
+    await first.stop();
+
+    const { service, got } = recordingService({ target: b.url, ...config });
+    await using second = await startService(service, options);
+    await second.ready();
+    await hub.settled();
+    expect(hub.subscriptions.map(({ topic, state }) => `${topic} ${state}`)).toEqual([
+      `${a.url} unsubscribed`,
+      `${b.url} active`,
+    ]);
+    await Promise.all([a.publish('for a'), b.publish('for b')]);
+    expect(got).toEqual(['for b']);
+  });
+
+  it('serves the target that is declared now, and no longer the previous one', async () => {
+    await using hub = await TestHub.start();
+    const [a, b] = [hub.topic('/a'), hub.topic('/b')];
+    const callback = `http://localhost:${options.port}/in`;
+    const first = await startService(recordingService({ target: a.url, callback }).service, options);
+    await first.ready();
+    await first.stop();
+
+    const world = new FakeWorld();
+    const { service, got } = recordingService({ target: b.url, callback });
+    const second = await world.start(service, { ...options, logger: world.logger });
+    await second.ready();
+    expect(world.logged('serves another target now')).toMatchObject([{ level: 'warn' }]);
+    await b.publish('for b');
+    expect(got).toEqual(['for b']);
+    expect(await second.subscriptions.count({ state: 'active' })).toBe(1);
+    await second.stop();
+
+    await using third = await startService(service, options);
+    await third.ready();
+    await b.publish('again for b');
+    expect(got).toEqual(['for b', 'again for b']);
+    expect(hub.requests.filter(({ form }) => form.get('hub.topic') === a.url)).toHaveLength(2);
+  });
+});
+
+describe('a store with an owner', () => {
+  it('is no longer written to once another process has taken it over', async () => {
+    await using hub = await TestHub.start();
+    const topic = hub.topic('/feed');
+    const keyv = new Keyv();
+    const { service } = recordingService({ target: topic.url });
+    vi.useFakeTimers({ toFake: ['setInterval'] });
+    const world = new FakeWorld();
+    const { logger } = world;
+    const runtime = await world.start(service, { ...options, store: keyv, logger });
+    await runtime.ready();
+    await topic.publish('counted, but not written');
+    const rows = new Map<string, unknown>();
+    for await (const [key, value] of keyv.iterator?.({}) ?? []) rows.set(key, value);
+    const ownerKey = [...rows.keys()].find((key) => key.includes('owner')) ?? '';
+    await keyv.set(ownerKey, String(rows.get(ownerKey)).replaceAll(/"id":"[^"]+"/g, '"id":"another"'));
+    const set = vi.spyOn(keyv, 'set');
+    const stopped = new Promise<void>((resolve) => runtime.onShutdown(resolve));
+    vi.advanceTimersByTime(10_000);
+    vi.useRealTimers();
+    await stopped;
+    await runtime.stop();
+    expect(world.logged('another process has taken the store over: stopping')).toMatchObject([{ level: 'fatal' }]);
+    expect(set).not.toHaveBeenCalled();
+    expect(hub.subscriptions).toMatchObject([{ state: 'active' }]);
+  });
+
+  it('refuses a second runtime in the same process, and names the first', async () => {
+    const { service } = recordingService();
+    await using _first = await startService(service, options);
+    const failure = await failureOf(startService(service, { ...options, port: 0 }));
+    expect(failure).toBeInstanceOf(StoreError);
+    expect(failure.message).toMatch(new RegExp(`in use by this very process ${process.pid}`));
+  });
+
+  it('is free again after a failed start', async () => {
+    const { service } = recordingService();
+    await using _stranger = await startService(service, { ...options, store: 'memory' });
+    expect((await failureOf(startService(service, options))).message).toMatch(/the port is in use/);
+    await using _again = await startService(service, { ...options, port: 0 });
+  });
+
+  it('leads to a StoreError if it cannot be opened, and nothing stays open', async () => {
+    const failure = await failureOf(
+      startService(recordingService().service, { ...options, store: 'lmdb:///dev/null/here' }),
+    );
+    expect(failure).toBeInstanceOf(StoreError);
+    expect(failure.message).toMatch(/\/dev\/null\/here could not be opened/);
+  });
+
+  it(
+    'L4 refuses a second process, and is free at once after the first was killed',
+    async () => {
+      await using hub = await TestHub.start();
+      const topic = hub.topic('/feed');
+      const start = (): ExampleProcess =>
+        runExample('../test/e2e/fixtures/service-process', {
+          env: { TARGET: topic.url, OPTIONS: JSON.stringify({ store: options.store, port: options.port }) },
+        });
+      await using first = start();
+      await first.printed('ready:');
+      await using second = start();
+      expect(await second.ended).toEqual({ code: 1, signal: null });
+      expect(second.output()).toMatch(/StoreError: .* is in use by process \d+ on /);
+
+      const identity = /ready: .*/.exec(first.output())?.[0];
+      first.kill('SIGKILL');
+      await first.ended;
+      await using third = start();
+      await third.printed('ready:');
+      expect(/ready: .*/.exec(third.output())?.[0]).toBe(identity);
+      await topic.publish('after the crash');
+      await third.printed('news: after the crash');
+      expect(modes(hub)).toEqual(['subscribe']);
+    },
+    LONG,
+  );
+});

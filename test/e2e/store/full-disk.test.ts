@@ -1,0 +1,275 @@
+import { execFileSync } from 'node:child_process';
+import { closeSync, mkdtempSync, openSync, rmSync, statfsSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { deferred } from '../../kit/deferred.js';
+import { FakeWorld } from '../../kit/fake-world.js';
+import { failureOf } from '../../kit/failure-of.js';
+import { repeatDelivery } from '../../kit/repeat-delivery.js';
+import { untilIdle } from '../../kit/until-idle.js';
+import { startSubscriber, type SubscriberOptions } from '../../kit/start-subscriber.js';
+import { statsOf } from '../../kit/stats-of.js';
+import { StoreError } from 'websub-subscriber';
+
+/** Undefined if a file system can be mounted, which needs root; otherwise the reason. */
+const mountFailure = ((): string | undefined => {
+  try {
+    unmount(mount());
+    return undefined;
+  } catch (error) {
+    return String(error).split('\n')[0];
+  }
+})();
+
+function mount(): string {
+  const directory = mkdtempSync(join(tmpdir(), 'websub-disk-'));
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', directory], { stdio: 'pipe' });
+  return directory;
+}
+
+function unmount(directory: string): void {
+  // Open files keep the file system until they are closed.
+  execFileSync('umount', ['--lazy', directory], { stdio: 'pipe' });
+  rmSync(directory, { recursive: true });
+}
+
+/** A disk of 4 MiB with a file that fills it. */
+class SmallDisk {
+  readonly directory = mount();
+  readonly #ballast = join(this.directory, 'ballast');
+
+  /** @param freeBytes bytes that stay free */
+  fill(freeBytes = 0): void {
+    const file = openSync(this.#ballast, 'w');
+    try {
+      while (this.free > freeBytes) writeSync(file, Buffer.alloc(4_096));
+    } finally {
+      closeSync(file);
+    }
+  }
+
+  get free(): number {
+    const { bavail, bsize } = statfsSync(this.directory);
+    return bavail * bsize;
+  }
+
+  makeSpace(): void {
+    rmSync(this.#ballast);
+  }
+}
+
+const MIB = 1024 * 1024;
+
+/** Longer than the free space in the file of LMDB. */
+const LONG = 'x'.repeat(600_000);
+
+const MODES = [
+  ['queued', { mode: 'queued' }, () => undefined],
+  ['inline, when the handler fails', {}, (attempt: number) => (attempt === 1 ? 'fails' : undefined)],
+  ['inline, when the handler is slow', { ackAfterMs: 1 }, (attempt: number) => (attempt === 1 ? 'waits' : undefined)],
+] as const;
+
+/**
+ * A service whose handler fails or waits as `atFirst` says for the attempt, and otherwise succeeds. With
+ * `state.isCalm` it always succeeds.
+ */
+async function service(
+  atFirst: (attempt: number) => 'fails' | 'waits' | undefined,
+  { delivery = {}, options = {} }: SubscriberOptions,
+) {
+  const world = new FakeWorld();
+  const state = { isCalm: false };
+  const handled: string[] = [];
+  const set = await startSubscriber(
+    async (event) => {
+      const behavior = state.isCalm ? undefined : atFirst(event.attempt);
+      if (behavior === 'fails') throw new Error('not now');
+      if (behavior === 'waits') await new Promise<void>(() => {});
+      handled.push(event.text().slice(0, 10));
+    },
+    { world, delivery, options: { gracefulShutdownSeconds: 0, ...options } },
+  );
+  return { ...set, world, state, handled };
+}
+
+describe.skipIf(mountFailure !== undefined)(
+  `a disk that is full${mountFailure === undefined ? '' : ` (not tested: ${mountFailure})`}`,
+  () => {
+    test.each(MODES)(
+      'C7 %s: the hub gets 503, no stored event is lost, and all works when there is space again',
+      async (_title, delivery, atFirst) => {
+        const disk = new SmallDisk();
+        onTestFinished(() => unmount(disk.directory));
+        const options = { store: `lmdb://${join(disk.directory, 'store')}` };
+        const set = await service(atFirst, { delivery: { concurrency: 1, ...delivery }, options });
+        const { publish, runtime, startAgain, state, handled, world } = set;
+        const isQueued = 'mode' in delivery;
+        expect((await publish('before')).status).toBe(202);
+        await expect.poll(() => handled).toEqual(isQueued ? ['before'] : []);
+
+        disk.fill();
+        const refused = await publish(LONG);
+        expect(refused.status).toBe(503);
+        expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
+        expect(world.logged('an event cannot be stored: 503').length).toBeGreaterThan(0);
+        expect(String(world.logged('an event cannot be stored: 503')[0]?.fields['err'])).toMatch(/space/i);
+        expect((await repeatDelivery(refused.sent)).status, 'at every redelivery').toBe(503);
+
+        disk.makeSpace();
+        expect((await repeatDelivery(refused.sent)).status).toBe(202);
+        await runtime.stop();
+        state.isCalm = true;
+        await startAgain();
+        world.advance(3_600_000);
+        await expect.poll(() => handled.toSorted()).toEqual(['before', LONG.slice(0, 10)]);
+        await untilIdle();
+        expect(handled).toHaveLength(2);
+      },
+    );
+
+    test('C7 filled by events alone, it has room to remove them, and then takes others', async () => {
+      const disk = new SmallDisk();
+      onTestFinished(() => unmount(disk.directory));
+      const options = { store: `lmdb://${join(disk.directory, 'store')}` };
+      const gate = deferred();
+      const handled: number[] = [];
+      const set = await startSubscriber(
+        async (event) => {
+          await gate.promise;
+          handled.push(event.raw.byteLength);
+        },
+        { delivery: { mode: 'queued' }, options },
+      );
+      const answers: number[] = [];
+      while (answers.at(-1) !== 503 && answers.length < 10) {
+        answers.push((await set.publish(LONG)).status ?? 0);
+      }
+      expect(answers.at(-1)).toBe(503);
+      expect(answers.length).toBeGreaterThan(2);
+      gate.resolve();
+      await expect.poll(() => handled).toHaveLength(answers.length - 1);
+      await expect.poll(async () => (await set.publish('news')).status).toBe(202);
+    });
+
+    test('C7 filled by short events alone, it takes others when they are processed, although its file does not shrink', async () => {
+      const disk = new SmallDisk();
+      onTestFinished(() => unmount(disk.directory));
+      const gate = deferred();
+      let handled = 0;
+      const set = await startSubscriber(
+        async () => {
+          await gate.promise;
+          handled += 1;
+        },
+        { delivery: { mode: 'queued' }, options: { store: `lmdb://${join(disk.directory, 'store')}` } },
+      );
+      const body = 'x'.repeat(20_000);
+      let stored = 0;
+      while ((await set.publish(body)).status === 202) stored += 1;
+      expect(stored).toBeGreaterThan(20);
+      expect(disk.free).toBeGreaterThan(MIB);
+      const free = disk.free;
+      gate.resolve();
+      await expect.poll(() => handled).toBe(stored);
+      const others = Math.floor(stored / 3);
+      for (let count = 0; count < others; count += 1) {
+        await expect.poll(async () => (await set.publish(body)).status).toBe(202);
+      }
+      expect(disk.free).toBeGreaterThan(MIB);
+      expect(disk.free).toBeLessThanOrEqual(free);
+    });
+
+    test('C7 a start with 1 MiB free processes stored events, answers 503, and recovers when there is space', async () => {
+      const disk = new SmallDisk();
+      onTestFinished(() => unmount(disk.directory));
+      const options = { store: `lmdb://${join(disk.directory, 'store')}` };
+      const set = await service(() => 'fails', { delivery: { mode: 'queued' }, options });
+      const { publish, runtime, startAgain, state, handled, world } = set;
+      for (let count = 0; count < 30; count += 1) expect((await publish(`event ${count}`)).status).toBe(202);
+      await runtime.stop();
+      state.isCalm = true;
+      disk.fill(MIB);
+      expect(disk.free).toBe(MIB);
+      await startAgain();
+      world.advance(3_600_000);
+      await expect.poll(() => new Set(handled).size).toBe(30);
+      const refused = await publish('while the disk is full');
+      expect(refused.status).toBe(503);
+      disk.makeSpace();
+      await expect.poll(async () => (await repeatDelivery(refused.sent)).status).toBe(202);
+      await expect.poll(() => handled.at(-1)).toBe('while the ');
+    });
+
+    test.each([0, 4_096, MIB - 4_096])(
+      'a start with %i bytes free is a StoreError that names the space',
+      async (freeBytes) => {
+        const disk = new SmallDisk();
+        onTestFinished(() => unmount(disk.directory));
+        const options = { store: `lmdb://${join(disk.directory, 'store')}` };
+        const { runtime, startAgain, publish } = await startSubscriber(() => {}, {
+          delivery: { mode: 'queued' },
+          options,
+        });
+        await runtime.stop();
+        disk.fill(freeBytes);
+        const error = await failureOf(startAgain());
+        expect(error).toBeInstanceOf(StoreError);
+        expect(error.message).toContain(
+          `no space left on the device: ${freeBytes} bytes are free, and ${MIB} are needed; make room and start again`,
+        );
+        disk.makeSpace();
+        await startAgain();
+        expect((await publish()).status).toBe(202);
+      },
+    );
+
+    test('C7 a failure that cannot be stored, and an event that cannot be removed, are handled when there is space again', async () => {
+      const disk = new SmallDisk();
+      onTestFinished(() => unmount(disk.directory));
+      const options = { store: `lmdb://${join(disk.directory, 'store')}` };
+      const set = await service((attempt) => (attempt < 3 ? 'fails' : undefined), {
+        delivery: { mode: 'queued', order: 'subscription' },
+        options,
+      });
+      const { publish, handled, world } = set;
+      expect((await publish(LONG)).status).toBe(202);
+      await expect.poll(() => world.logged('the event is kept').length).toBe(1);
+      disk.fill();
+      world.advance(1_000);
+      await expect.poll(async () => (await statsOf(set.runtime))?.failed).toBe(2);
+      await expect
+        .poll(() => world.logged('how a handler ended cannot be stored').length + world.logged('is kept').length)
+        .toBeGreaterThan(1);
+      disk.makeSpace();
+      await expect
+        .poll(async () => {
+          world.advance(60_000);
+          await untilIdle();
+          return handled;
+        })
+        .toEqual([LONG.slice(0, 10)]);
+    });
+  },
+);
+
+describe('a store that has no space left', () => {
+  test.each(MODES)('C7 %s: the hub gets 503, and its redelivery is processed', async (_title, delivery, atFirst) => {
+    const { store, publish, runtime, startAgain, state, handled, world } = await service(atFirst, { delivery });
+    store.failure = () =>
+      Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC', syscall: 'write' });
+    expect((await publish('before')).status).toBe(202);
+    store.faults = new Set(['set', 'delete']);
+    const refused = await publish('refused');
+    expect(refused.status).toBe(503);
+    expect(String(world.logged('an event cannot be stored: 503')[0]?.fields['err'])).toMatch('ENOSPC');
+    store.faults = new Set();
+    expect((await repeatDelivery(refused.sent)).status).toBe(202);
+    await runtime.stop();
+    state.isCalm = true;
+    await startAgain();
+    world.advance(3_600_000);
+    await expect.poll(() => handled.toSorted()).toEqual(['before', 'refused']);
+    await expect.poll(() => store.events).toEqual([]);
+  });
+});

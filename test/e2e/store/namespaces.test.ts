@@ -1,0 +1,82 @@
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { startService, type SubscriberDefinition, type SubscriberRuntime } from 'websub-subscriber';
+import { TestHub } from 'websub-subscriber/testing';
+import { recordingLogger } from '../../kit/recording-logger.js';
+import { runFile } from '../../kit/example-process.js';
+import { temporaryDirectory } from '../../kit/temporary-directory.js';
+import { unusedPort } from '../../kit/ports.js';
+import { failureOf } from '../../kit/failure-of.js';
+import { recordingService } from '../../kit/recording-service.js';
+
+describe('two runtimes in one LMDB directory', () => {
+  it('work side by side in their own namespaces, even after a restart of one', async () => {
+    await using hub = await TestHub.start();
+    const directory = temporaryDirectory();
+    const logger = recordingLogger();
+    const start = async (
+      service: SubscriberDefinition,
+      namespace: string,
+      port: number,
+    ): Promise<SubscriberRuntime> => {
+      const store = `lmdb://${directory}?namespace=${namespace}`;
+      const runtime = await startService(service, { port, store, logger, handleSignals: false });
+      onTestFinished(() => runtime.stopNow());
+      await runtime.ready();
+      return runtime;
+    };
+    const topic = hub.topic('/feed');
+    const [blue, green] = [
+      recordingService({ target: topic.url }),
+      recordingService({ target: topic.url, unsubscribeOnShutdown: false }),
+    ];
+    const port = await unusedPort();
+    const first = await start(blue.service, 'blue', 0);
+    const second = await start(green.service, 'green', port);
+    await hub.settled();
+    const [before] = await second.subscriptions.find();
+    expect(await first.subscriptions.count()).toBe(1);
+    expect((await first.subscriptions.find())[0]?.id).not.toBe(before?.id);
+    await topic.publish('one');
+    await second.stop();
+    const again = await start(green.service, 'green', port);
+    expect((await again.subscriptions.find())[0]).toMatchObject({ id: before?.id, state: 'active' });
+    await topic.publish('two');
+    expect([blue.got, green.got]).toEqual([
+      ['one', 'two'],
+      ['one', 'two'],
+    ]);
+    const storeLines = logger.lines.filter(({ message }) => message === 'state is kept here');
+    expect(storeLines.map(({ fields }) => ('store' in fields ? fields['store'] : ''))).toEqual(
+      ['blue', 'green', 'green'].map((name) => `lmdb://${directory}?namespace=${name}`),
+    );
+    const refused = await failureOf(start(green.service, 'blue', 0));
+    expect(refused.message).toContain(`The store lmdb://${directory}?namespace=blue is in use by this very process`);
+  });
+
+  it('work in two processes, and one continues if the other is killed', async () => {
+    await using hub = await TestHub.start();
+    const topic = hub.topic('/feed');
+    const directory = temporaryDirectory();
+    const storeOf = (namespace: string): string => `lmdb://${directory}?namespace=${namespace}`;
+    const { service, got } = recordingService({ target: topic.url });
+    await using runtime = await startService(service, {
+      port: 0,
+      store: storeOf('mine'),
+      logger: false,
+      handleSignals: false,
+    });
+    await using other = runFile('test/e2e/fixtures/service-process.ts', {
+      env: { TARGET: topic.url, OPTIONS: JSON.stringify({ port: 0, store: storeOf('theirs') }) },
+      node: ['--import', '@oxc-node/core/register'],
+    });
+    await runtime.ready();
+    await other.printed('ready: ');
+    await topic.publish('one');
+    await other.printed('news: one');
+    other.kill('SIGKILL');
+    await other.ended;
+    await topic.publish('two');
+    expect(got).toEqual(['one', 'two']);
+    expect(await runtime.subscriptions.count({ state: 'active' })).toBe(1);
+  });
+});

@@ -1,0 +1,295 @@
+import { execFile } from 'node:child_process';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { mkdir, readFile, rename } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { Keyv } from 'keyv';
+import { pino } from 'pino';
+import { describe, expect, it, vi } from 'vitest';
+import {
+  defineSubscriber,
+  startService,
+  StoreError,
+  type StartOptions,
+  type SubscriberRuntime,
+} from 'websub-subscriber';
+import { TestHub } from 'websub-subscriber/testing';
+import { keyText, sealKey } from '../../store/sealing/seal-keys.js';
+import { FakeWorld } from '../../kit/fake-world.js';
+import { FaultyStore } from '../../kit/faulty-store.js';
+import { DAY_MS } from '../../kit/durations.js';
+import { startSubscriber } from '../../kit/start-subscriber.js';
+import { temporaryDirectory } from '../../kit/temporary-directory.js';
+import { TimeTravel } from '../../kit/time-travel.js';
+import { unusedPort } from '../../kit/ports.js';
+import { failureOf } from '../../kit/failure-of.js';
+import { recordingService } from '../../kit/recording-service.js';
+import { until } from '../../kit/until.js';
+
+const SECRET = 'what the hub signs with';
+
+const sealedWith = (...bytes: readonly number[]): StartOptions => ({ security: { sealKey: bytes.map(keyText) } });
+
+/** A service of a 0.3 hub. Its events wait in the store, with headers that contain the callback. */
+async function subscriber() {
+  const written: string[] = [];
+  const hub = await TestHub.start({ protocol: 'pubsubhubbub-0.3' });
+  const topic = hub.topic('/feed');
+  const directory = temporaryDirectory();
+  const port = await unusedPort();
+  const service = defineSubscriber(
+    {
+      name: 'Sealed',
+      target: topic.url,
+      protocol: 'pubsubhubbub-0.3',
+      secret: SECRET,
+      unsubscribeOnShutdown: false,
+    },
+    {
+      onEventNotification() {
+        throw new Error('not now');
+      },
+    },
+  );
+  const logger = pino({ level: 'trace' }, { write: (line) => void written.push(line) });
+  const start = (options: StartOptions = {}): Promise<SubscriberRuntime> =>
+    startService(service, { port, store: `lmdb://${directory}`, logger, handleSignals: false, ...options });
+  return {
+    hub,
+    topic,
+    directory,
+    port,
+    written,
+    start,
+    /** Subscribes, and stores an event. */
+    live: async (options: StartOptions = {}) => {
+      const runtime = await start(options);
+      await runtime.ready();
+      const [{ callback = '' } = {}] = await runtime.subscriptions.find();
+      await topic.publish('news', { headers: { 'x-original-uri': new URL(callback).pathname } });
+      const snapshot = await runtime.subscriptions.find();
+      await runtime.stop();
+      const verifyToken = hub.requests.find(({ form }) => form.has('hub.verify_token'))?.form.get('hub.verify_token');
+      const token = callback.slice(callback.lastIndexOf('/') + 1);
+      expect([token.length, verifyToken?.length]).toEqual([43, 22]);
+      return { snapshot, callback, hidden: [SECRET, token, verifyToken ?? ''] };
+    },
+    /** The texts among these that are readable in the store's file. */
+    readable: async (texts: readonly string[]): Promise<readonly string[]> => {
+      const bytes = await readFile(join(directory, 'data.mdb'));
+      return texts.filter((text) => bytes.includes(text));
+    },
+  };
+}
+
+const wasSealed = (written: readonly string[]): boolean =>
+  written.some((line) => line.includes('the stored records are sealed'));
+
+describe('a store that is sealed from the start', () => {
+  it('has no secret, callback token or verify token in its file, and is readable at the next start', async () => {
+    const { live, start, readable, written, hub, topic } = await subscriber();
+    const { snapshot, callback, hidden } = await live(sealedWith(1));
+    expect(await readable(hidden)).toEqual([]);
+    const runtime = await start(sealedWith(1));
+    const [{ stats, ...subscription } = {}] = await runtime.subscriptions.find();
+    expect(subscription).toMatchObject({ callback, state: 'active' });
+    expect(stats?.received).toBe(1);
+    const [delivery] = await topic.publish('more');
+    expect(delivery?.status).toBe(202);
+    await runtime.stop();
+    expect(await readable(hidden)).toEqual([]);
+    // The key is in no log line either.
+    expect(written.length).toBeGreaterThan(5);
+    const logText = `${written.join('')}${JSON.stringify(snapshot)}`;
+    for (const text of [keyText(1), SECRET]) expect(logText).not.toContain(text);
+    expect(logText).toContain(`"sealedWith":"${sealKey(1).id}"`);
+    expect(wasSealed(written)).toBe(false);
+    await hub.close();
+  });
+
+  it('shows them in its file without a key, so that the previous test can fail', async () => {
+    const { live, readable, hub } = await subscriber();
+    const { hidden } = await live();
+    expect(await readable(hidden)).toEqual(hidden);
+    await hub.close();
+  });
+});
+
+describe('a store that was not sealed', () => {
+  it('is sealed in the background; a compacted copy, made as the README says, has no plain text', async () => {
+    const { live, start, readable, directory, written, hub } = await subscriber();
+    const { hidden, callback } = await live();
+    vi.stubEnv('WEBSUB_SEAL_KEY', ` ${keyText(3)}, ${keyText(2)}`);
+    const runtime = await start();
+    vi.unstubAllEnvs();
+    await until(() => wasSealed(written));
+    await runtime.stop();
+    const line: unknown = JSON.parse(written.findLast((each) => each.includes('records are sealed')) ?? '');
+    expect(line).toMatchObject({ level: 30, sealedWith: sealKey(3).id, subscriptions: 1, events: 1, unreadable: 0 });
+
+    await compact(directory);
+    expect(await readable(hidden)).toEqual([]);
+    const again = await start(sealedWith(3));
+    expect(await again.subscriptions.find()).toMatchObject([{ callback, state: 'active' }]);
+    await again.stop();
+    await hub.close();
+  });
+
+  it('keeps records written meanwhile: no newer record is overwritten', async () => {
+    const rows = new FaultyStore();
+    const travel = await TimeTravel.begin({ rows });
+    const topics = Array.from({ length: 70 }, (_, index) => travel.hub.topic(`/${index}`));
+    const { service, got } = recordingService({ targets: topics.map(({ url }) => url), unsubscribeOnShutdown: false });
+    await travel.start(service);
+    await travel.stop();
+    await travel.start(service, sealedWith(1));
+    for (let round = 0; round < 3; round += 1) {
+      await Promise.all(topics.map((topic) => topic.publish('news')));
+      travel.world.runCron('*/10 * * * * *');
+      await travel.runtime.renew((await travel.subscription(`/${round}`)).id);
+    }
+    const { id } = await travel.subscription('/69');
+    await travel.runtime.unsubscribe(id);
+    await until(() => travel.world.logged('the stored records are sealed').length > 0);
+    await travel.settle();
+    const before = await travel.runtime.subscriptions.find();
+    await travel.start(service, sealedWith(1));
+    expect(await travel.runtime.subscriptions.find()).toEqual(before);
+    expect(got).toHaveLength(210);
+    expect((await travel.subscription('/69')).state).toBe('unsubscribed');
+    for (const key of rows.subscriptions) expect(String(rows.get(key))).not.toContain('"callback');
+    expect(travel.world.logged('the stored records are sealed')).toHaveLength(1);
+  });
+});
+
+describe('a key that is replaced', () => {
+  it('opens its records while it is in the list; later the first key is enough', async () => {
+    const travel = await TimeTravel.begin({ rows: new FaultyStore() });
+    const topic = travel.hub.topic('/feed');
+    const { service, got } = recordingService({ target: topic.url, secret: SECRET, unsubscribeOnShutdown: false });
+    await travel.start(service, sealedWith(1));
+    await travel.start(service, sealedWith(2, 1));
+    await until(() => travel.world.logged('the stored records are sealed').length > 0);
+    await travel.start(service, sealedWith(2));
+    await travel.advance(DAY_MS);
+    await topic.publish('news');
+    expect(got).toEqual(['news']);
+    await travel.stop();
+    await expect(travel.start(service, sealedWith(1))).rejects.toThrow(`needs the seal key ${sealKey(2).id}`);
+  });
+});
+
+describe('a sealed store without its key', () => {
+  it.each([
+    ['none', {}, 'no key was given'],
+    ['another', sealedWith(2), `the keys given are others (${sealKey(2).id})`],
+  ])('is refused at the start with %s, and no hub gets 404 or 410', async (_, options, message) => {
+    const { live, start, hub, written } = await subscriber();
+    const { callback } = await live(sealedWith(1));
+    // The tunnel opens after the listener, and before the store is read.
+    const answers: Promise<number>[] = [];
+    const ask = async (init: RequestInit, query = ''): Promise<number> => (await fetch(callback + query, init)).status;
+    let arrived = 0;
+    const onRequest = (): void => void (arrived += 1);
+    const tunnel = async (url: string) => {
+      subscribe('http.server.request.start', onRequest);
+      answers.push(ask({ method: 'POST', body: 'news' }), ask({}, '?hub.mode=subscribe&hub.topic=x&hub.challenge=y'));
+      await until(() => arrived === 2);
+      unsubscribe('http.server.request.start', onRequest);
+      return { url, close() {} };
+    };
+    const failure = await failureOf(start({ ...options, tunnel }));
+    expect(await Promise.all(answers)).toEqual([503, 503]);
+    expect(failure).toBeInstanceOf(StoreError);
+    expect(failure.message).toMatch(
+      /^The store lmdb:\/\/\S+ is sealed: the record subscription \S+ needs the seal key/,
+    );
+    for (const part of [message, sealKey(1).id, 'security.sealKey', 'WEBSUB_SEAL_KEY']) {
+      expect(failure.message).toContain(part);
+    }
+    // It is unchanged: the right key opens it.
+    const runtime = await start(sealedWith(1));
+    expect(await runtime.subscriptions.find()).toMatchObject([{ callback, state: 'active', stats: { received: 1 } }]);
+    expect(written.join('')).not.toContain('cannot be read');
+    await runtime.stop();
+    await hub.close();
+  });
+});
+
+describe('a sealed record that was tampered with', () => {
+  it.each([
+    [
+      'changed',
+      (row: string) => row.replace(/(\\"\$bytes\\":\\".{80})(.)/, (_, head, one) => head + (one === 'A' ? 'B' : 'A')),
+    ],
+    ['taken from another subscription', (_: string, other: string) => other],
+  ])('L4 is logged and stays unchanged if it was %s, and the others keep working', async (_, change) => {
+    const rows = new FaultyStore();
+    const travel = await TimeTravel.begin({ rows });
+    const [spoilt, sound] = [travel.hub.topic('/spoilt'), travel.hub.topic('/sound')];
+    const { service, got } = recordingService({ target: sound.url, unsubscribeOnShutdown: false });
+    await travel.start(service, sealedWith(1));
+    const { id } = await travel.runtime.subscribe(service, { target: spoilt.url });
+    await travel.settle();
+    await travel.stop();
+    const keyOf = (isMeant: (key: string) => boolean): string => rows.subscriptions.find(isMeant) ?? '';
+    const key = keyOf((each) => each.endsWith(id));
+    const row = change(String(rows.get(key)), String(rows.get(keyOf((each) => !each.endsWith(id)))));
+    expect(row).not.toBe(rows.get(key));
+    rows.set(key, row);
+
+    await travel.start(service, sealedWith(1));
+    const [told, ...others] = travel.world.logged('a stored subscription cannot be read: left as it is');
+    expect(told?.fields['err']).toBeInstanceOf(StoreError);
+    expect(String(told?.fields['err'])).toContain(`The sealed record subscription ${id} cannot be opened`);
+    expect(others).toEqual([]);
+    await travel.advance(20 * DAY_MS);
+    await sound.publish('news');
+    expect(got).toEqual(['news']);
+    expect(await travel.runtime.subscriptions.count()).toBe(1);
+    expect(rows.get(key)).toBe(row);
+  });
+});
+
+describe('a sealed event that was tampered with while the process runs', () => {
+  it('C7 is logged and missing in the dead letters, and the others are listed', async () => {
+    const world = new FakeWorld();
+    const rows = new FaultyStore();
+    const { runtime, publish } = await startSubscriber(
+      () => {
+        throw new Error('not now');
+      },
+      { world, delivery: { retryForSeconds: 0 }, options: { ...sealedWith(1), store: new Keyv({ store: rows }) } },
+    );
+    await publish('one');
+    await publish('two');
+    const [key = '', other = ''] = [...rows.keys()].filter((each) => each.includes(':event:'));
+    const listed = async (): Promise<readonly (string | undefined)[]> => {
+      const texts: (string | undefined)[] = [];
+      for await (const { event } of runtime.deadLetters) texts.push(event?.text());
+      return texts;
+    };
+    await until(async () => (await listed()).length === 2);
+    const row = String(rows.get(other));
+    rows.set(key, row);
+    expect(await listed()).toHaveLength(1);
+    expect(String(world.logged('a dead letter cannot be read: left as it is')[0]?.fields['err'])).toMatch(
+      /The sealed record event \S+ cannot be opened: .*another record/,
+    );
+    expect(rows.get(key)).toBe(row);
+  });
+});
+
+/** Runs the commands of the README, in a directory next to the store. */
+async function compact(directory: string): Promise<void> {
+  const readme = await readFile(new URL('../../../README.md', import.meta.url), 'utf8');
+  const [, script = ''] = /node -e "(require\('lmdb'\)[^"]*)"/.exec(readme) ?? [];
+  expect(script).toContain('.websub-compact');
+  const copy = `${directory}-compact`;
+  await mkdir(copy);
+  const given = script.replaceAll("'.websub'", `'${directory}'`).replaceAll("'.websub-compact'", `'${copy}'`);
+  const cwd = fileURLToPath(new URL('../../..', import.meta.url));
+  await promisify(execFile)(process.execPath, ['-e', given], { cwd });
+  await rename(join(copy, 'data.mdb'), join(directory, 'data.mdb'));
+}

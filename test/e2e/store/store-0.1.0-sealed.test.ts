@@ -1,0 +1,61 @@
+import { describe, expect, it } from 'vitest';
+import { openStore } from '../../../src/store/open-store.js';
+import { keyText } from '../../store/sealing/seal-keys.js';
+import { openOld } from './old-store/old-world.js';
+import { storeKinds } from './old-store/places.js';
+import { failureOf } from '../../kit/failure-of.js';
+import { until } from '../../kit/until.js';
+
+const sealed = { security: { sealKey: keyText(1) } };
+
+for (const [kind, isAvailable] of await storeKinds()) {
+  describe.skipIf(!isAvailable)(`a store that 0.1.0 wrote, sealed on ${kind}`, () => {
+    it('L4 is read unchanged, sealed in the background, and then readable only with the key', async () => {
+      const { runtime, world, expected, store, startAgain } = await openOld(kind, { options: sealed });
+      const before = await runtime.subscriptions.find();
+      expect(before).toHaveLength(expected.subscriptions.length);
+      const [done] = await until(() => {
+        const lines = world.logged('the stored records are sealed');
+        return lines.length > 0 && lines;
+      });
+      const { subscriptions, events, unreadable } = Object(done?.fields);
+      expect({ subscriptions, unreadable }).toEqual({ subscriptions: before.length, unreadable: 0 });
+      expect(events).toBeGreaterThan(0);
+      await runtime.stop();
+
+      const rows = await rowsOf(store);
+      const secrets = expected.subscriptions.flatMap(({ grants }) =>
+        grants.flatMap(({ secrets: given, verifyToken, callback }) => [...given, verifyToken ?? '', callback]),
+      );
+      const hidden = new Set(secrets.filter((text) => text !== ''));
+      expect(hidden.size).toBeGreaterThan(20);
+      expect([...hidden].filter((text) => rows.includes(text))).toEqual([]);
+
+      expect((await failureOf(startAgain({}))).message).toMatch(/is sealed: .*no key was given/);
+      const again = await startAgain(sealed);
+      expect((await again.subscriptions.find()).map(identity)).toEqual(before.map(identity));
+      expect(world.logged('cannot be read')).toEqual([]);
+      const letters: string[] = [];
+      for await (const { id } of again.deadLetters) letters.push(id);
+      expect(letters).toEqual(expect.arrayContaining(expected.deadLetters.map(({ id }) => id)));
+    });
+  });
+}
+
+const identity = ({ id, callback }: { readonly id: string; readonly callback?: string | undefined }) => ({
+  id,
+  callback,
+});
+
+/** All rows of subscriptions and events in a store. */
+async function rowsOf(uri: string): Promise<string> {
+  const store = await openStore(uri);
+  const rows: unknown[] = [];
+  for (const kind of ['subscription', 'event'] as const) {
+    for await (const [, raw] of store.list(kind)) rows.push(raw);
+  }
+  await store.close();
+  return JSON.stringify(rows, (_, value: unknown) =>
+    value instanceof Uint8Array ? Buffer.from(value).toString('latin1') : value,
+  );
+}

@@ -1,0 +1,100 @@
+import { expect, it } from 'vitest';
+import { StoreError } from 'websub-subscriber';
+import { FaultyStore } from '../../kit/faulty-store.js';
+import { DAY_MS } from '../../kit/durations.js';
+import { TimeTravel } from '../../kit/time-travel.js';
+import { failureOf } from '../../kit/failure-of.js';
+import { recordingService } from '../../kit/recording-service.js';
+
+const EVERY_SWEEP = ['*/10 * * * * *', '0 * * * *', '*/10 * * * *', '0 3 * * *'];
+
+/** Two stored subscriptions: one to a declared target, and a dynamic one. */
+async function twoStored() {
+  const rows = new FaultyStore();
+  const travel = await TimeTravel.begin({ rows });
+  const [declared, dynamic] = [travel.hub.topic('/declared'), travel.hub.topic('/dynamic')];
+  const { service, got } = recordingService({ target: declared.url, unsubscribeOnShutdown: false });
+  await travel.start(service);
+  await travel.runtime.subscribe(service, { target: dynamic.url });
+  await travel.settle();
+  const { id, callback } = await travel.subscription('/dynamic');
+  const untouched = await travel.subscription('/declared');
+  await travel.stop();
+  const key = rows.subscriptions.find((each) => each.endsWith(id)) ?? '';
+  return { travel, rows, key, id, callback, untouched, declared, dynamic, service, got };
+}
+
+/** A row as Keyv writes it: the record as text, in JSON again. */
+const rowOf = (text: string): string => JSON.stringify({ value: text });
+
+it.each([
+  ['of a newer version', (row: string) => row.replace('\\"v\\":2,', '\\"v\\":99,'), /version 99, written by a newer/],
+  ['of no version', (row: string) => row.replace('\\"v\\":2,', ''), /is corrupt: it is not a versioned record/],
+  ['that is cut off', () => rowOf('{"v":2,"data":{"record":{"id":"'), /could not be read in a Keyv over FaultyStore/],
+  ['that is no record', () => rowOf('null'), /is corrupt: it is not a versioned record/],
+  ['that is something else', () => rowOf('{"v":2,"data":{"stats":{}}}'), /does not hold a subscription/],
+] as const)(
+  'L4 a record %s is logged and stays unchanged, and the other subscriptions keep working',
+  async (_, spoil, message) => {
+    const { travel, rows, key, id, callback, untouched, declared, dynamic, service, got } = await twoStored();
+    const sound = String(rows.get(key));
+    const corruptRow = spoil(sound);
+    expect(corruptRow).not.toBe(sound);
+    rows.set(key, corruptRow);
+
+    await travel.start(service);
+    const lines = travel.world.logged('a stored subscription cannot be read: left as it is');
+    expect(lines).toMatchObject([{ level: 'error', fields: { err: { message: expect.stringMatching(message) } } }]);
+    expect(lines[0]?.fields['err']).toBeInstanceOf(StoreError);
+    expect(lines[0]?.fields['err']).toMatchObject({ message: expect.stringContaining(id) });
+    expect(await travel.runtime.subscriptions.find()).toEqual([untouched]);
+    expect(travel.requestTimes('/declared')).toHaveLength(1);
+    expect((await dynamic.publish('to what cannot be read'))[0]?.status).toBe(404);
+    await declared.publish('news');
+    await travel.advance(30 * DAY_MS);
+    for (const sweep of EVERY_SWEEP) travel.world.runCron(sweep);
+    await travel.settle();
+    await declared.publish('more');
+    expect(got).toEqual(['news', 'more']);
+    expect(await travel.subscription('/declared')).toMatchObject({ state: 'active', callback: untouched.callback });
+    expect(rows.get(key)).toBe(corruptRow);
+
+    // Once repaired, the subscription continues.
+    await travel.stop();
+    rows.set(key, sound);
+    await travel.start(service);
+    expect(await travel.subscription('/dynamic')).toMatchObject({ id, callback, state: 'active' });
+    await dynamic.publish('after the repair');
+    expect(got).toEqual(['news', 'more', 'after the repair']);
+  },
+);
+
+it('L4 the start rejects for an unreadable store, and nothing in it is lost', async () => {
+  const { travel, rows, key, untouched, declared, service, got } = await twoStored();
+  rows.fails = (operation) => operation === 'get';
+  const failure = await failureOf(travel.start(service));
+  expect(failure).toBeInstanceOf(StoreError);
+  expect(failure.message).toMatch(/out of order: get/);
+  rows.fails = () => false;
+  await travel.start(service);
+  expect(await travel.subscription('/declared')).toEqual(untouched);
+  expect(rows.subscriptions).toContain(key);
+  await declared.publish('news');
+  expect(got).toEqual(['news']);
+});
+
+it('L4 a declared target with an unreadable record is subscribed nevertheless', async () => {
+  const { travel, rows, untouched, declared, service, got } = await twoStored();
+  const key = rows.subscriptions.find((each) => each.endsWith(untouched.id)) ?? '';
+  const corruptRow = String(rows.get(key)).replace('\\"v\\":2,', '\\"v\\":99,');
+  rows.set(key, corruptRow);
+  await travel.start(service);
+  const { id, state, callback } = await travel.subscription('/declared');
+  expect({ state, isNew: id !== untouched.id && callback !== untouched.callback }).toEqual({
+    state: 'active',
+    isNew: true,
+  });
+  await declared.publish('news');
+  expect(got).toEqual(['news']);
+  expect(rows.get(key)).toBe(corruptRow);
+});

@@ -1,0 +1,110 @@
+import type { IncomingHttpHeaders, RequestListener } from 'node:http';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import type { SubscriberServiceConfig } from 'websub-subscriber';
+import { FakeWorld } from '../../kit/fake-world.js';
+import { atom } from '../../kit/publisher.js';
+import { recordingService } from '../../kit/recording-service.js';
+import { startHttpServer } from '../../kit/http-server.js';
+import { until } from '../../kit/until.js';
+import { startHub } from '../../kit/start-hub.js';
+
+/** A server that records the headers it receives. */
+async function server(answer: RequestListener): Promise<{ url: string; got: IncomingHttpHeaders[] }> {
+  const got: IncomingHttpHeaders[] = [];
+  const { url, ...server } = await startHttpServer((request, response) => {
+    got.push(request.headers);
+    request.resume();
+    answer(request, response);
+  });
+  onTestFinished(() => server[Symbol.asyncDispose]());
+  return { url, got };
+}
+
+async function startWith(config: SubscriberServiceConfig) {
+  const world = new FakeWorld();
+  const { service, got } = recordingService({ unsubscribeOnShutdown: false, ...config });
+  const runtime = await world.start(service);
+  onTestFinished(() => runtime.stopNow());
+  return { world, runtime, got };
+}
+
+const CREDENTIALS = ['authorization', 'cookie', 'x-key', 'x-own'];
+
+function expectNone(got: readonly IncomingHttpHeaders[]): void {
+  expect(got.length).toBeGreaterThan(0);
+  for (const headers of got) for (const name of CREDENTIALS) expect(headers).not.toHaveProperty(name);
+}
+
+describe('S5 credentials for a hub', () => {
+  const config = {
+    httpConfig: { auth: { bearer: 'token' }, headers: { cookie: 'a=b', 'x-key': 'k' } },
+    customHeaders: { 'x-own': '1' },
+  } as const;
+  const sent = { authorization: 'Bearer token', cookie: 'a=b', 'x-key': 'k', 'x-own': '1' };
+
+  it.each([307, 308] as const)('are not sent to the location of a %i, and one warning says so', async (status) => {
+    const second = await startHub();
+    const hub = await server((_request, response) => void response.writeHead(status, { location: second.url }).end());
+    const topic = second.topic('/feed');
+    const { world, runtime } = await startWith({ target: { hub: hub.url, topic: topic.url }, ...config });
+    await runtime.ready({ timeoutMs: 5_000 });
+    const [{ id } = { id: '' }] = await runtime.subscriptions.find();
+    const renewed = new Promise((resolve) => runtime.hooks.on('renewed', resolve));
+    await runtime.renew(id);
+    await renewed;
+    // A hub that moved permanently is requested at its new URL.
+    expect(hub.got).toHaveLength(status === 308 ? 1 : 2);
+    for (const headers of hub.got) expect(headers).toMatchObject(sent);
+    const subscribeRequests = second.requests.filter(({ method }) => method === 'POST');
+    expect(subscribeRequests).toHaveLength(2);
+    for (const { headers } of subscribeRequests) for (const name of CREDENTIALS) expect(headers.has(name)).toBe(false);
+    const { origin } = new URL(second.url);
+    expect(world.logged('Credentials and configured headers are not sent to')).toMatchObject([
+      { level: 'warn', fields: { service: 'News', origin } },
+    ]);
+  });
+});
+
+describe('S5 credentials for a target', () => {
+  const httpConfig = { auth: { username: 'me', password: 'hush' }, headers: { cookie: 'a=b', 'x-key': 'k' } };
+
+  it('are not sent to a rel=self on another origin that is read for a thin ping, and one warning says so', async () => {
+    const hub = await startHub();
+    const feed = await server((_request, response) => {
+      response.writeHead(200, { 'content-type': 'application/atom+xml' }).end(atom([]));
+    });
+    const page = await server((_request, response) => {
+      response.writeHead(200, { link: `<${hub.url}>; rel=hub, <${feed.url}/feed>; rel=self` }).end();
+    });
+    const { world, runtime, got } = await startWith({
+      target: `${page.url}/`,
+      discoveryConfig: { httpConfig },
+      delivery: { fetchThinPings: true },
+    });
+    await runtime.ready({ timeoutMs: 5_000 });
+    await hub.settled();
+    for (const count of [1, 2]) {
+      expect((await hub.distribute(`${feed.url}/feed`, ''))[0]?.status).toBe(202);
+      await until(() => got.length === count);
+    }
+    expect(page.got[0]).toMatchObject({ authorization: expect.stringMatching(/^Basic /), cookie: 'a=b', 'x-key': 'k' });
+    expectNone(feed.got);
+    expect(world.logged('Credentials and configured headers are not sent to')).toMatchObject([
+      { fields: { service: 'News', origin: feed.url } },
+    ]);
+    // Credentials for the target are not sent to its hub.
+    expect(hub.requests.some(({ headers }) => CREDENTIALS.some((name) => headers.has(name)))).toBe(false);
+  });
+
+  it('are not sent when discovery is redirected to another origin', async () => {
+    const hub = await startHub();
+    const feed = await server((_request, response) => {
+      response.writeHead(200, { link: `<${hub.url}>; rel=hub` }).end();
+    });
+    const page = await server((_request, response) => void response.writeHead(302, { location: `${feed.url}/` }).end());
+    const { world, runtime } = await startWith({ target: `${page.url}/`, discoveryConfig: { httpConfig } });
+    await runtime.ready({ timeoutMs: 5_000 });
+    expectNone(feed.got);
+    expect(world.logged('Credentials and configured headers are not sent to')).toHaveLength(1);
+  });
+});

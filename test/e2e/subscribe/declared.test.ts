@@ -1,0 +1,189 @@
+import { Keyv } from 'keyv';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { defineSubscriber, type StartOptions, type SubscriberRuntime } from 'websub-subscriber';
+import { FakeWorld } from '../../kit/fake-world.js';
+import { recordingService } from '../../kit/recording-service.js';
+import { until } from '../../kit/until.js';
+import { startHub } from '../../kit/start-hub.js';
+
+/** Starts services one after the other on the same store. */
+async function setUp() {
+  const hub = await startHub();
+  const rows = new Map<string, unknown>();
+  const store = new Keyv({ store: rows });
+  const [kept, dropped] = [hub.topic('/kept'), hub.topic('/dropped')];
+  let writes = 0;
+  const set = rows.set.bind(rows);
+  rows.set = (key, value) => {
+    writes += key.includes(':subscription:') ? 1 : 0;
+    return set(key, value);
+  };
+  const run = async (targets: readonly string[], options: StartOptions = {}) => {
+    const world = new FakeWorld();
+    const { service } = recordingService({ targets, unsubscribeOnShutdown: false });
+    const runtime = await world.start(service, { store, ...options });
+    onTestFinished(() => runtime.stopNow());
+    await runtime.ready({ timeoutMs: 5_000 });
+    await hub.settled();
+    return { world, runtime, service, port: runtime.port };
+  };
+  const states = (): string[] =>
+    hub.subscriptions.map(({ topic, state }) => `${new URL(topic).pathname} ${state}`).toSorted();
+  return { hub, store, kept, dropped, run, states, written: () => writes };
+}
+
+async function declaredOf(runtime: SubscriberRuntime): Promise<string[]> {
+  const all = await runtime.subscriptions.find();
+  return all.map(({ topic = '', declared, state }) => `${topic.slice(-4)} ${declared} ${state}`).toSorted();
+}
+
+const PRUNE = { pruneDeclared: true };
+
+describe('a subscription that the code no longer declares', () => {
+  it('stays active without pruneDeclared, and is logged at each start', async () => {
+    const { kept, dropped, run, states } = await setUp();
+    const first = await run([kept.url, dropped.url]);
+    const { port } = first;
+    await first.runtime.stop();
+    for (let start = 0; start < 2; start += 1) {
+      const { world, runtime } = await run([kept.url], { port });
+      expect(await declaredOf(runtime)).toEqual(['kept true active', 'pped false active']);
+      expect(world.logged('no longer declares')).toMatchObject([
+        { level: 'info', message: expect.stringContaining(`${dropped.url}: still subscribed`) },
+      ]);
+      await runtime.stop();
+    }
+    expect(states()).toEqual(['/dropped active', '/kept active']);
+  });
+
+  it('is unsubscribed with pruneDeclared, even if that is set later, and subscribed again once declared', async () => {
+    const { hub, kept, dropped, run, states } = await setUp();
+    const first = await run([kept.url, dropped.url]);
+    const { port } = first;
+    await first.runtime.stop();
+    await (await run([kept.url], { port })).runtime.stop();
+
+    const { world, runtime } = await run([kept.url], { port, ...PRUNE });
+    expect(world.logged('no longer declares')).toMatchObject([{ level: 'info' }]);
+    await hub.unsubscribed(dropped);
+    await until(async () => (await runtime.subscriptions.count({ state: 'unsubscribed' })) === 1);
+    expect(states()).toEqual(['/dropped unsubscribed', '/kept active']);
+    await runtime.stop();
+
+    const restarted = await run([kept.url], { port, ...PRUNE });
+    expect(restarted.world.logged('no longer declares')).toEqual([]);
+    await restarted.runtime.stop();
+
+    const last = await run([kept.url, dropped.url], { port });
+    expect(await declaredOf(last.runtime)).toEqual(['kept true active', 'pped true active']);
+    expect(states()).toEqual(['/dropped active', '/kept active']);
+  });
+
+  it('is not one that was subscribed only at runtime, nor one subscribed at runtime after its declaration was removed', async () => {
+    const { hub, kept, dropped, run, states } = await setUp();
+    const dynamic = hub.topic('/dynamic');
+    const first = await run([kept.url, dropped.url]);
+    const { port } = first;
+    await first.runtime.subscribe(first.service, { target: dynamic.url });
+    await first.runtime.ready();
+    await first.runtime.stop();
+
+    const second = await run([kept.url], { port });
+    await second.runtime.subscribe(second.service, { target: dropped.url });
+    await second.runtime.stop();
+    const third = await run([kept.url], { port, ...PRUNE });
+    expect(third.world.logged('no longer declares')).toEqual([]);
+    await third.runtime.stop();
+    expect(states()).toEqual(['/dropped active', '/dynamic active', '/kept active']);
+  });
+
+  it('is kept if onStart subscribes it', async () => {
+    const { hub, store, dropped, run, states } = await setUp();
+    const first = await run([dropped.url]);
+    const { port } = first;
+    await first.runtime.stop();
+    const service = defineSubscriber(
+      { name: 'News', secret: false, unsubscribeOnShutdown: false },
+      {
+        onEventNotification: () => {},
+        onStart: async (runtime) => void (await runtime.subscribe(service, { target: dropped.url })),
+      },
+    );
+    const world = new FakeWorld();
+    const runtime = await world.start(service, { store, port, ...PRUNE });
+    onTestFinished(() => runtime.stopNow());
+    await runtime.ready();
+    await hub.settled();
+    expect(states()).toEqual(['/dropped active']);
+    expect(world.logged('no longer declares')).toEqual([]);
+    expect(await declaredOf(runtime)).toEqual(['pped false active']);
+  });
+
+  it('stays unsubscribed when it is declared again, if the user had unsubscribed it', async () => {
+    const { kept, dropped, run, states } = await setUp();
+    const first = await run([kept.url, dropped.url]);
+    const { port } = first;
+    const [one] = await first.runtime.subscriptions.find({ topic: dropped.url });
+    await first.runtime.unsubscribe(one?.id ?? '');
+    await until(() => states().includes('/dropped unsubscribed'));
+    await first.runtime.stop();
+    await (await run([kept.url], { port, ...PRUNE })).runtime.stop();
+    const last = await run([kept.url, dropped.url], { port, ...PRUNE });
+    expect(await declaredOf(last.runtime)).toEqual(['kept true active', 'pped true unsubscribed']);
+  });
+});
+
+describe('L4 a start', () => {
+  it('logs once the stored subscriptions of a service that is not started, and names ten at most', async () => {
+    const { hub, store, run } = await setUp();
+    const targets = Array.from({ length: 12 }, (_, index) => hub.topic(`/${index}`).url);
+    const first = await run(targets);
+    const ended = (await first.runtime.subscriptions.find({ topic: targets[0] ?? '' }))[0];
+    await first.runtime.unsubscribe(ended?.id ?? '');
+    await until(async () => (await first.runtime.subscriptions.count({ state: 'unsubscribed' })) === 1);
+    await first.runtime.stop();
+    const world = new FakeWorld();
+    const runtime = await world.start(recordingService({ name: 'Other' }).service, { store });
+    onTestFinished(() => runtime.stopNow());
+    const [line, ...others] = world.logged('which is not started here');
+    expect(others).toEqual([]);
+    expect(line).toMatchObject({ level: 'warn', fields: { service: 'News' } });
+    expect(line?.message).toMatch(/\(\S+( \S+){9} and 1 more\)/);
+    expect(line?.message).not.toContain(`${targets[0]},`);
+  });
+
+  it('writes nothing for unchanged subscriptions', async () => {
+    const { hub, run, written } = await setUp();
+    const targets = Array.from({ length: 30 }, (_, index) => hub.topic(`/${index}`).url);
+    const first = await run(targets);
+    const { port } = first;
+    await first.runtime.stop();
+    const before = written();
+    const requestCount = hub.requests.length;
+    const { runtime } = await run(targets, { port });
+    expect(await runtime.subscriptions.count({ state: 'active', declared: true })).toBe(30);
+    expect(written()).toBe(before);
+    expect(hub.requests).toHaveLength(requestCount);
+  });
+});
+
+describe('a declared subscription that the user has unsubscribed', () => {
+  it('stays unsubscribed, and a warning at each start says how to resubscribe', async () => {
+    const { kept, dropped, run } = await setUp();
+    const first = await run([kept.url, dropped.url]);
+    await first.runtime.unsubscribe(first.service, dropped.url);
+    await first.runtime.stop();
+    const { world, runtime } = await run([kept.url, dropped.url]);
+    const [id] = (await runtime.subscriptions.find({ target: dropped.url })).map((subscription) => subscription.id);
+    expect(world.logged('no hub is asked')).toMatchObject([
+      {
+        level: 'warn',
+        message: expect.stringMatching(/^the code declares .*\/dropped, but no hub is asked: .*runtime\.retry\(id\)/),
+        fields: { subscriptions: [{ id, because: 'unsubscribed' }] },
+      },
+    ]);
+    await runtime.retry(id);
+    await runtime.ready();
+    expect(await runtime.subscriptions.count({ state: 'active' })).toBe(2);
+  });
+});

@@ -1,0 +1,226 @@
+import { createServer } from 'node:http';
+import { Keyv } from 'keyv';
+import { describe, expect, it } from 'vitest';
+import {
+  defineSubscriber,
+  startService,
+  SubscriptionInitiationError,
+  type SubscriberDefinition,
+} from 'websub-subscriber';
+import { TestHub } from 'websub-subscriber/testing';
+import { recordingLogger } from '../../kit/recording-logger.js';
+import { unusedPort } from '../../kit/ports.js';
+import { failureOf } from '../../kit/failure-of.js';
+import { recordingService } from '../../kit/recording-service.js';
+
+const QUIET = { port: 0, store: 'memory', logger: false, deferRequests: true } as const;
+
+/** The state that an earlier runtime leaves: an active subscription to `target`, in the store and at the hub. */
+async function leaveActive(hub: TestHub): Promise<{
+  readonly service: SubscriberDefinition;
+  readonly target: string;
+  readonly options: { readonly port: number; readonly store: Keyv };
+}> {
+  const { service } = recordingService();
+  const target = hub.topic('/kept').url;
+  // The hub knows the callback with this port.
+  const options = { port: await unusedPort(), store: new Keyv({ store: new Map() }) };
+  const runtime = await startService(service, { ...options, logger: false });
+  await runtime.subscribe(service, { target });
+  await runtime.ready();
+  await runtime.stop({ unsubscribe: false });
+  return { service, target, options };
+}
+
+describe('deferRequests', () => {
+  it('sends no request before begin(), and is verified at once by an application that listens long after the start', async () => {
+    await using hub = await TestHub.start();
+    const [declared, added] = [hub.topic('/declared'), hub.topic('/added')];
+    const { service, got } = recordingService({ target: declared.url });
+    const port = await unusedPort();
+    const publicUrl = `http://localhost:${port}`;
+    await using runtime = await startService(service, { ...QUIET, manual: true, publicUrl });
+    const subscription = await runtime.subscribe(service, { target: added.url });
+    expect(subscription.state).toBe('requested');
+    // Longer than the mounting time that `manual` alone allows.
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(hub.requests).toEqual([]);
+    const server = createServer(runtime.nodeHandler);
+    await new Promise<void>((resolve) => void server.listen(port, resolve));
+    await runtime.begin();
+    expect(hub.requests.length).toBeGreaterThan(0);
+    await runtime.ready({ timeoutMs: 5_000 });
+    await declared.publish('one');
+    await added.publish('two');
+    expect(got).toEqual(['one', 'two']);
+    const count = hub.requests.length;
+    await Promise.all([runtime.begin(), runtime.begin()]);
+    expect(hub.requests).toHaveLength(count);
+    await runtime.stop();
+    server.close();
+  });
+
+  it('works with the runtime’s own listener', async () => {
+    await using hub = await TestHub.start();
+    const { service } = recordingService({ target: hub.topic('/feed').url });
+    await using runtime = await startService(service, QUIET);
+    const message = 'Nothing has been asked for yet: that begins when runtime.begin() is called.';
+    expect((await failureOf(runtime.ready({ timeoutMs: 30 }))).message).toBe(message);
+    await runtime.subscribe(service, { target: hub.topic('/added').url });
+    expect((await failureOf(runtime.ready({ timeoutMs: 30 }))).message).toBe(message);
+    expect(hub.requests).toEqual([]);
+    await runtime.begin();
+    await runtime.ready();
+  });
+
+  it.each([
+    ['with manual', { manual: true }, 'a short time for mounting the callbacks has passed'],
+    ['with a server', { server: createServer() }, 'the given server listens'],
+  ])('without it, ready() names the event that the first requests wait for, %s', async (_, options, begins) => {
+    const publicUrl = 'http://localhost:1';
+    await using runtime = await startService(recordingService().service, {
+      ...QUIET,
+      ...options,
+      publicUrl,
+      deferRequests: false,
+    });
+    const failure = await failureOf(runtime.ready({ timeoutMs: 0 }));
+    expect(failure.message).toBe(`Nothing has been asked for yet: that begins when ${begins}.`);
+  });
+
+  it('sends no unsubscribe request before begin(), because nobody could answer its verification', async () => {
+    await using hub = await TestHub.start();
+    const { service, target, options } = await leaveActive(hub);
+    await using runtime = await startService(service, { ...QUIET, ...options });
+    const requestCount = hub.requests.length;
+    const { state } = await runtime.unsubscribe(service, target);
+    expect(state).toBe('unsubscribing');
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(hub.requests).toHaveLength(requestCount);
+    await runtime.begin();
+    await hub.until(() => hub.subscriptions[0]?.state === 'unsubscribed');
+  });
+
+  it('a stop before begin() unsubscribes, also a subscription that was already being unsubscribed', async () => {
+    await using hub = await TestHub.start();
+    const { service, target, options } = await leaveActive(hub);
+    const runtime = await startService(service, { ...QUIET, ...options });
+    await runtime.unsubscribe(service, target);
+    await runtime.stop();
+    await hub.settled();
+    expect(hub.subscriptions[0]?.state).toBe('unsubscribed');
+    expect(hub.requests.filter(({ form }) => form.get('hub.mode') === 'unsubscribe')).toHaveLength(1);
+  });
+
+  it('can be stopped before begin(), with a pending request', async () => {
+    await using hub = await TestHub.start();
+    const { service } = recordingService({ target: hub.topic('/declared').url });
+    const runtime = await startService(service, QUIET);
+    await runtime.subscribe(service, { target: hub.topic('/added').url });
+    await runtime.stop();
+    expect(hub.requests.filter(({ method }) => method === 'POST')).toEqual([]);
+    expect((await failureOf(runtime.begin())).message).toMatch(/stops, or has stopped/);
+  });
+
+  it('with failFast begin() rejects with the first failure, and the runtime has stopped', async () => {
+    await using hub = await TestHub.start({ fail: { status: 400 } });
+    const { service } = recordingService({ target: hub.topic('/feed').url });
+    const publicUrl = 'http://localhost:1';
+    const runtime = await startService(service, { ...QUIET, manual: true, publicUrl, failFast: true });
+    expect(await failureOf(runtime.begin())).toBeInstanceOf(SubscriptionInitiationError);
+    expect((await failureOf(runtime.renew('any'))).message).toMatch(/stops, or has stopped/);
+  });
+
+  it('begin() in onStart is an error that says when to call it', async () => {
+    const failures: unknown[] = [];
+    const early = defineSubscriber(
+      { name: 'Early' },
+      { onEventNotification() {}, onStart: async (runtime) => void failures.push(await failureOf(runtime.begin())) },
+    );
+    await using _runtime = await startService(early, QUIET);
+    expect(failures).toEqual([expect.objectContaining({ message: expect.stringMatching(/when your server listens/) })]);
+  });
+});
+
+describe('a stop while the server of the host is closed', () => {
+  async function hosted(hub: TestHub): Promise<{
+    readonly server: ReturnType<typeof createServer>;
+    readonly logger: ReturnType<typeof recordingLogger>;
+    readonly runtime: Awaited<ReturnType<typeof startService>>;
+  }> {
+    const server = createServer();
+    const logger = recordingLogger();
+    await new Promise<void>((resolve) => void server.listen(0, resolve));
+    const { service } = recordingService({ target: hub.topic('/feed').url });
+    const runtime = await startService(service, { store: 'memory', logger, server });
+    await runtime.ready();
+    return { server, logger, runtime };
+  }
+  const advice = /accepts no connections.* Await runtime\.stop\(\) before you close the server$/;
+
+  it('sends no unsubscribe request that cannot be verified, and logs advice', async () => {
+    await using hub = await TestHub.start();
+    const { server, logger, runtime } = await hosted(hub);
+    server.close();
+    const requestCount = hub.requests.length;
+    await runtime.stop();
+    expect(hub.requests).toHaveLength(requestCount);
+    expect(logger.said('warn').filter((line) => advice.test(line))).toHaveLength(1);
+  });
+
+  it('logs nothing when nothing is unsubscribed', async () => {
+    await using hub = await TestHub.start();
+    const { server, logger, runtime } = await hosted(hub);
+    server.close();
+    await runtime.stop({ unsubscribe: false });
+    expect(logger.said('warn').filter((line) => advice.test(line))).toEqual([]);
+  });
+
+  it('stops waiting for hubs when the server closes during the stop', async () => {
+    await using hub = await TestHub.start();
+    const { server, logger, runtime } = await hosted(hub);
+    hub.configure({ verify: 'never' });
+    const stopped = runtime.stop();
+    await hub.until(() => hub.requests.some(({ form }) => form.get('hub.mode') === 'unsubscribe'));
+    const at = performance.now();
+    server.close();
+    await stopped;
+    expect(performance.now() - at).toBeLessThan(10_000); // The grace is 20 s.
+    expect(logger.said('warn').filter((line) => advice.test(line))).toHaveLength(1);
+  });
+
+  it('a stop before the server is closed unsubscribes, without a warning', async () => {
+    await using hub = await TestHub.start();
+    const { server, logger, runtime } = await hosted(hub);
+    await runtime.stop();
+    server.close();
+    await hub.settled();
+    expect(hub.subscriptions[0]?.state).toBe('unsubscribed');
+    expect(logger.said('warn').filter((line) => advice.test(line))).toEqual([]);
+  });
+
+  it('sends no request and does not wait if the server never listened', async () => {
+    await using hub = await TestHub.start();
+    const { service, options } = await leaveActive(hub);
+    const requestCount = hub.requests.length;
+    const logger = recordingLogger();
+    const { port, store } = options;
+    const startOptions = { store, logger, server: createServer(), publicUrl: `http://localhost:${port}` };
+    const runtime = await startService(service, startOptions);
+    const at = performance.now();
+    await runtime.stop();
+    expect(performance.now() - at).toBeLessThan(10_000); // The grace is 20 s.
+    expect(hub.requests).toHaveLength(requestCount);
+    expect(logger.said('warn').filter((line) => advice.test(line))).toHaveLength(1);
+  });
+
+  it('logs nothing if no hub has a subscription', async () => {
+    const server = createServer();
+    await new Promise<void>((resolve) => void server.listen(0, resolve));
+    const logger = recordingLogger();
+    const runtime = await startService(recordingService().service, { store: 'memory', logger, server });
+    server.close();
+    await runtime.stop();
+    expect(logger.said('warn').filter((line) => advice.test(line))).toEqual([]);
+  });
+});

@@ -1,0 +1,156 @@
+import { describe, expect, it, onTestFinished } from 'vitest';
+import {
+  defineSubscriber,
+  WebSubError,
+  type SubscriberRuntime,
+  type Subscription,
+  type SubscriberServiceConfig,
+} from 'websub-subscriber';
+import { type HubFaults } from 'websub-subscriber/testing';
+import { FakeWorld } from '../../kit/fake-world.js';
+import { failureOf } from '../../kit/failure-of.js';
+import { until } from '../../kit/until.js';
+import { startHub } from '../../kit/start-hub.js';
+
+interface SetUp {
+  readonly config?: SubscriberServiceConfig;
+  readonly faults?: HubFaults;
+  /** Faults for the second topic. */
+  readonly secondFaults?: HubFaults;
+  /** Whether the service's handler accepts a subscription. */
+  readonly accepts?: () => boolean;
+}
+
+async function setUp({ config = {}, faults = {}, secondFaults = {}, accepts = () => true }: SetUp = {}) {
+  const world = new FakeWorld();
+  const hub = await startHub({ now: () => world.now, leaseSeconds: 1_000, ...faults });
+  const topics = [hub.topic('/a'), hub.topic('/b', secondFaults)];
+  const targets = topics.map(({ url }) => url);
+  const service = defineSubscriber(
+    { name: 'News', secret: false, targets, unsubscribeOnShutdown: false, ...config },
+    {
+      onEventNotification() {},
+      onSubscriptionVerification() {
+        if (!accepts()) throw new Error('not this one');
+      },
+    },
+  );
+  const runtime = await world.start(service);
+  onTestFinished(() => runtime.stopNow());
+  const asked = (): string[] =>
+    hub.requests.flatMap(({ method, form }) => (method === 'POST' ? (form.get('hub.topic')?.slice(-2) ?? '') : []));
+  const one = async (path: string): Promise<Subscription> => {
+    const all = await runtime.subscriptions.find();
+    const subscription = all.find(({ target }) => typeof target === 'string' && target.endsWith(path));
+    if (subscription === undefined) throw new Error(`nothing is wanted of ${path}`);
+    return subscription;
+  };
+  return { world, hub, runtime, topics, asked, one };
+}
+
+async function hookCalled(runtime: SubscriberRuntime, name: 'renewed', times: number): Promise<void> {
+  let count = 0;
+  await new Promise<void>((resolve) => {
+    runtime.hooks.on(name, () => {
+      count += 1;
+      if (count === times) resolve();
+    });
+  });
+}
+
+describe('renew()', () => {
+  it('D10 L1 renews only this subscription, at once, with discovery and the same callback', async () => {
+    const { world, hub, runtime, asked, one } = await setUp();
+    await runtime.ready();
+    await hub.settled();
+    const before = await one('/a');
+    world.advance(10_000);
+    const looked = hub.requests.filter(({ method }) => method === 'GET').length;
+    const renewed = hookCalled(runtime, 'renewed', 1);
+    await expect(runtime.renew(before.id)).resolves.toBeUndefined();
+    await renewed;
+    const after = await one('/a');
+    expect(after).toMatchObject({ id: before.id, state: 'active', callback: before.callback });
+    expect(after.expiresAt?.getTime()).toBe(world.now + 1_000_000);
+    expect(asked().toSorted()).toEqual(['/a', '/a', '/b']);
+    expect(hub.requests.filter(({ method }) => method === 'GET')).toHaveLength(looked + 1);
+    expect(hub.violations).toEqual([]);
+  });
+
+  it('refuses an unknown or inactive subscription, and names the remedy', async () => {
+    const { hub, runtime, asked, one } = await setUp({ secondFaults: { verify: 'never' } });
+    await hub.until(() => asked().length === 2);
+    await until(async () => (await one('/a')).state === 'active');
+    const { id } = await one('/b');
+    const failure = await failureOf(runtime.renew(id));
+    expect(failure).toBeInstanceOf(WebSubError);
+    expect(failure.message).toBe(
+      `Subscription ${id} is verifying: there is nothing to renew; use retry(id) to have it asked for.`,
+    );
+    expect((await failureOf(runtime.renew('no-such-id'))).message).toBe('There is no subscription no-such-id.');
+    await runtime.stop();
+    const { id: active } = await one('/a');
+    expect((await failureOf(runtime.renew(active))).message).toMatch(/The runtime stops/);
+  });
+
+  it('refuses a subscription that a handler refused, although it works until its lease ends', async () => {
+    let accepts = true;
+    const { hub, runtime, one } = await setUp({ accepts: () => accepts });
+    await runtime.ready();
+    await hub.settled();
+    const { id } = await one('/a');
+    accepts = false;
+    await runtime.renew(id);
+    await until(async () => (await one('/a')).gaveUp === true);
+    expect(await one('/a')).toMatchObject({ state: 'active' });
+    expect((await failureOf(runtime.renew(id))).message).toMatch(
+      /is held \(handler-refused\): there is nothing to renew/,
+    );
+  });
+});
+
+describe('resetCounters()', () => {
+  const FAILING = { fail: { status: 503 } } as const;
+
+  it.each(['of one', 'of all'])(
+    'L2 %s resets the counts, and retries at once what waits for its backoff',
+    async (which) => {
+      const { world, hub, runtime, asked, one } = await setUp({ faults: FAILING });
+      await until(async () => (await runtime.subscriptions.count({ state: 'failed' })) === 2);
+      for (let failures = 2; failures <= 4; failures += 1) {
+        world.advance(3_600_000);
+        await until(async () => (await one('/a')).attempts >= failures && (await one('/b')).attempts >= failures);
+      }
+      const before = await one('/a');
+      expect(before.failures).toMatchObject({ 'hub-error': { count: before.attempts } });
+      hub.configure({ fail: false });
+      const requests = asked().length;
+      await runtime.resetCounters(which === 'of one' ? before.id : undefined);
+      await until(async () => (await one('/a')).state === 'active');
+      expect(await one('/a')).toMatchObject({ attempts: 0, failures: {} });
+      if (which === 'of all') await until(async () => (await one('/b')).state === 'active');
+      await hub.settled();
+      expect(asked().slice(requests).toSorted()).toEqual(which === 'of one' ? ['/a'] : ['/a', '/b']);
+      expect((await one('/b')).state).toBe(which === 'of one' ? 'failed' : 'active');
+    },
+  );
+
+  it('resumes subscriptions that gave up, and does not touch others', async () => {
+    const { hub, runtime, asked, one, topics } = await setUp({ config: { maxAttempts: 1 }, secondFaults: FAILING });
+    await until(async () => (await one('/b')).gaveUp === true && (await one('/a')).state === 'active');
+    topics[1]?.configure({ fail: false });
+    await hub.settled();
+    const requests = asked().length;
+    await runtime.resetCounters();
+    await until(async () => (await one('/b')).state === 'active');
+    await hub.settled();
+    expect(asked().slice(requests)).toEqual(['/b']);
+  });
+
+  it('refuses an unknown subscription', async () => {
+    const { runtime } = await setUp();
+    const failure = await failureOf(runtime.resetCounters('no-such-id'));
+    expect(failure).toBeInstanceOf(WebSubError);
+    expect(failure.message).toBe('There is no subscription no-such-id.');
+  });
+});

@@ -1,0 +1,147 @@
+import { describe, expect, it } from 'vitest';
+import { DAY_MS, MINUTE_MS, SECOND_MS } from '../../kit/durations.js';
+import { subscribedTravel, TimeTravel, waitsBetween } from '../../kit/time-travel.js';
+import { recordingService } from '../../kit/recording-service.js';
+
+const YEAR_MS = 365 * DAY_MS;
+const MANY = 150;
+
+/** Many subscriptions: even topics have leases of ten days, odd ones of two years. */
+async function manySubscriptions() {
+  const travel = await TimeTravel.begin();
+  const topics = Array.from({ length: MANY }, (_, index) =>
+    travel.hub.topic(`/${index}`, { leaseSeconds: (index % 2 === 0 ? 10 * DAY_MS : 2 * YEAR_MS) / SECOND_MS }),
+  );
+  const targets = topics.map(({ url }) => url);
+  const { service, got } = recordingService({ targets, unsubscribeOnShutdown: false });
+  const threeYears = (3 * YEAR_MS) / SECOND_MS;
+  const security = { maxLeaseSeconds: threeYears, maxRenewalSeconds: threeYears };
+  const start = (): Promise<unknown> => travel.start(service, { security });
+  await start();
+  await travel.runtime.ready({ timeoutMs: 10_000 });
+  await travel.settle();
+  const callbacks = async (): Promise<string[]> =>
+    (await travel.runtime.subscriptions.find()).map(({ id, callback }) => `${id} ${callback}`).toSorted();
+  return { travel, topics, got, start, callbacks };
+}
+
+/** The topics of the requests after the first `requests`, repeated for each request. */
+const askedSince = ({ hub }: TimeTravel, requests: number): number[] =>
+  hub.requests
+    .slice(requests)
+    .flatMap(({ method, form }) =>
+      method === 'POST' ? Number(new URL(form.get('hub.topic') ?? '').pathname.slice(1)) : [],
+    )
+    .toSorted((a, b) => a - b);
+
+const EVEN = Array.from({ length: MANY / 2 }, (_, index) => 2 * index);
+
+describe('L4 after a week without a process', () => {
+  it('the start sends no request if no renewal is due, and fetches each topic once', async () => {
+    const { travel, topic, service, got } = await subscribedTravel(30 * DAY_MS);
+    const before = await travel.subscription();
+    await travel.sleep(7 * DAY_MS);
+    await travel.start(service);
+    await travel.advance(5 * MINUTE_MS);
+    expect(travel.requestTimes()).toHaveLength(1);
+    expect(travel.hub.requests.filter(({ method }) => method === 'GET')).toHaveLength(2);
+    expect(await travel.subscription()).toEqual(before);
+    await topic.publish('news');
+    expect(got).toEqual(['news']);
+  });
+
+  it('the start renews due leases, spread over half a minute, and no longer ones', async () => {
+    const { travel, topics, got, start, callbacks } = await manySubscriptions();
+    const before = await callbacks();
+    // All renewals are between the seventh and the ninth day.
+    await travel.advance(2 * DAY_MS);
+    await travel.sleep(7 * DAY_MS + 12 * 3_600_000);
+    const requests = travel.hub.requests.length;
+    const started = travel.world.now;
+    await start();
+    const atOnce = askedSince(travel, requests).length;
+    await travel.advance(40 * SECOND_MS);
+    expect(askedSince(travel, requests)).toEqual(EVEN);
+    expect(await callbacks()).toEqual(before);
+    const times = travel.hub.requests.slice(requests).flatMap(({ at }) => at.getTime() - started);
+    expect(atOnce).toBeLessThan(EVEN.length / 4);
+    expect(Math.max(...times)).toBeLessThanOrEqual(31 * SECOND_MS);
+    expect(Math.max(...times)).toBeGreaterThan(20 * SECOND_MS);
+    expect(new Set(times).size).toBeGreaterThan(20);
+    expect(travel.hookCalls.filter(({ name }) => name === 'expired')).toEqual([]);
+    await Promise.all(topics.map((topic, index) => topic.publish(`news ${index}`)));
+    expect(new Set(got).size).toBe(MANY);
+    expect(got).toHaveLength(MANY);
+  });
+});
+
+describe('L3 after a year without a process', () => {
+  it('an expired subscription is requested at once with the same callback, and works again', async () => {
+    const { travel, topic, service, got, pass } = await subscribedTravel(10 * DAY_MS);
+    const { id, callback } = await travel.subscription();
+    await travel.sleep(YEAR_MS);
+    expect(travel.hub.subscriptions).toMatchObject([{ state: 'lapsed' }]);
+    await topic.publish('to nobody');
+    const started = travel.world.now;
+    await travel.start(service);
+    expect(travel.world.logged('the lease ran out')).toMatchObject([{ level: 'warn' }]);
+    expect(travel.requestTimes()).toEqual([started - YEAR_MS, started]);
+    expect(await travel.subscription()).toMatchObject({ id, callback, state: 'active', attempts: 0 });
+    expect(travel.hub.subscriptions).toMatchObject([{ callback, state: 'active' }]);
+    await topic.publish('news');
+    await pass(30 * DAY_MS);
+    await topic.publish('more');
+    expect(got).toEqual(['news', 'more']);
+    expect(Math.max(...waitsBetween(travel.requestTimes().slice(1)))).toBeLessThanOrEqual(9 * DAY_MS + SECOND_MS);
+  });
+
+  it('each of many expired subscriptions is requested once, and none with a running lease', async () => {
+    const { travel, topics, got, start, callbacks } = await manySubscriptions();
+    const before = await callbacks();
+    await travel.sleep(YEAR_MS);
+    const requests = travel.hub.requests.length;
+    await start();
+    await travel.runtime.ready({ timeoutMs: 10_000 });
+    await travel.settle();
+    expect(askedSince(travel, requests)).toEqual(EVEN);
+    expect(await callbacks()).toEqual(before);
+    expect(travel.hub.subscriptions.filter(({ state }) => state === 'active')).toHaveLength(MANY);
+    await Promise.all(topics.map((topic, index) => topic.publish(`news ${index}`)));
+    expect(new Set(got).size).toBe(MANY);
+    expect(got).toHaveLength(MANY);
+    expect(travel.hub.violations).toEqual([]);
+  });
+
+  it('D10 the start finds the new hub of the publisher', async () => {
+    const { travel, topic, service, got } = await subscribedTravel(10 * DAY_MS);
+    const { id, callback } = await travel.subscription();
+    const other = await TimeTravel.begin();
+    topic.configure({ hubs: [other.hub] });
+    await travel.sleep(YEAR_MS);
+    await travel.start(service);
+    const asked = await other.hub.verified(topic.self);
+    await travel.settle();
+    expect(await travel.subscription()).toMatchObject({ id, state: 'active', hub: other.hub.url });
+    expect(asked.callback).not.toBe(callback);
+    await topic.publish('news');
+    expect(got).toEqual(['news']);
+  });
+
+  it('L2 a hub that is down is requested until it is back, at most once a second', async () => {
+    const { travel, topic, service, got, pass } = await subscribedTravel(10 * DAY_MS);
+    const { callback } = await travel.subscription();
+    topic.fail(503);
+    await travel.sleep(YEAR_MS);
+    await travel.start(service);
+    await pass(2 * DAY_MS);
+    expect(await travel.subscription()).toMatchObject({ state: 'expired', lastError: { cause: 'hub-error' } });
+    const waits = waitsBetween(travel.requestTimes().slice(1));
+    expect(Math.min(...waits)).toBeGreaterThanOrEqual(SECOND_MS);
+    expect(Math.max(...waits)).toBeLessThanOrEqual(3_600_000 + SECOND_MS);
+    topic.configure({ fail: false });
+    await pass(3_600_000 + SECOND_MS);
+    expect(await travel.subscription()).toMatchObject({ state: 'active', callback, attempts: 0 });
+    await topic.publish('news');
+    expect(got).toEqual(['news']);
+  });
+});
