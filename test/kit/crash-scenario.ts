@@ -77,7 +77,7 @@ interface Running {
   /** Undefined if the process crashed before it had started. */
   readonly runtime: SubscriberRuntime | undefined;
   readonly service: ServiceReference;
-  readonly got: readonly string[];
+  readonly received: readonly string[];
 }
 
 /**
@@ -114,7 +114,7 @@ async function startService(environment: Environment, setup?: ServiceSetup, cras
   const process = await SimulatedProcess.start(disk, port, crashesAt);
   const { dispatcher, server, store } = process;
   const httpConfig = { dispatcher };
-  const { service, got } = recordingService({
+  const { service, received } = recordingService({
     ...(isDeclared ? { target: topic.url } : {}),
     unsubscribeOnShutdown: false,
     httpConfig,
@@ -123,7 +123,7 @@ async function startService(environment: Environment, setup?: ServiceSetup, cras
   });
   const started = world.start(service, { port: undefined, server, store, ...options });
   const runtime = await Promise.race([started, process.crashed.then(() => undefined)]);
-  return { process, runtime, service, got };
+  return { process, runtime, service, received };
 }
 
 async function runBefore(
@@ -174,14 +174,14 @@ async function runRecovering(
 ): Promise<Omit<Outcome, 'isComplete'>> {
   const { hub, other, topic, moved, world } = environment;
   const running = await startService(environment, scenario.setup);
-  const { process, runtime, got } = running;
+  const { process, runtime, received } = running;
   if (runtime === undefined) throw new Error('the recovering process crashed');
   await passUntilReached(environment, scenario, since, running);
   for (const from of [hub, other]) {
     for (const { url } of [topic, moved]) await from.distribute(url, nameOf(environment, from, url));
   }
   const first = await stateOf(environment, runtime, since);
-  const received = got.toSorted();
+  const receivedAtFirst = received.toSorted();
   // The state must last, and the subscription must be renewed.
   world.advance(9 * DAY_MS);
   const laterSince = world.now;
@@ -202,7 +202,7 @@ async function runRecovering(
     violations: [],
   };
   return {
-    actual: { first, received, later },
+    actual: { first, received: receivedAtFirst, later },
     expected: { first: expected, received: active, later: expected },
   };
 }

@@ -3,12 +3,12 @@ import { defineSubscriber, type SubscriberDefinition, type SubscriberServiceConf
 /** A service that records the text of each event. Its events need no signature unless the config has a secret. */
 export function recordingService(config: SubscriberServiceConfig = {}): {
   readonly service: SubscriberDefinition;
-  readonly got: string[];
+  readonly received: string[];
 } {
-  const got: string[] = [];
+  const received: string[] = [];
   const service = defineSubscriber(
     { name: 'News', secret: false, ...config },
-    { onEventNotification: (event) => void got.push(event.text()) },
+    { onEventNotification: (event) => void received.push(event.text()) },
   );
-  return { service, got };
+  return { service, received };
 }

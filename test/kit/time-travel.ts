@@ -183,11 +183,11 @@ export class TimeTravel {
 export async function subscribedTravel(leaseMs: number) {
   const travel = await TimeTravel.begin({ hub: { leaseSeconds: leaseMs / SECOND_MS } });
   const topic = travel.hub.topic('/feed');
-  const { service, got } = recordingService({ target: topic.url, unsubscribeOnShutdown: false });
+  const { service, received } = recordingService({ target: topic.url, unsubscribeOnShutdown: false });
   await travel.start(service);
   const verificationWaitMs = Math.max(SECOND_MS, Math.min(MINUTE_MS, leaseMs / 10));
   const pass = (milliseconds: number): Promise<void> => travel.advance(milliseconds, verificationWaitMs);
-  return { travel, topic, service, got, pass };
+  return { travel, topic, service, received, pass };
 }
 
 function dueTimesOf({ state, renewsAt, nextAttemptAt, expiresAt }: Subscription): number[] {

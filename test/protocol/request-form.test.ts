@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { ConfigurationError } from '../../src/errors.js';
 import { requestForm, type HubRequestForm } from '../../src/protocol/request-form.js';
 
-const asked: HubRequestForm = {
+const request: HubRequestForm = {
   mode: 'subscribe',
   topic: 'https://example.com/feed?a=1&b=ü',
   callback: 'https://me.example.com/websub/1?x=y',
@@ -10,7 +10,7 @@ const asked: HubRequestForm = {
 
 const error = (change: Partial<HubRequestForm>): unknown => {
   try {
-    requestForm({ ...asked, ...change });
+    requestForm({ ...request, ...change });
   } catch (thrown) {
     return thrown;
   }
@@ -19,7 +19,7 @@ const error = (change: Partial<HubRequestForm>): unknown => {
 
 describe('the form of a subscribe request', () => {
   it('S1 has callback, mode, topic, lease and secret in this order, then custom parameters, in UTF-8', () => {
-    const form = requestForm({ ...asked, leaseSeconds: 864_000, secret: 'sécret', customParams: { 'x-é': 'a b&c' } });
+    const form = requestForm({ ...request, leaseSeconds: 864_000, secret: 'sécret', customParams: { 'x-é': 'a b&c' } });
     expect(form.toString()).toBe(
       'hub.callback=https%3A%2F%2Fme.example.com%2Fwebsub%2F1%3Fx%3Dy&hub.mode=subscribe' +
         '&hub.topic=https%3A%2F%2Fexample.com%2Ffeed%3Fa%3D1%26b%3D%C3%BC&hub.lease_seconds=864000' +
@@ -28,45 +28,45 @@ describe('the form of a subscribe request', () => {
   });
 
   it('S1 omits a lease and a secret that are not set', () => {
-    expect([...requestForm(asked).keys()]).toEqual(['hub.callback', 'hub.mode', 'hub.topic']);
+    expect([...requestForm(request).keys()]).toEqual(['hub.callback', 'hub.mode', 'hub.topic']);
   });
 
   it('S6 for an unsubscribe request has mode, topic and callback only', () => {
-    const form = requestForm({ ...asked, mode: 'unsubscribe', leaseSeconds: 10, secret: 'secret' });
+    const form = requestForm({ ...request, mode: 'unsubscribe', leaseSeconds: 10, secret: 'secret' });
     expect([...form]).toEqual([
-      ['hub.callback', asked.callback],
+      ['hub.callback', request.callback],
       ['hub.mode', 'unsubscribe'],
-      ['hub.topic', asked.topic],
+      ['hub.topic', request.topic],
     ]);
   });
 
   it('S4 requests async or else sync verification from a 0.3 hub, and sends it a token', () => {
-    const form = requestForm({ ...asked, protocol: 'pubsubhubbub-0.3', verifyToken: 'token' });
+    const form = requestForm({ ...request, protocol: 'pubsubhubbub-0.3', verifyToken: 'token' });
     expect([...form].slice(3)).toEqual([
       ['hub.verify', 'async'],
       ['hub.verify', 'sync'],
       ['hub.verify_token', 'token'],
     ]);
-    expect(requestForm({ ...asked, protocol: 'pubsubhubbub-0.3' }).has('hub.verify_token')).toBe(false);
+    expect(requestForm({ ...request, protocol: 'pubsubhubbub-0.3' }).has('hub.verify_token')).toBe(false);
   });
 
   it('S4 sends neither to a WebSub hub', () => {
-    const form = requestForm({ ...asked, verifyToken: 'token' });
+    const form = requestForm({ ...request, verifyToken: 'token' });
     expect(form.has('hub.verify')).toBe(false);
     expect(form.has('hub.verify_token')).toBe(false);
   });
 
   it('S3 adds hub.verify for a WebSub hub that needs it, without a token, and keeps a custom one', () => {
-    const form = requestForm({ ...asked, verify: 'async', verifyToken: 'token' });
+    const form = requestForm({ ...request, verify: 'async', verifyToken: 'token' });
     expect([...form].slice(3)).toEqual([['hub.verify', 'async']]);
-    const custom = requestForm({ ...asked, verify: 'async', customParams: { 'hub.verify': 'sync' } });
+    const custom = requestForm({ ...request, verify: 'async', customParams: { 'hub.verify': 'sync' } });
     expect(custom.getAll('hub.verify')).toEqual(['sync']);
-    const old = requestForm({ ...asked, verify: 'async', protocol: 'pubsubhubbub-0.3' });
+    const old = requestForm({ ...request, verify: 'async', protocol: 'pubsubhubbub-0.3' });
     expect(old.getAll('hub.verify')).toEqual(['async', 'sync']);
   });
 
   it('S1 accepts a secret of 199 bytes of UTF-8 and refuses one of 200 without showing it', () => {
-    expect(requestForm({ ...asked, secret: `${'é'.repeat(99)}e` }).has('hub.secret')).toBe(true);
+    expect(requestForm({ ...request, secret: `${'é'.repeat(99)}e` }).has('hub.secret')).toBe(true);
     const refused = error({ secret: 'é'.repeat(100) });
     expect(refused).toBeInstanceOf(ConfigurationError);
     expect(refused).toMatchObject({ message: expect.stringMatching(/^secret is 200 bytes long.*under 200$/) });
@@ -97,7 +97,7 @@ describe('the form of a subscribe request', () => {
   );
 
   it('S4 accepts hub.verify as a custom parameter unless it is already sent', () => {
-    expect(requestForm({ ...asked, customParams: { 'hub.verify': 'sync' } }).getAll('hub.verify')).toEqual(['sync']);
+    expect(requestForm({ ...request, customParams: { 'hub.verify': 'sync' } }).getAll('hub.verify')).toEqual(['sync']);
     expect(error({ protocol: 'pubsubhubbub-0.3', customParams: { 'hub.verify': 'sync' } })).toMatchObject({
       message: "customParams: hub.verify is already set by protocol 'pubsubhubbub-0.3': leave it out",
     });
@@ -124,7 +124,7 @@ describe('the form of a subscribe request', () => {
   });
 
   it('accepts a plain name as topic', () => {
-    expect(requestForm({ ...asked, topic: 'registrations' }).get('hub.topic')).toBe('registrations');
+    expect(requestForm({ ...request, topic: 'registrations' }).get('hub.topic')).toBe('registrations');
   });
 
   it.each([

@@ -85,7 +85,7 @@ describe('in Express', () => {
       const app = express();
       app.use(runtime.nodeHandler);
       app.use(express.json());
-      app.post('/api', (incoming, response) => void response.json({ got: incoming.body as unknown }));
+      app.post('/api', (incoming, response) => void response.json({ received: incoming.body as unknown }));
       return app;
     });
     const body = JSON.stringify({ news: 'ü' });

@@ -32,14 +32,14 @@ async function setUp({ delivery = {}, handle = () => {} }: Options = {}) {
   const published = [old];
   const publisher = await startPublisher(hub, atom(published));
   const store = new FaultyStore();
-  const got: string[] = [];
+  const received: string[] = [];
   const service = defineSubscriber(
     { name: 'news', target: publisher.url, secret: 'a shared one', unsubscribeOnShutdown: false, delivery },
     {
       onEventNotification: async (event) => {
         await handle(event);
         const entries = await event.entries();
-        got.push(...entries.map(({ id }) => `${event.source}: ${id}`));
+        received.push(...entries.map(({ id }) => `${event.source}: ${id}`));
       },
     },
   );
@@ -58,7 +58,7 @@ async function setUp({ delivery = {}, handle = () => {} }: Options = {}) {
     hub,
     publisher,
     store,
-    got,
+    received,
     start,
     stop: async () => await runtime?.stop(),
     stopNow: async () => await runtime?.stopNow(),
@@ -80,7 +80,7 @@ async function setUp({ delivery = {}, handle = () => {} }: Options = {}) {
       return delivery?.status;
     },
     stats: async () => (await runtime?.subscriptions.find())?.[0]?.stats,
-    asks: () => hub.requests.filter(({ form }) => form.get('hub.mode') === 'subscribe').length,
+    requestCountAtHub: () => hub.requests.filter(({ form }) => form.get('hub.mode') === 'subscribe').length,
     /** The start of the gap in the store. */
     gap(): unknown {
       const row = [...store].find(([key]) => key.includes(':subscription:'))?.[1];
@@ -94,7 +94,7 @@ describe('C7 genuine content that is answered 503', () => {
     const handlerRun = deferred();
     const set = await setUp({ delivery: { mode: 'queued', maxPending: 1 }, handle: () => handlerRun.promise });
     expect(await set.publish('first')).toBe(202);
-    const asked = set.asks();
+    const requestCount = set.requestCountAtHub();
     const fetched = set.publisher.requests.length;
     await set.pass(MINUTE);
     const since = set.world.now;
@@ -106,22 +106,22 @@ describe('C7 genuine content that is answered 503', () => {
 
     // No request while there is no room.
     await set.pass(HOUR);
-    expect([set.asks(), set.publisher.requests.length]).toEqual([asked, fetched]);
+    expect([set.requestCountAtHub(), set.publisher.requests.length]).toEqual([requestCount, fetched]);
     handlerRun.resolve();
     await set.settle();
     await set.pass(10_000);
     // Its catch-up comes within ten minutes: here, after five.
     await set.pass(4 * MINUTE);
-    expect([set.asks(), set.publisher.requests.length]).toEqual([asked, fetched]);
+    expect([set.requestCountAtHub(), set.publisher.requests.length]).toEqual([requestCount, fetched]);
     await set.pass(2 * MINUTE);
-    expect(set.asks()).toBe(asked + 1);
-    expect(set.got).toEqual(['hub: first', 'catch-up: second']);
+    expect(set.requestCountAtHub()).toBe(requestCount + 1);
+    expect(set.received).toEqual(['hub: first', 'catch-up: second']);
     expect(set.gap()).toBe(undefined);
 
     // Only once for this overload.
     const after = set.publisher.requests.length;
     await set.pass(2 * HOUR);
-    expect([set.asks(), set.publisher.requests.length]).toEqual([asked + 1, after]);
+    expect([set.requestCountAtHub(), set.publisher.requests.length]).toEqual([requestCount + 1, after]);
   });
 
   test('and was not read counts once a minute, because it may not be genuine', async () => {
@@ -138,7 +138,7 @@ describe('C7 genuine content that is answered 503', () => {
   test('and was read counts each time, and is logged once a minute', async () => {
     let isBroken = true;
     const set = await setUp({ handle: () => (isBroken ? throws(new Error('not now')) : undefined) });
-    const asked = set.asks();
+    const requestCount = set.requestCountAtHub();
     set.store.faults = new Set(['set']);
     for (let time = 0; time < 3; time += 1) expect(await set.publish(`number ${time}`)).toBe(503);
     expect(await set.stats()).toMatchObject({ refused: 3 });
@@ -146,8 +146,8 @@ describe('C7 genuine content that is answered 503', () => {
     set.store.faults = new Set();
     isBroken = false;
     await set.pass(6 * MINUTE);
-    expect(set.got).toEqual(['catch-up: number 0', 'catch-up: number 1', 'catch-up: number 2']);
-    expect(set.asks()).toBe(asked + 1);
+    expect(set.received).toEqual(['catch-up: number 0', 'catch-up: number 1', 'catch-up: number 2']);
+    expect(set.requestCountAtHub()).toBe(requestCount + 1);
   });
 
   test('while the store fails is stored as a gap once the store works', async () => {
@@ -157,13 +157,13 @@ describe('C7 genuine content that is answered 503', () => {
     expect(await set.publish('news')).toBe(503);
     await set.pass(10 * MINUTE);
     expect(set.gap()).toBe(undefined);
-    expect(set.got).toEqual([]);
+    expect(set.received).toEqual([]);
     set.store.onAnyWrite = () => {};
     isBroken = false;
     await set.pass(MINUTE);
     expect(set.gap()).toEqual(expect.any(Number));
     await set.pass(6 * MINUTE);
-    expect(set.got).toEqual(['catch-up: news']);
+    expect(set.received).toEqual(['catch-up: news']);
     expect(set.gap()).toBe(undefined);
   });
 
@@ -178,20 +178,20 @@ describe('C7 genuine content that is answered 503', () => {
     isBroken = false;
     await set.start();
     await set.pass(MINUTE);
-    expect(set.got).toEqual(['catch-up: news']);
+    expect(set.received).toEqual(['catch-up: news']);
     expect(await set.stats()).toMatchObject({ refused: 1 });
   });
 
   test('only leads to a renewal if catchUp is off', async () => {
     const set = await setUp({ delivery: { catchUp: false }, handle: () => throws(new Error('not now')) });
-    const asked = set.asks();
+    const requestCount = set.requestCountAtHub();
     set.store.faults = new Set(['set']);
     expect(await set.publish('news')).toBe(503);
     set.store.faults = new Set();
     await set.pass(6 * MINUTE);
-    expect(set.asks()).toBe(asked + 1);
+    expect(set.requestCountAtHub()).toBe(requestCount + 1);
     expect(set.gap()).toBe(undefined);
-    expect(set.got).toEqual([]);
+    expect(set.received).toEqual([]);
   });
 
   test('waits again if there is still no room for its catch-up', async () => {
@@ -201,18 +201,18 @@ describe('C7 genuine content that is answered 503', () => {
       delivery: { mode: 'queued', maxPending: 1 },
       handle: (event) => (event.source === 'hub' ? handlerRuns[handled++]?.promise : undefined),
     });
-    const asked = set.asks();
+    const requestCount = set.requestCountAtHub();
     await set.publish('first');
     expect(await set.publish('second')).toBe(503);
     handlerRuns[0]?.resolve();
     await set.pass(MINUTE);
     expect(await set.publish('third')).toBe(202);
     await set.pass(HOUR);
-    expect(set.asks()).toBe(asked);
+    expect(set.requestCountAtHub()).toBe(requestCount);
     handlerRuns[1]?.resolve();
     await set.pass(6 * MINUTE);
-    expect(set.asks()).toBe(asked + 1);
-    expect(set.got).toContain('catch-up: second');
+    expect(set.requestCountAtHub()).toBe(requestCount + 1);
+    expect(set.received).toContain('catch-up: second');
   });
 });
 

@@ -9,8 +9,8 @@ import { deferred } from '../../kit/deferred.js';
 const delivery = { dedupe: 'body' } as const;
 
 it('a duplicate is acknowledged and not dispatched within the window, also after a restart', async () => {
-  const got: string[] = [];
-  const set = await startSubscriber((event) => void got.push(event.text()), { delivery });
+  const received: string[] = [];
+  const set = await startSubscriber((event) => void received.push(event.text()), { delivery });
   await set.publish('one');
   expect((await set.publish('one')).status).toBe(202);
   expect(await statsOf(set.runtime)).toMatchObject({ received: 1, delivered: 1, duplicates: 1 });
@@ -18,10 +18,10 @@ it('a duplicate is acknowledged and not dispatched within the window, also after
   await set.startAgain();
   expect((await set.publish('one')).status).toBe(202);
   await set.publish('two');
-  expect(got).toEqual(['one', 'two']);
+  expect(received).toEqual(['one', 'two']);
   set.world.advance(DAY_MS);
   await set.publish('one');
-  expect(got).toEqual(['one', 'two', 'one']);
+  expect(received).toEqual(['one', 'two', 'one']);
 });
 
 it('a duplicate during the handler run gets the answer of the first', async () => {
@@ -80,20 +80,20 @@ it('a duplicate of an event that waits for a retry is not dispatched after a res
 });
 
 it('without dedupe, content received twice is dispatched twice', async () => {
-  const got: string[] = [];
-  const set = await startSubscriber((event) => void got.push(event.text()));
+  const received: string[] = [];
+  const set = await startSubscriber((event) => void received.push(event.text()));
   await set.publish('one');
   await set.publish('one');
-  expect(got).toEqual(['one', 'one']);
+  expect(received).toEqual(['one', 'one']);
 });
 
 it('an event that could not be stored is new when it is sent again', async () => {
   let isBroken = true;
-  const got: string[] = [];
+  const received: string[] = [];
   const set = await startSubscriber(
     (event) => {
       if (isBroken) throws(new Error('not now'));
-      got.push(event.text());
+      received.push(event.text());
     },
     { delivery },
   );
@@ -102,7 +102,7 @@ it('an event that could not be stored is new when it is sent again', async () =>
   isBroken = false;
   set.store.faults = new Set();
   expect((await set.publish('one')).status).toBe(202);
-  expect(got).toEqual(['one']);
+  expect(received).toEqual(['one']);
 });
 
 it('C5 each empty body is dispatched, because it reports new content', async () => {

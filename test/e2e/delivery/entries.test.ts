@@ -15,11 +15,11 @@ async function recording(
   delivery: DeliveryConfig = {},
   handle: (event: ContentDistributionMessage) => void = () => {},
 ) {
-  const got: string[][] = [];
+  const received: string[][] = [];
   const set = await startSubscriber(
     async (event) => {
       const entries = await event.entries();
-      got.push(entries.map(({ id, change }) => `${id} ${change}`));
+      received.push(entries.map(({ id, change }) => `${id} ${change}`));
       handle(event);
     },
     { delivery },
@@ -29,7 +29,7 @@ async function recording(
     await untilIdle();
     return status;
   };
-  return { ...set, got, publish };
+  return { ...set, received, publish };
 }
 
 describe('event.entries()', () => {
@@ -40,7 +40,7 @@ describe('event.entries()', () => {
     await set.runtime.stop();
     await set.startAgain();
     await set.publish([two, { ...one, updated: AT + 1, title: 'corrected' }]);
-    expect(set.got).toEqual([['one new'], ['two new', 'one unchanged'], ['two unchanged', 'one updated']]);
+    expect(set.received).toEqual([['one new'], ['two new', 'one unchanged'], ['two unchanged', 'one updated']]);
   });
 
   it('reports deleted entries', async () => {
@@ -50,7 +50,7 @@ describe('event.entries()', () => {
       '<feed xmlns="http://www.w3.org/2005/Atom" xmlns:at="http://purl.org/atompub/tombstones/1.0">' +
         '<at:deleted-entry ref="one" when="2030-01-02T00:00:00Z"/></feed>',
     );
-    expect(set.got).toEqual([['one new'], ['one deleted']]);
+    expect(set.received).toEqual([['one new'], ['one deleted']]);
   });
 
   it('treats an entry as processed only after its handler succeeded', async () => {
@@ -63,7 +63,7 @@ describe('event.entries()', () => {
     set.world.advance(5_000);
     await untilIdle();
     await set.publish([one]);
-    expect(set.got).toEqual([['one new'], ['one new'], ['one unchanged']]);
+    expect(set.received).toEqual([['one new'], ['one new'], ['one unchanged']]);
   });
 
   it('reports a late older version as unchanged', async () => {
@@ -71,7 +71,7 @@ describe('event.entries()', () => {
     await set.publish([{ ...one, updated: AT + 2, title: 'corrected' }]);
     await set.publish([one]);
     await set.publish([{ ...one, updated: AT + 2, title: 'corrected' }]);
-    expect(set.got).toEqual([['one new'], ['one unchanged'], ['one unchanged']]);
+    expect(set.received).toEqual([['one new'], ['one unchanged'], ['one unchanged']]);
   });
 
   it('returns no entries for content that is not a feed, and rejects for broken content', async () => {
@@ -95,13 +95,13 @@ describe('event.entries()', () => {
 /** Two copies of an entry in separate events. The first is in progress until `end` is called. */
 async function twoCopies(delivery: DeliveryConfig = {}) {
   const gate = deferred();
-  const got: string[] = [];
+  const received: string[] = [];
   let events = 0;
   const set = await startSubscriber(
     async (event) => {
       if (event.attempt === 1) events += 1;
       const isFirst = events === 1;
-      got.push(...(await event.entries()).map(({ id, change }) => `${event.attempt}: ${id} ${change}`));
+      received.push(...(await event.entries()).map(({ id, change }) => `${event.attempt}: ${id} ${change}`));
       if (isFirst && event.attempt === 1) await gate.promise;
     },
     { delivery: { ackAfterMs: 0, ...delivery } },
@@ -113,14 +113,14 @@ async function twoCopies(delivery: DeliveryConfig = {}) {
   };
   await publish([one]);
   expect(await publish([one, two])).toBe(202);
-  expect(got).toEqual(['1: one new', '1: one unchanged', '1: two new']);
-  got.length = 0;
+  expect(received).toEqual(['1: one new', '1: one unchanged', '1: two new']);
+  received.length = 0;
   const end = async (error?: Error): Promise<void> => {
     if (error === undefined) gate.resolve();
     else gate.reject(error);
     await untilIdle();
   };
-  return { ...set, got, publish, end };
+  return { ...set, received, publish, end };
 }
 
 describe.each([{}, { dedupe: 'body' }, { dedupe: 'entries' }, { pollSeconds: 600 }] as const)(
@@ -130,7 +130,7 @@ describe.each([{}, { dedupe: 'body' }, { dedupe: 'entries' }, { pollSeconds: 600
       const set = await twoCopies(delivery);
       await set.end();
       await set.publish([one, { id: 'three', at: AT }]);
-      expect(set.got).toEqual(['1: one unchanged', '1: three new']);
+      expect(set.received).toEqual(['1: one unchanged', '1: three new']);
     });
 
     it('and the first is new when it is retried, although the second has succeeded', async () => {
@@ -139,25 +139,25 @@ describe.each([{}, { dedupe: 'body' }, { dedupe: 'entries' }, { pollSeconds: 600
       set.world.advance(5_000);
       await untilIdle();
       await set.publish([one, { id: 'three', at: AT }]);
-      expect(set.got).toEqual(['2: one new', '1: one unchanged', '1: three new']);
+      expect(set.received).toEqual(['2: one new', '1: one unchanged', '1: three new']);
     });
 
     it('and a third is new when the first is dead-lettered', async () => {
       const set = await twoCopies({ ...delivery, retryForSeconds: 0 });
       await set.end(new Error('never'));
       await set.publish([one, { id: 'three', at: AT }]);
-      expect(set.got).toEqual(['1: one new', '1: three new']);
+      expect(set.received).toEqual(['1: one new', '1: three new']);
     });
 
     it('and a third is new when the first could not be stored, so that its hub sends it again', async () => {
       const set = await recording({ ...delivery, retryForSeconds: 60 }, () => {
-        if (set.got.length === 1) throws(new Error('not now'));
+        if (set.received.length === 1) throws(new Error('not now'));
       });
       set.store.faults = new Set(['set']);
       expect(await set.publish([one])).toBe(503);
       set.store.faults = new Set();
       expect(await set.publish([one, two])).toBe(202);
-      expect(set.got).toEqual([['one new'], ['one new', 'two new']]);
+      expect(set.received).toEqual([['one new'], ['one new', 'two new']]);
     });
   },
 );
@@ -175,7 +175,7 @@ it('reading entries of a dead letter, or of an event in a hook, does not make th
   }
   expect(read).toEqual(['new', 'one']);
   await set.publish([one, two]);
-  expect(set.got).toEqual([['one new'], ['one new', 'two new']]);
+  expect(set.received).toEqual([['one new'], ['one new', 'two new']]);
 });
 
 const deletion = (when: number): string =>
@@ -187,7 +187,7 @@ describe.each([false, 'body', 'entries'] as const)('with dedupe: %s', (dedupe) =
     const set = await recording({ dedupe });
     await set.publish([one]);
     await set.publish([two, one]);
-    expect(set.got).toEqual([['one new'], ['two new', 'one unchanged']]);
+    expect(set.received).toEqual([['one new'], ['two new', 'one unchanged']]);
   });
 
   it('an entry may have a deletion date before its update date, and return in its earlier form', async () => {
@@ -197,7 +197,7 @@ describe.each([false, 'body', 'entries'] as const)('with dedupe: %s', (dedupe) =
     await set.publish([one]);
     await set.topic.publish(deletion(AT + 1_000));
     await set.publish([{ ...one, title: 'as it was' }]);
-    expect(set.got).toEqual(
+    expect(set.received).toEqual(
       [['one new'], ['one deleted'], ['one updated'], ['one deleted'], ['one updated']].slice(
         0,
         dedupe === 'body' ? 4 : 5,
@@ -216,7 +216,7 @@ describe("delivery.dedupe: 'entries'", () => {
     await set.startAgain();
     expect(await set.publish([one])).toBe(202);
     await set.publish([{ id: 'three', at: AT }, one]);
-    expect(set.got).toEqual([
+    expect(set.received).toEqual([
       ['one new', 'two new'],
       ['three new', 'one unchanged'],
     ]);
@@ -228,7 +228,7 @@ describe("delivery.dedupe: 'entries'", () => {
     await set.publish([plain]);
     await set.publish([{ ...plain, title: 'other' }]);
     await set.publish([plain]);
-    expect(set.got).toEqual([['one new'], ['one updated'], ['one updated']]);
+    expect(set.received).toEqual([['one new'], ['one updated'], ['one updated']]);
   });
 
   it('delivers a correction of an entry that was dated in the future', async () => {
@@ -236,7 +236,7 @@ describe("delivery.dedupe: 'entries'", () => {
     await set.publish([{ id: 'one', at: AT, updated: set.world.now + 365 * 86_400_000, title: 'a typo' }]);
     set.world.advance(60_000);
     await set.publish([{ id: 'one', at: AT, updated: set.world.now }]);
-    expect(set.got).toEqual([['one new'], ['one updated']]);
+    expect(set.received).toEqual([['one new'], ['one updated']]);
   });
 
   it('marks no entry as processed if the handler fails', async () => {
@@ -244,6 +244,6 @@ describe("delivery.dedupe: 'entries'", () => {
     await set.publish([one]);
     await untilIdle();
     await set.publish([one]);
-    expect(set.got).toEqual([['one new'], ['one new']]);
+    expect(set.received).toEqual([['one new'], ['one new']]);
   });
 });

@@ -44,13 +44,13 @@ it('the same large feed from two hubs at the same time is delivered once', async
 });
 
 it('a small feed waits for a large one in parsing with the same entry, and is then a duplicate', async () => {
-  const got: number[] = [];
-  const set = await startSubscriber((event) => void got.push(event.bytes().byteLength), { delivery: entries });
+  const received: number[] = [];
+  const set = await startSubscriber((event) => void received.push(event.bytes().byteLength), { delivery: entries });
   const large = set.publish(LARGE);
   await until(() => whenIdle() !== undefined);
   const small = set.publish(atom(many(1)));
   await Promise.all([large, small]);
-  expect(got).toHaveLength(1);
+  expect(received).toHaveLength(1);
 });
 
 it('C4 D12 a feed above a limit fails in the handler that parses it, and never for the hub', async () => {
@@ -82,19 +82,19 @@ it('C4 a rejection that no handler awaits does not end the process', async () =>
 });
 
 it('C9 a hub is answered in time however long its feed takes to parse, and the feed is delivered once', async () => {
-  const got: ContentDistributionMessage[] = [];
-  const set = await startSubscriber((event) => void got.push(event), { delivery: { ...entries, ackAfterMs: 1 } });
+  const received: ContentDistributionMessage[] = [];
+  const set = await startSubscriber((event) => void received.push(event), { delivery: { ...entries, ackAfterMs: 1 } });
   expect((await set.publish(LARGE)).status).toBe(202);
   expect((await set.publish(LARGE)).status).toBe(202);
   await until(async () => (await statsOf(set.runtime))?.duplicates === 1);
   await untilIdle();
-  expect(got).toHaveLength(1);
+  expect(received).toHaveLength(1);
   expect(await statsOf(set.runtime)).toMatchObject({ received: 1, delivered: 1, duplicates: 1 });
   await set.runtime.stop();
   await set.startAgain();
   expect((await set.publish(LARGE)).status).toBe(202);
   await untilIdle();
-  expect(got).toHaveLength(1);
+  expect(received).toHaveLength(1);
 });
 
 it.each([
@@ -130,12 +130,12 @@ it('D12 polls and catch-up skip a topic above a limit, and read it once it is be
   const world = new FakeWorld();
   await using hub = await TestHub.start({ leaseSeconds: 10 * 86_400 });
   const publisher = await startPublisher(hub, atom([]));
-  const got: string[] = [];
+  const received: string[] = [];
   const service = defineSubscriber(
     { name: 'news', target: publisher.url, secret: false, delivery: { pollSeconds: 600 } },
     {
       async onEventNotification(event) {
-        for (const { id } of await event.entries()) got.push(`${event.source}: ${id}`);
+        for (const { id } of await event.entries()) received.push(`${event.source}: ${id}`);
       },
     },
   );
@@ -156,5 +156,5 @@ it('D12 polls and catch-up skip a topic above a limit, and read it once it is be
   publisher.body = atom([{ id: 'fresh', at: world.now }]);
   // Failed polls are retried after growing waits, at most an hour.
   for (let half = 0; half < 3; half += 1) await pass();
-  expect(got).toEqual(['poll: fresh']);
+  expect(received).toEqual(['poll: fresh']);
 });

@@ -14,15 +14,16 @@ async function setUp(delivery: DeliveryConfig, handle: (event: ContentDistributi
   const hub = await startHub();
   const publisher = await startPublisher(hub, atom([{ id: 'one', at: world.now }]));
   const store = new FaultyStore();
-  const got: (Pick<ContentDistributionMessage, 'source' | 'attempt' | 'contentType'> & { readonly text: string })[] =
-    [];
+  const received: (Pick<ContentDistributionMessage, 'source' | 'attempt' | 'contentType'> & {
+    readonly text: string;
+  })[] = [];
   const config = { name: 'news', target: publisher.url, secret: 'a shared one', unsubscribeOnShutdown: false } as const;
   const service = defineSubscriber(
     { ...config, delivery },
     {
       onEventNotification: (event) => {
         const { source, attempt, contentType } = event;
-        got.push({ source, attempt, contentType, text: event.text() });
+        received.push({ source, attempt, contentType, text: event.text() });
         handle(event);
       },
     },
@@ -36,43 +37,45 @@ async function setUp(delivery: DeliveryConfig, handle: (event: ContentDistributi
     world.advance(milliseconds);
     await untilIdle();
   };
-  return { world, publisher, store, runtime, got, ping, pass };
+  return { world, publisher, store, runtime, received, ping, pass };
 }
 
 it('C5 a notification without content is delivered unchanged', async () => {
-  const { got, ping } = await setUp({});
+  const { received, ping } = await setUp({});
   expect(await ping()).toBe(202);
-  expect(got).toMatchObject([{ source: 'hub', attempt: 1, text: '' }]);
+  expect(received).toMatchObject([{ source: 'hub', attempt: 1, text: '' }]);
 });
 
 it.each(['inline', 'queued'] as const)(
   'C5 with fetchThinPings (%s), the topic is fetched, and its content is delivered instead',
   async (mode) => {
-    const { got, ping, publisher } = await setUp({ fetchThinPings: true, mode });
+    const { received, ping, publisher } = await setUp({ fetchThinPings: true, mode });
     expect(await ping()).toBe(202);
-    await until(() => got.length > 0);
-    expect(got).toEqual([{ source: 'hub', attempt: 1, contentType: 'application/atom+xml', text: publisher.body }]);
+    await until(() => received.length > 0);
+    expect(received).toEqual([
+      { source: 'hub', attempt: 1, contentType: 'application/atom+xml', text: publisher.body },
+    ]);
     expect(publisher.requests.at(-1)).not.toHaveProperty('if-none-match');
   },
 );
 
 it('C5 a failed fetch of the topic counts as a failed run, and the next run fetches again', async () => {
-  const { world, got, ping, pass, publisher, runtime } = await setUp({ fetchThinPings: true });
+  const { world, received, ping, pass, publisher, runtime } = await setUp({ fetchThinPings: true });
   publisher.status = 503;
   expect(await ping()).toBe(202);
   await until(() => world.logged('a handler failed').length > 0);
-  expect(got).toEqual([]);
+  expect(received).toEqual([]);
   publisher.status = 200;
   publisher.body = atom([{ id: 'two', at: world.now }]);
   await pass(5_000);
-  await until(() => got.length > 0);
-  expect(got).toMatchObject([{ attempt: 2, text: publisher.body }]);
+  await until(() => received.length > 0);
+  expect(received).toMatchObject([{ attempt: 2, text: publisher.body }]);
   const [subscription] = await runtime.subscriptions.find();
   expect(subscription?.stats).toMatchObject({ received: 1, delivered: 1, failed: 1 });
 });
 
 it('C5 each retry gets the current content of the topic, and the event becomes a dead letter when its time is over', async () => {
-  const { world, got, ping, pass, publisher, runtime } = await setUp(
+  const { world, received, ping, pass, publisher, runtime } = await setUp(
     { fetchThinPings: true, retryForSeconds: 60 },
     () => throws(new Error('not now')),
   );
@@ -81,16 +84,16 @@ it('C5 each retry gets the current content of the topic, and the event becomes a
   publisher.body = atom([{ id: 'two', at: world.now }]);
   await pass(61_000);
   await until(() => world.logged('kept as a dead letter').length > 0);
-  expect(got.map(({ attempt }) => attempt)).toEqual([1, 2]);
-  expect(got.at(-1)?.text).toBe(publisher.body);
+  expect(received.map(({ attempt }) => attempt)).toEqual([1, 2]);
+  expect(received.at(-1)?.text).toBe(publisher.body);
   for await (const { errors } of runtime.deadLetters) {
     expect(errors.map(({ message }) => message)).toEqual(['not now', 'not now']);
   }
 });
 
 it('C5 a ping that cannot be stored gets 503', async () => {
-  const { ping, store, got } = await setUp({ fetchThinPings: true });
+  const { ping, store, received } = await setUp({ fetchThinPings: true });
   store.faults = new Set(['set']);
   expect(await ping()).toBe(503);
-  expect(got).toEqual([]);
+  expect(received).toEqual([]);
 });

@@ -109,18 +109,18 @@ test('C7 thrown in a retry it has the same effect', async () => {
 });
 
 test('C7 with order, the next event of the subscription runs', async () => {
-  const got: string[] = [];
+  const received: string[] = [];
   const set = await startSubscriber(
     (event) => {
-      got.push(event.text());
+      received.push(event.text());
       if (event.text() === 'one') throw new UnrecoverableEventError('no use');
     },
     { delivery: { mode: 'queued', order: 'subscription' } },
   );
   await set.publish('one');
   await set.publish('two');
-  await until(() => got.length === 2);
-  expect(got).toEqual(['one', 'two']);
+  await until(() => received.length === 2);
+  expect(received).toEqual(['one', 'two']);
 });
 
 test('C7 a dead letter that cannot be stored while the hub waits gets 503, and the hub delivers again', async () => {
@@ -179,15 +179,15 @@ test('C7 it stays a dead letter after restarts, and keeps its cause', async () =
 
 test('C4 an error of event.parse() stores its paths with the dead letter, and no values', async () => {
   const schema = z.object({ user: z.object({ id: z.number() }) });
-  const got: number[] = [];
+  const received: number[] = [];
   const set = await startSubscriber(async (event) => {
     const { user } = await event.parse(schema);
-    got.push(user.id);
+    received.push(user.id);
   });
   expect((await set.publish('{"user":{"id":7}}')).status).toBe(202);
   expect((await set.publish('{"user":{"id":"secret"}}')).status).toBe(202);
   expect((await set.publish('{"user":')).status).toBe(202);
-  expect(got).toEqual([7]);
+  expect(received).toEqual([7]);
   const deadLetters = await deadLettersOf(set.runtime);
   expect(deadLetters.map(({ cause, errors }) => [cause, errors[0]?.message])).toEqual([
     ['unrecoverable', expect.stringMatching(/^The JSON body does not match the schema: user\.id: /)],
@@ -204,12 +204,12 @@ test.each([
   const hub = await startHub({ leaseSeconds: 10 * 86_400 });
   const publisher = await startPublisher(hub, atom([{ id: 'old', at: world.now - 30 * DAY_MS }]));
   const store = new FaultyStore();
-  const got: ContentDistributionMessage[] = [];
+  const received: ContentDistributionMessage[] = [];
   const service = defineSubscriber(
     { name: 'news', target: publisher.url, secret: false, unsubscribeOnShutdown: false, delivery },
     {
       onEventNotification: (event) => {
-        got.push(event);
+        received.push(event);
         throw new UnrecoverableEventError('no use');
       },
     },
@@ -236,6 +236,6 @@ test.each([
     await untilIdle();
     return (await deadLettersOf(runtime)).length === 1;
   });
-  expect(got.map((event) => event.source)).toEqual([source]);
+  expect(received.map((event) => event.source)).toEqual([source]);
   expect(await deadLettersOf(runtime)).toMatchObject([{ cause: 'unrecoverable', attempts: 1 }]);
 });

@@ -45,7 +45,7 @@ async function setUp({
   const old: WrittenEntry = { id: 'old', at: world.now - 30 * DAY };
   const publisher = await startPublisher(hub, atom([old]));
   const store = new FaultyStore();
-  const got: Got[] = [];
+  const received: Got[] = [];
   const service = defineSubscriber(
     { name: 'news', target: publisher.url, secret: false, unsubscribeOnShutdown: false, delivery, ...config },
     {
@@ -53,7 +53,7 @@ async function setUp({
         handle(event);
         const { source, attempt } = event;
         const entries = reads(event) ? await event.entries() : [];
-        got.push({ source, attempt, entries: entries.map(({ id, change }) => `${id} ${change}`) });
+        received.push({ source, attempt, entries: entries.map(({ id, change }) => `${id} ${change}`) });
       },
     },
   );
@@ -80,7 +80,7 @@ async function setUp({
   const stop = async (): Promise<void> => await runtime?.stop();
   const subscription = async () => (await runtime?.subscriptions.find())?.[0];
   const entryAt = (id: string, at = world.now): WrittenEntry => ({ id, at });
-  return { world, hub, publisher, store, got, old, start, stop, pass, settle, subscription, entryAt };
+  return { world, hub, publisher, store, received, old, start, stop, pass, settle, subscription, entryAt };
 }
 
 const state = async (set: Awaited<ReturnType<typeof setUp>>) => (await set.subscription())?.state;
@@ -99,8 +99,8 @@ describe('L3 after an expired lease', () => {
     await set.pass(HOUR);
     await until(async () => (await state(set)) === 'active');
     await set.pass(1_000);
-    await until(() => set.got.length > 0);
-    expect(set.got).toEqual([{ source: 'catch-up', attempt: 1, entries: ['missed new'] }]);
+    await until(() => set.received.length > 0);
+    expect(set.received).toEqual([{ source: 'catch-up', attempt: 1, entries: ['missed new'] }]);
   });
 });
 
@@ -114,15 +114,15 @@ describe('after downtime of the process', () => {
     set.publisher.body = atom([second, set.entryAt('first', set.world.now - HOUR), set.old]);
     await set.start();
     await set.pass(MINUTE);
-    await until(() => set.got.length > 0);
-    expect(set.got).toEqual([{ source: 'catch-up', attempt: 1, entries: ['second new', 'first new'] }]);
+    await until(() => set.received.length > 0);
+    expect(set.received).toEqual([{ source: 'catch-up', attempt: 1, entries: ['second new', 'first new'] }]);
     // A processed entry is not delivered after the next downtime, although it is dated within the gap.
     await set.stop();
     set.publisher.body = atom([set.entryAt('third'), second, set.old]);
     await set.start();
     await set.pass(MINUTE);
-    await until(() => set.got.length > 1);
-    expect(set.got.slice(1)).toEqual([{ source: 'catch-up', attempt: 1, entries: ['third new'] }]);
+    await until(() => set.received.length > 1);
+    expect(set.received.slice(1)).toEqual([{ source: 'catch-up', attempt: 1, entries: ['third new'] }]);
   });
 
   it('a fetched entry is delivered once, also to a handler that reads no entries', async () => {
@@ -133,7 +133,7 @@ describe('after downtime of the process', () => {
     set.publisher.body = atom([missed, set.old]);
     await set.start();
     await set.pass(MINUTE);
-    await until(() => set.got.length > 0);
+    await until(() => set.received.length > 0);
     // The entry is within the hour of slack, so it counts as published in the next gap.
     await set.stop();
     set.publisher.body = atom([{ ...set.old, id: 'another old one' }, missed, set.old]);
@@ -141,7 +141,7 @@ describe('after downtime of the process', () => {
     await set.pass(MINUTE);
     await until(() => set.publisher.statuses.filter((status) => status === 200).length > 2);
     await set.settle();
-    expect(set.got).toEqual([{ source: 'catch-up', attempt: 1, entries: [] }]);
+    expect(set.received).toEqual([{ source: 'catch-up', attempt: 1, entries: [] }]);
   });
 
   it('the topic is fetched conditionally, and nothing is delivered if it has not changed', async () => {
@@ -158,7 +158,7 @@ describe('after downtime of the process', () => {
     }
     expect(set.publisher.requests.at(-1)).toMatchObject({ 'if-none-match': expect.stringMatching(/^"/) });
     expect(set.publisher.requests.at(-1)?.accept).toMatch(/^application\/atom\+xml/);
-    expect(set.got).toEqual([]);
+    expect(set.received).toEqual([]);
   });
 
   it('missed entries are delivered when the stop unsubscribed, as is the default', async () => {
@@ -171,9 +171,9 @@ describe('after downtime of the process', () => {
     await set.start();
     await until(async () => (await state(set)) === 'active');
     await set.pass(1_000);
-    await until(() => set.got.length > 0);
+    await until(() => set.received.length > 0);
     await set.pass(5 * MINUTE);
-    expect(set.got).toEqual([{ source: 'catch-up', attempt: 1, entries: ['missed new'] }]);
+    expect(set.received).toEqual([{ source: 'catch-up', attempt: 1, entries: ['missed new'] }]);
   });
 
   it('missed entries are delivered a minute after the start if no hub answers', async () => {
@@ -184,11 +184,11 @@ describe('after downtime of the process', () => {
     set.hub.fail(503, { times: 1_000 });
     await set.start();
     await set.pass(30_000);
-    expect(set.got).toEqual([]);
+    expect(set.received).toEqual([]);
     await set.pass(31_000);
-    await until(() => set.got.length > 0);
+    await until(() => set.received.length > 0);
     expect(await state(set)).toBe('failed');
-    expect(set.got).toEqual([{ source: 'catch-up', attempt: 1, entries: ['missed new'] }]);
+    expect(set.received).toEqual([{ source: 'catch-up', attempt: 1, entries: ['missed new'] }]);
   });
 
   it('missed entries are delivered if the process crashed right after its first start', async () => {
@@ -201,8 +201,8 @@ describe('after downtime of the process', () => {
     set.publisher.body = atom([set.entryAt('missed'), set.old]);
     await set.start();
     await set.pass(MINUTE);
-    await until(() => set.got.length > 0);
-    expect(set.got).toEqual([{ source: 'catch-up', attempt: 1, entries: ['missed new'] }]);
+    await until(() => set.received.length > 0);
+    expect(set.received).toEqual([{ source: 'catch-up', attempt: 1, entries: ['missed new'] }]);
   });
 
   it('undated entries are delivered, because they may be from the gap', async () => {
@@ -212,8 +212,8 @@ describe('after downtime of the process', () => {
     set.publisher.body = atom([{ id: 'undated' }, set.old]);
     await set.start();
     await set.pass(MINUTE);
-    await until(() => set.got.length > 0);
-    expect(set.got).toEqual([{ source: 'catch-up', attempt: 1, entries: ['undated new'] }]);
+    await until(() => set.received.length > 0);
+    expect(set.received).toEqual([{ source: 'catch-up', attempt: 1, entries: ['undated new'] }]);
   });
 
   it("with dedupe: 'entries' an older entry is delivered if it was not processed and is not older than the subscription", async () => {
@@ -226,8 +226,8 @@ describe('after downtime of the process', () => {
     set.publisher.body = atom([early, set.old]);
     await set.start();
     await set.pass(MINUTE);
-    await until(() => set.got.length > 0);
-    expect(set.got).toEqual([{ source: 'catch-up', attempt: 1, entries: ['backdated new'] }]);
+    await until(() => set.received.length > 0);
+    expect(set.received).toEqual([{ source: 'catch-up', attempt: 1, entries: ['backdated new'] }]);
   });
 
   it('content that is not a feed is ignored', async () => {
@@ -239,7 +239,7 @@ describe('after downtime of the process', () => {
     await set.pass(MINUTE);
     await until(() => set.world.logged('the topic was fetched after a gap').length > 0);
     await set.settle();
-    expect(set.got).toEqual([]);
+    expect(set.received).toEqual([]);
   });
 
   it('nothing is fetched with catchUp: false', async () => {
@@ -266,8 +266,8 @@ describe('after downtime of the process', () => {
     set.publisher.status = 200;
     await set.start();
     await set.pass(MINUTE);
-    await until(() => set.got.length > 0);
-    expect(set.got).toMatchObject([{ entries: ['missed new'] }]);
+    await until(() => set.received.length > 0);
+    expect(set.received).toMatchObject([{ entries: ['missed new'] }]);
 
     await set.stop();
     set.publisher.status = 410;
@@ -300,12 +300,12 @@ describe('after downtime of the process', () => {
     set.publisher.body = atom([set.entryAt('missed'), waiting, set.old]);
     await set.start();
     await set.pass(MINUTE);
-    await until(() => set.got.some(({ source }) => source === 'catch-up'));
+    await until(() => set.received.some(({ source }) => source === 'catch-up'));
     isBroken = false;
     for (let hour = 0; hour < 3; hour += 1) await set.pass(HOUR);
-    await until(() => set.got.some(({ source }) => source === 'hub'));
-    const got = set.got.map(({ source, entries }) => ({ source, entries }));
-    expect(got.toSorted((one, other) => one.source.localeCompare(other.source))).toEqual([
+    await until(() => set.received.some(({ source }) => source === 'hub'));
+    const received = set.received.map(({ source, entries }) => ({ source, entries }));
+    expect(received.toSorted((one, other) => one.source.localeCompare(other.source))).toEqual([
       { source: 'catch-up', entries: ['missed new'] },
       { source: 'hub', entries: failsAgain ? ['waiting new'] : [] },
     ]);
@@ -325,8 +325,8 @@ describe('after downtime of the process', () => {
     set.publisher.body = atom([{ ...waiting, updated: set.world.now, title: 'corrected' }, set.old]);
     await set.start();
     await set.pass(MINUTE);
-    await until(() => set.got.length > 0);
-    expect(set.got).toEqual([{ source: 'catch-up', attempt: 1, entries: ['waiting new'] }]);
+    await until(() => set.received.length > 0);
+    expect(set.received).toEqual([{ source: 'catch-up', attempt: 1, entries: ['waiting new'] }]);
   });
 
   it.each(['entries', false] as const)(
@@ -343,8 +343,8 @@ describe('after downtime of the process', () => {
       await set.stop();
       await set.start();
       await set.pass(MINUTE);
-      await until(() => set.got.length > 0);
-      expect(set.got.flatMap(({ entries }) => entries)).toEqual(['just before new']);
+      await until(() => set.received.length > 0);
+      expect(set.received.flatMap(({ entries }) => entries)).toEqual(['just before new']);
     },
   );
 
@@ -368,8 +368,8 @@ describe('after downtime of the process', () => {
     set.publisher.body = atom([set.old]);
     await set.start();
     await set.pass(MINUTE);
-    await until(() => set.got.length > 0);
-    expect(set.got).toEqual([{ source: 'catch-up', attempt: 2, entries: ['missed new'] }]);
+    await until(() => set.received.length > 0);
+    expect(set.received).toEqual([{ source: 'catch-up', attempt: 2, entries: ['missed new'] }]);
   });
 
   it('content that cannot be stored is fetched again', async () => {
@@ -382,11 +382,11 @@ describe('after downtime of the process', () => {
     await set.pass(MINUTE);
     await until(() => set.world.logged('an event cannot be stored').length > 0);
     await set.settle();
-    expect(set.got).toEqual([]);
+    expect(set.received).toEqual([]);
     set.store.faults = new Set();
     await set.pass(MINUTE);
-    await until(() => set.got.length > 0);
-    expect(set.got).toMatchObject([{ entries: ['missed new'] }]);
+    await until(() => set.received.length > 0);
+    expect(set.received).toMatchObject([{ entries: ['missed new'] }]);
   });
 
   it.each(['broken', 404] as const)('a topic that is %s at that moment is fetched again', async (how) => {
@@ -403,8 +403,8 @@ describe('after downtime of the process', () => {
     set.publisher.status = 200;
     set.publisher.body = completeFeed;
     await set.pass(MINUTE);
-    await until(() => set.got.length > 0);
-    expect(set.got).toEqual([{ source: 'catch-up', attempt: 1, entries: ['missed new'] }]);
+    await until(() => set.received.length > 0);
+    expect(set.received).toEqual([{ source: 'catch-up', attempt: 1, entries: ['missed new'] }]);
   });
 
   it('entries published while a service was not declared are delivered when it is declared again', async () => {
@@ -419,8 +419,8 @@ describe('after downtime of the process', () => {
     set.publisher.body = atom([missed, set.old]);
     await set.start();
     await set.pass(MINUTE);
-    await until(() => set.got.length > 0);
-    expect(set.got).toEqual([{ source: 'catch-up', attempt: 1, entries: ['missed new'] }]);
+    await until(() => set.received.length > 0);
+    expect(set.received).toEqual([{ source: 'catch-up', attempt: 1, entries: ['missed new'] }]);
   });
 
   it('entries published while the machine slept are delivered when it wakes', async () => {
@@ -429,8 +429,8 @@ describe('after downtime of the process', () => {
     set.world.advance(5 * HOUR);
     set.world.runCron('30 * * * * *');
     await set.pass(MINUTE);
-    await until(() => set.got.length > 0);
-    expect(set.got).toEqual([{ source: 'catch-up', attempt: 1, entries: ['missed new'] }]);
+    await until(() => set.received.length > 0);
+    expect(set.received).toEqual([{ source: 'catch-up', attempt: 1, entries: ['missed new'] }]);
   });
 });
 
@@ -451,6 +451,6 @@ it('L3 entries published while a hub fails, with a restart meanwhile, are delive
   for (let hour = 0; hour < 3; hour += 1) await set.pass(HOUR);
   expect(await set.subscription()).toMatchObject({ state: 'active', attempts: 0 });
   await set.pass(MINUTE);
-  await until(() => set.got.length > 0);
-  expect(set.got).toEqual([{ source: 'catch-up', attempt: 1, entries: ['missed new'] }]);
+  await until(() => set.received.length > 0);
+  expect(set.received).toEqual([{ source: 'catch-up', attempt: 1, entries: ['missed new'] }]);
 });

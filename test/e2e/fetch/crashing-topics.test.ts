@@ -55,13 +55,13 @@ async function crashing(delivery: DeliveryConfig) {
   const world = new FakeWorld();
   const hub = await startHub({ leaseSeconds: 10 * 86_400 });
   const publisher = await startPublisher(hub, atom([{ id: 'old', at: world.now - 30 * DAY }]));
-  const got: ContentDistributionMessage[] = [];
+  const received: ContentDistributionMessage[] = [];
   let port = 0;
   let runtime: SubscriberRuntime | undefined;
   let rows = new Rows();
   const service = defineSubscriber(
     { name: 'news', target: publisher.url, secret: false, unsubscribeOnShutdown: false, delivery },
-    { onEventNotification: (event) => void got.push(event) },
+    { onEventNotification: (event) => void received.push(event) },
   );
   const start = async (): Promise<void> => {
     const started = await world.start(service, { store: new Keyv({ store: rows }), port });
@@ -101,7 +101,7 @@ async function crashing(delivery: DeliveryConfig) {
     world,
     hub,
     publisher,
-    got,
+    received,
     pass,
     crash,
     settle,
@@ -133,9 +133,9 @@ describe('a topic whose fetch ends the process', () => {
     await set.runtime()?.renew(id);
     await set.settle();
     await set.pass(2_000);
-    await until(() => set.got.length === 1);
-    expect(set.got[0]?.source).toBe('catch-up');
-    expect((await set.got[0]?.entries())?.map((entry) => entry.id)).toEqual(['missed']);
+    await until(() => set.received.length === 1);
+    expect(set.received[0]?.source).toBe('catch-up');
+    expect((await set.received[0]?.entries())?.map((entry) => entry.id)).toEqual(['missed']);
     expect(markersIn(set.rows())).toBe(0);
   });
 

@@ -33,7 +33,7 @@ async function setUp({ pollSeconds = 600, handle = () => {}, entries, delivery =
   const old: WrittenEntry = { id: 'old', at: world.now - DAY };
   const publisher = await startPublisher(hub, atom(entries ?? [old]));
   const store = new FaultyStore();
-  const got: string[] = [];
+  const received: string[] = [];
   const silences: HookPayload[] = [];
   const config = { name: 'news', target: publisher.url, secret: false, unsubscribeOnShutdown: false } as const;
   const service = defineSubscriber(
@@ -42,7 +42,7 @@ async function setUp({ pollSeconds = 600, handle = () => {}, entries, delivery =
       onEventNotification: async (event) => {
         await handle(event);
         const entries = await event.entries();
-        got.push(...entries.map(({ id, change }) => `${event.source}: ${id} ${change}`));
+        received.push(...entries.map(({ id, change }) => `${event.source}: ${id} ${change}`));
       },
     },
   );
@@ -79,7 +79,7 @@ async function setUp({ pollSeconds = 600, handle = () => {}, entries, delivery =
     hub,
     publisher,
     store,
-    got,
+    received,
     silences,
     old,
     runtime,
@@ -98,7 +98,7 @@ describe('delivery.pollSeconds', () => {
     const set = await setUp();
     await set.advance(HOUR);
     expect(set.publisher.requests.length).toBeGreaterThan(4);
-    expect(set.got).toEqual([]);
+    expect(set.received).toEqual([]);
     expect(set.silences).toEqual([]);
   });
 
@@ -109,7 +109,7 @@ describe('delivery.pollSeconds', () => {
     expect(set.publisher.statuses).toEqual([200, 304]);
     set.publisher.body = atom([set.newEntry('silent'), set.old]);
     await set.advance(25 * MINUTE);
-    expect(set.got).toEqual(['poll: silent new']);
+    expect(set.received).toEqual(['poll: silent new']);
   });
 
   it('an entry from the hub is not delivered twice, and the hub is not blamed', async () => {
@@ -119,7 +119,7 @@ describe('delivery.pollSeconds', () => {
     set.publisher.body = atom([first, set.old]);
     await set.deliver([first]);
     await set.advance(HOUR);
-    expect(set.got).toEqual(['hub: first new']);
+    expect(set.received).toEqual(['hub: first new']);
     expect(set.silences).toEqual([]);
     expect(await set.missed()).toBe(0);
   });
@@ -129,7 +129,7 @@ describe('delivery.pollSeconds', () => {
     const countBefore = set.subscribeCount();
     set.publisher.body = atom([set.newEntry('silent'), set.old]);
     await set.advance(25 * MINUTE);
-    expect(set.got).toEqual(['poll: silent new']);
+    expect(set.received).toEqual(['poll: silent new']);
     expect(await set.missed()).toBe(1);
     expect(set.silences).toMatchObject([
       {
@@ -144,7 +144,7 @@ describe('delivery.pollSeconds', () => {
     // Further silences within the hour are reported, without another request.
     set.publisher.body = atom([set.newEntry('again'), set.old]);
     await set.advance(25 * MINUTE);
-    expect(set.got).toEqual(['poll: silent new', 'poll: again new']);
+    expect(set.received).toEqual(['poll: silent new', 'poll: again new']);
     expect(set.subscribeCount()).toBe(countBefore + 1);
     await set.advance(HOUR);
     set.publisher.body = atom([set.newEntry('much later'), set.old]);
@@ -162,7 +162,7 @@ describe('delivery.pollSeconds', () => {
     await set.advance(2 * MINUTE);
     await set.deliver([lateEntry]);
     await set.advance(HOUR);
-    expect(set.got).toEqual(['hub: late new']);
+    expect(set.received).toEqual(['hub: late new']);
     expect(set.silences).toEqual([]);
   });
 
@@ -189,7 +189,7 @@ describe('delivery.pollSeconds', () => {
     set.publisher.body = atom([first, set.old]);
     await set.deliver([first]);
     await set.advance(3 * HOUR, MINUTE);
-    expect(set.got).toEqual(['hub: first new']);
+    expect(set.received).toEqual(['hub: first new']);
     expect(set.silences).toEqual([]);
   });
 
@@ -197,7 +197,7 @@ describe('delivery.pollSeconds', () => {
     const set = await setUp();
     set.publisher.body = atom([{ ...set.old, updated: set.world.now, title: 'corrected' }]);
     await set.advance(25 * MINUTE);
-    expect(set.got).toEqual(['poll: old new']);
+    expect(set.received).toEqual(['poll: old new']);
     expect(set.silences).toEqual([]);
   });
 
@@ -207,7 +207,7 @@ describe('delivery.pollSeconds', () => {
     set.publisher.body = atom([{ ...first, title: 'with 17 views' }, set.old]);
     await set.deliver([first]);
     await set.advance(HOUR);
-    expect(set.got).toEqual(['hub: first new']);
+    expect(set.received).toEqual(['hub: first new']);
     expect(set.silences).toEqual([]);
   });
 
@@ -218,10 +218,10 @@ describe('delivery.pollSeconds', () => {
     set.publisher.body = atom([set.newEntry('silent'), set.old]);
     set.store.faults = new Set(['set']);
     await set.advance(25 * MINUTE);
-    expect(set.got).toEqual([]);
+    expect(set.received).toEqual([]);
     set.store.faults = new Set();
     await set.advance(25 * MINUTE);
-    expect(set.got).toEqual(['poll: silent new']);
+    expect(set.received).toEqual(['poll: silent new']);
   });
 
   it('polling continues after a restart, and knows the delivered entries', async () => {
@@ -233,10 +233,10 @@ describe('delivery.pollSeconds', () => {
     set.world.advance(HOUR);
     await set.start();
     await set.advance(HOUR);
-    expect(set.got).toEqual(['poll: silent new']);
+    expect(set.received).toEqual(['poll: silent new']);
     set.publisher.body = atom([set.newEntry('later'), silent, set.old]);
     await set.advance(25 * MINUTE);
-    expect(set.got).toEqual(['poll: silent new', 'poll: later new']);
+    expect(set.received).toEqual(['poll: silent new', 'poll: later new']);
   });
 
   it('a topic that is not a feed, or cannot be fetched, is only logged', async () => {
@@ -246,7 +246,7 @@ describe('delivery.pollSeconds', () => {
     set.publisher.status = 500;
     await set.advance(25 * MINUTE);
     expect(set.world.logged('a topic could not be polled').length).toBeGreaterThan(1);
-    expect(set.got).toEqual([]);
+    expect(set.received).toEqual([]);
   });
 
   it('the delivered entries of a feed above one mebibyte are known', async () => {
@@ -255,7 +255,7 @@ describe('delivery.pollSeconds', () => {
     set.publisher.body = atom([long, set.old]);
     set.publisher.hasEtag = false;
     await set.advance(HOUR);
-    expect(set.got).toEqual(['poll: long new']);
+    expect(set.received).toEqual(['poll: long new']);
     expect(set.silences).toHaveLength(1);
   });
 
@@ -270,7 +270,7 @@ describe('delivery.pollSeconds', () => {
       set.newEntry('before', set.world.now - 9 * DAY),
     ]);
     await set.advance(HOUR);
-    expect(set.got).toEqual(['poll: since new']);
+    expect(set.received).toEqual(['poll: since new']);
   });
 
   it('polling continues if a fetch takes longer than the interval', async () => {
@@ -288,7 +288,7 @@ describe('delivery.pollSeconds', () => {
     await set.settle();
     set.publisher.body = atom([set.newEntry('later'), set.old]);
     await set.advance(25 * MINUTE);
-    expect(set.got).toEqual(['poll: later new']);
+    expect(set.received).toEqual(['poll: later new']);
   });
 
   it('polling finds deleted entries of the topic', async () => {
@@ -299,7 +299,7 @@ describe('delivery.pollSeconds', () => {
       '<at:deleted-entry xmlns:at="http://purl.org/atompub/tombstones/1.0" ref="old" when="2020-01-01T00:00:00Z"/></feed>',
     );
     await set.advance(HOUR);
-    expect(set.got).toEqual(['poll: old deleted']);
+    expect(set.received).toEqual(['poll: old deleted']);
   });
 
   it('an entry found by the first poll is still delivered if its hub sends it', async () => {
@@ -308,7 +308,7 @@ describe('delivery.pollSeconds', () => {
     const [delivery] = await set.deliver([fresh]);
     expect(delivery?.status).toBe(202);
     await set.advance(HOUR);
-    expect(set.got).toEqual(['hub: fresh new']);
+    expect(set.received).toEqual(['hub: fresh new']);
     expect(set.silences).toEqual([]);
   });
 
@@ -341,7 +341,9 @@ describe('delivery.pollSeconds', () => {
       await set.advance(6 * MINUTE, 6 * MINUTE);
     }
     await set.advance(3 * HOUR, 3 * MINUTE);
-    expect(all.map(({ id }) => id).filter((id) => id !== 'old' && !set.got.includes(`poll: ${id} new`))).toEqual([]);
+    expect(all.map(({ id }) => id).filter((id) => id !== 'old' && !set.received.includes(`poll: ${id} new`))).toEqual(
+      [],
+    );
   });
 
   it('an entry in progress during a poll that then fails is found later', async () => {
@@ -376,7 +378,7 @@ describe('delivery.pollSeconds', () => {
     set.store.faults = new Set();
     isBroken = false;
     await set.advance(HOUR);
-    expect(set.got).toEqual(['poll: fresh new']);
+    expect(set.received).toEqual(['poll: fresh new']);
   });
 
   it('a clock set back during the grace time of the hub delays nothing', async () => {
@@ -387,6 +389,6 @@ describe('delivery.pollSeconds', () => {
     set.world.advance(-DAY);
     await set.settle();
     await set.advance(HOUR);
-    expect(set.got).toEqual(['poll: silent new']);
+    expect(set.received).toEqual(['poll: silent new']);
   });
 });

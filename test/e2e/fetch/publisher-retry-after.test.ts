@@ -36,10 +36,10 @@ async function setUp(delivery: DeliveryConfig = {}, target = '/feed') {
   });
   onTestFinished(() => publisher[Symbol.asyncDispose]());
   const store = new FaultyStore();
-  const got: string[] = [];
+  const received: string[] = [];
   const service = defineSubscriber(
     { name: 'news', target: publisher.url + target, secret: false, unsubscribeOnShutdown: false, delivery },
-    { onEventNotification: (event) => void got.push(event.source) },
+    { onEventNotification: (event) => void received.push(event.source) },
   );
   let port = 0;
   const start = async () => {
@@ -66,7 +66,20 @@ async function setUp(delivery: DeliveryConfig = {}, target = '/feed') {
     refusals.set(path, { status, retryAfter });
   };
   const subscribeCount = (): number => hub.requests.filter(({ form }) => form.get('hub.mode') === 'subscribe').length;
-  return { world, hub, publisher, requestedPaths, refusals, refuse, store, got, start, settle, pass, subscribeCount };
+  return {
+    world,
+    hub,
+    publisher,
+    requestedPaths,
+    refusals,
+    refuse,
+    store,
+    received,
+    start,
+    settle,
+    pass,
+    subscribeCount,
+  };
 }
 
 describe('D13 Retry-After of a publisher', () => {
@@ -180,9 +193,9 @@ describe('D13 Retry-After of a publisher', () => {
     expect(set.requestedPaths).toHaveLength(length + 1);
     set.refusals.clear();
     await set.pass(10 * MINUTE);
-    await until(() => set.got.length >= 4);
-    expect(set.got.filter((source) => source === 'hub')).toHaveLength(4);
-    expect(set.got).toContain('catch-up');
+    await until(() => set.received.length >= 4);
+    expect(set.received.filter((source) => source === 'hub')).toHaveLength(4);
+    expect(set.received).toContain('catch-up');
     await again.stop();
   });
 });

@@ -22,7 +22,7 @@ async function twoHubs(config: SubscriberServiceConfig = {}) {
   onTestFinished(async () => void (await Promise.all([a.close(), b.close()])));
   const written: WrittenEntry[] = [{ id: 'old', at: world.now - DAY_MS }];
   const topic = a.topic('/feed', { ...CONTENT_TYPE, body: atom(written), hubs: [a, b] });
-  const got: string[] = [];
+  const received: string[] = [];
   const service = defineSubscriber(
     {
       name: 'News',
@@ -34,7 +34,7 @@ async function twoHubs(config: SubscriberServiceConfig = {}) {
     },
     {
       async onEventNotification(event) {
-        for (const { id } of await event.entries()) got.push(`${event.source}: ${id}`);
+        for (const { id } of await event.entries()) received.push(`${event.source}: ${id}`);
       },
     },
   );
@@ -60,17 +60,17 @@ async function twoHubs(config: SubscriberServiceConfig = {}) {
     await settle();
   };
   const subscribeCount = (hub: TestHub): number => hub.requests.filter(isSubscribing).length;
-  return { world, a, b, topic, runtime, got, settle, pass, snapshot, publish, subscribeCount };
+  return { world, a, b, topic, runtime, received, settle, pass, snapshot, publish, subscribeCount };
 }
 
 describe('L7 a hub that polling finds silent', () => {
   it('is requested again the first time; the second time, without a delivery in between, the next advertised hub is', async () => {
-    const { a, b, snapshot, pass, publish, subscribeCount, got } = await twoHubs();
+    const { a, b, snapshot, pass, publish, subscribeCount, received } = await twoHubs();
     await pass(MINUTE_MS);
     a.configure({ silent: true });
     await publish('first');
     await pass(15 * MINUTE_MS);
-    expect(got).toContain('poll: first');
+    expect(received).toContain('poll: first');
     expect([subscribeCount(a), subscribeCount(b)]).toEqual([2, 0]);
     expect(await snapshot()).toMatchObject({ state: 'active', hub: a.url });
     await publish('second');
@@ -78,9 +78,9 @@ describe('L7 a hub that polling finds silent', () => {
     expect(subscribeCount(b)).toBe(1);
     expect(await snapshot()).toMatchObject({ state: 'active', hub: b.url });
     await a.until(() => a.subscriptions.every(({ state }) => state === 'unsubscribed'));
-    got.length = 0;
+    received.length = 0;
     await publish('third');
-    expect(got[0]).toMatch(/^hub: /);
+    expect(received[0]).toMatch(/^hub: /);
   });
 
   it('is not replaced if it has delivered in between', async () => {

@@ -47,7 +47,7 @@ async function setUp(delivery: DeliveryConfig, config: SubscriberServiceConfig =
   const topic = `${publisher.url}/self/topic`;
   const target = config.target ?? `${publisher.url}/at/target`;
   const store = new FaultyStore();
-  const got: string[] = [];
+  const received: string[] = [];
   let handle = (): void => {};
   const service = defineSubscriber(
     { name: 'news', secret: false, unsubscribeOnShutdown: false, delivery, ...config, target },
@@ -55,7 +55,7 @@ async function setUp(delivery: DeliveryConfig, config: SubscriberServiceConfig =
       onEventNotification: async (event) => {
         handle();
         const urls = (await event.entries()).map(({ url = '' }) => url.replace(publisher.url, ''));
-        got.push(`${event.source}: ${urls.join(' ')}`);
+        received.push(`${event.source}: ${urls.join(' ')}`);
       },
     },
   );
@@ -89,7 +89,7 @@ async function setUp(delivery: DeliveryConfig, config: SubscriberServiceConfig =
     topic,
     answers,
     headers,
-    got,
+    received,
     start,
     pass,
     settle,
@@ -114,12 +114,12 @@ describe('D14 a topic that cannot be read while the target is a feed', () => {
     await set.start();
     set.takeRequestedPaths();
     await set.ping();
-    await until(() => set.got.length === 1);
-    expect(set.got).toEqual(['hub: /at/one.html']);
+    await until(() => set.received.length === 1);
+    expect(set.received).toEqual(['hub: /at/one.html']);
     expect(set.takeRequestedPaths()).toEqual(['/self/topic', '/at/target']);
     // The result is stored.
     await set.ping();
-    await until(() => set.got.length === 2);
+    await until(() => set.received.length === 2);
     expect(set.takeRequestedPaths()).toEqual(['/at/target']);
   });
 
@@ -137,7 +137,7 @@ describe('D14 a topic that cannot be read while the target is a feed', () => {
     const again = await set.start();
     await set.pass(30 * MINUTE);
     expect(new Set(set.takeRequestedPaths())).toEqual(new Set(['/at/target']));
-    expect(set.got.join()).toContain('catch-up: /at/two.html');
+    expect(set.received.join()).toContain('catch-up: /at/two.html');
     set.answers.set('/self/topic', feed('three', 'two', 'one'));
     const [{ id } = { id: '' }] = await again.subscriptions.find();
     await again.renew(id);
@@ -147,7 +147,7 @@ describe('D14 a topic that cannot be read while the target is a feed', () => {
     // The silence of the hub leads to one more discovery.
     expect(set.takeRequestedPaths().filter((path) => path === '/at/target').length).toBeLessThan(2);
     expect(set.headers.at(-1)).not.toHaveProperty('if-none-match');
-    expect(set.got).toContain('poll: /self/three.html');
+    expect(set.received).toContain('poll: /self/three.html');
   });
 
   it('relative links are resolved against the same URL when the event is retried', async () => {
@@ -163,7 +163,7 @@ describe('D14 a topic that cannot be read while the target is a feed', () => {
     set.onHandled(() => {});
     await set.start();
     await set.pass(60 * MINUTE);
-    expect(set.got).toEqual(['poll: /at/two.html']);
+    expect(set.received).toEqual(['poll: /at/two.html']);
   });
 
   it.each([429, 500, 503])('is not read at the target after a %i', async (status) => {
@@ -185,7 +185,7 @@ describe('D14 a topic that cannot be read while the target is a feed', () => {
     set.takeRequestedPaths();
     for (const pings of [1, 2]) {
       await set.ping();
-      await until(() => set.got.length === pings);
+      await until(() => set.received.length === pings);
     }
     expect(set.takeRequestedPaths()).toEqual(['/self/topic', '/at/target', '/self/topic']);
   });
@@ -216,7 +216,7 @@ describe('D14 a topic that cannot be read while the target is a feed', () => {
     );
     set.answers.set('/at/target', feed('one'));
     await set.pass(MINUTE);
-    await until(() => set.got.length === 1);
+    await until(() => set.received.length === 1);
     expect(set.takeRequestedPaths()).toEqual(['/self/topic', '/at/target', '/self/topic', '/at/target']);
   });
 });
@@ -228,6 +228,6 @@ it('D14 relative links are resolved against the URL after redirects', async () =
   set.answers.set('/elsewhere/feed', feed('one'));
   await set.start();
   await set.ping();
-  await until(() => set.got.length === 1);
-  expect(set.got).toEqual(['hub: /elsewhere/one.html']);
+  await until(() => set.received.length === 1);
+  expect(set.received).toEqual(['hub: /elsewhere/one.html']);
 });

@@ -26,12 +26,12 @@ async function setUp(): Promise<Place> {
 async function started(
   { world, topic }: Place,
   config: SubscriberServiceConfig = {},
-): Promise<{ runtime: SubscriberRuntime; got: string[] }> {
-  const { service, got } = recordingService({ target: topic.url, unsubscribeOnShutdown: false, ...config });
+): Promise<{ runtime: SubscriberRuntime; received: string[] }> {
+  const { service, received } = recordingService({ target: topic.url, unsubscribeOnShutdown: false, ...config });
   const runtime = await world.start(service);
   onTestFinished(() => runtime.stopNow());
   await runtime.ready({ timeoutMs: 5_000 });
-  return { runtime, got };
+  return { runtime, received };
 }
 
 const isActive = (hub: TestHub): boolean => hub.subscriptions.some(({ state }) => state === 'active');
@@ -39,7 +39,7 @@ const isActive = (hub: TestHub): boolean => hub.subscriptions.some(({ state }) =
 describe("D8 with hubs: 'all'", () => {
   it('S8 each hub has its own callback, and each event is delivered once', async () => {
     const at = await setUp();
-    const { runtime, got } = await started(at, { hubs: 'all' });
+    const { runtime, received } = await started(at, { hubs: 'all' });
     await until(() => isActive(at.hub) && isActive(at.other));
     const [subscription] = await runtime.subscriptions.find();
     expect(subscription?.grants.map(({ hub, state }) => [hub, state])).toEqual([
@@ -51,14 +51,14 @@ describe("D8 with hubs: 'all'", () => {
       const deliveries = await at.topic.publish(news);
       expect(deliveries.map(({ status }) => status)).toEqual([202, 202]);
     }
-    expect(got).toEqual(['one', 'two', 'three']);
+    expect(received).toEqual(['one', 'two', 'three']);
     const [{ stats } = {}] = await runtime.subscriptions.find();
     expect(stats).toMatchObject({ received: 3, delivered: 3 });
   });
 
   it('a feed with a new entry is delivered, even next to known entries', async () => {
     const at = await setUp();
-    const { got } = await started(at, { hubs: 'all' });
+    const { received } = await started(at, { hubs: 'all' });
     await until(() => isActive(at.hub) && isActive(at.other));
     const contentType = 'application/atom+xml';
     const feed = (...ids: readonly string[]): string =>
@@ -66,19 +66,19 @@ describe("D8 with hubs: 'all'", () => {
     await at.hub.distribute(at.topic.url, feed('1', '2'), { contentType });
     await at.other.distribute(at.topic.url, feed('2'), { contentType });
     await at.other.distribute(at.topic.url, feed('1'), { contentType });
-    expect(got).toEqual([feed('1', '2')]);
+    expect(received).toEqual([feed('1', '2')]);
     await at.other.distribute(at.topic.url, feed('2', '3'), { contentType });
     await at.hub.distribute(at.topic.url, feed('3', '2', '1'), { contentType });
-    expect(got).toEqual([feed('1', '2'), feed('2', '3')]);
+    expect(received).toEqual([feed('1', '2'), feed('2', '3')]);
   });
 
   it('the other hub delivers while one is down, and that one is requested again', async () => {
     const at = await setUp();
     at.hub.fail(503);
-    const { runtime, got } = await started(at, { hubs: 'all' });
+    const { runtime, received } = await started(at, { hubs: 'all' });
     await until(() => isActive(at.other));
     await at.topic.publish('through the other');
-    expect(got).toEqual(['through the other']);
+    expect(received).toEqual(['through the other']);
     at.hub.configure({ fail: false });
     at.world.advance(2_000);
     await until(() => isActive(at.hub));
@@ -108,7 +108,7 @@ describe("D8 with hubs: 'all'", () => {
 describe("D8 with hubs: 'failover'", () => {
   it('one hub is requested, and the next one after a denial', async () => {
     const at = await setUp();
-    const { got } = await started(at);
+    const { received } = await started(at);
     await until(() => isActive(at.hub));
     expect(isActive(at.other)).toBe(false);
     await at.hub.deny('not here');
@@ -116,12 +116,12 @@ describe("D8 with hubs: 'failover'", () => {
     at.world.advance(120_000);
     await until(() => isActive(at.other));
     await at.topic.publish('through the next');
-    expect(got).toEqual(['through the next']);
+    expect(received).toEqual(['through the next']);
   });
 
   it('the next hub is requested if one does not renew, and the first one again if the next fails', async () => {
     const at = await setUp();
-    const { runtime, got } = await started(at);
+    const { runtime, received } = await started(at);
     at.hub.fail(503);
     at.world.advance(9 * DAY_MS);
     for (let time = 0; time < 40 && !isActive(at.other); time += 1) {
@@ -132,7 +132,7 @@ describe("D8 with hubs: 'failover'", () => {
     await until(() => isActive(at.other));
     await until(async () => (await runtime.subscriptions.find())[0]?.hub === at.other.url);
     await at.other.distribute(at.topic.url, 'through the next');
-    expect(got).toEqual(['through the next']);
+    expect(received).toEqual(['through the next']);
 
     at.hub.configure({ fail: false });
     at.other.fail(503);

@@ -20,12 +20,12 @@ describe('S3 a hub that answers 400 without hub.verify', () => {
     const world = new FakeWorld();
     const hub = await startHub({ protocol: 'pubsubhubbub-0.3', now: () => world.now });
     const topic = hub.topic('/feed');
-    const { service, got } = recordingService({ target: topic.url, secret: 'a shared one' });
+    const { service, received } = recordingService({ target: topic.url, secret: 'a shared one' });
     const runtime = await world.start(service);
     onTestFinished(() => runtime.stopNow());
     await runtime.ready({ timeoutMs: 5_000 });
     await topic.publish('news');
-    expect(got).toEqual(['news']);
+    expect(received).toEqual(['news']);
     const [subscription] = await runtime.subscriptions.find();
     expect(subscription).toMatchObject({ state: 'active', attempts: 0, failures: {} });
     await runtime.renew(subscription?.id ?? '');

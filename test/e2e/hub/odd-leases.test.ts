@@ -15,8 +15,8 @@ async function twoTopics(leaseSeconds?: number | 'perpetual') {
   const travel = await TimeTravel.begin();
   const odd = travel.hub.topic('/odd', { leaseSeconds });
   const sound = travel.hub.topic('/sound', { leaseSeconds: YEAR_SECONDS });
-  const { service, got } = recordingService({ targets: [odd.url, sound.url], unsubscribeOnShutdown: false });
-  return { travel, odd, sound, service, got };
+  const { service, received } = recordingService({ targets: [odd.url, sound.url], unsubscribeOnShutdown: false });
+  return { travel, odd, sound, service, received };
 }
 
 const leaseOf = ({ verifiedAt, expiresAt }: Subscription): number =>
@@ -48,7 +48,7 @@ describe('L1 a lease', () => {
   ])('of %s is renewed in time each time, and not more often', async (_, leaseSeconds, forSeconds) => {
     const travel = await TimeTravel.begin();
     const topic = travel.hub.topic('/feed', { leaseSeconds });
-    const { service, got } = recordingService({ target: topic.url });
+    const { service, received } = recordingService({ target: topic.url });
     const began = travel.world.now;
     await travel.start(service);
     const { callback } = await travel.subscription();
@@ -59,21 +59,23 @@ describe('L1 a lease', () => {
       await topic.publish(`news ${part}`);
     }
     await travel.settle();
-    expect(got).toEqual(published);
+    expect(received).toEqual(published);
     expect(travel.hub.subscriptions).toMatchObject([{ callback, state: 'active' }]);
     expect(travel.hookCalls.filter(({ name }) => name === 'failed' || name === 'expired')).toEqual([]);
-    const asked = travel.requestTimes();
-    const waits = waitsBetween(asked).map((wait) => wait / (Math.min(leaseSeconds, LONGEST_SECONDS) * SECOND_MS));
+    const requestTimes = travel.requestTimes();
+    const waits = waitsBetween(requestTimes).map(
+      (wait) => wait / (Math.min(leaseSeconds, LONGEST_SECONDS) * SECOND_MS),
+    );
     // Due work is checked once a second. A lease of ten seconds is renewed early enough for several attempts.
     const look = 1 / leaseSeconds;
     expect(Math.max(...waits)).toBeLessThanOrEqual(0.9 + look);
     expect(Math.min(...waits)).toBeGreaterThanOrEqual(leaseSeconds < 3_600 ? 0.5 : 0.7);
-    expect((asked.at(-1) ?? 0) + leaseSeconds * SECOND_MS).toBeGreaterThan(travel.world.now);
-    expect(asked[0]).toBe(began);
+    expect((requestTimes.at(-1) ?? 0) + leaseSeconds * SECOND_MS).toBeGreaterThan(travel.world.now);
+    expect(requestTimes[0]).toBe(began);
   });
 
   it('L2 of a second is requested at most once a second', async () => {
-    const { travel, service, sound, got } = await twoTopics(1);
+    const { travel, service, sound, received } = await twoTopics(1);
     await travel.start(service);
     const before = await travel.subscription('/sound');
     await travel.advance(60 * SECOND_MS, SECOND_MS);
@@ -82,7 +84,7 @@ describe('L1 a lease', () => {
     expect(Math.min(...waits)).toBeGreaterThanOrEqual(SECOND_MS);
     expect(await travel.subscription('/sound')).toEqual(before);
     await sound.publish('news');
-    expect(got).toEqual(['news']);
+    expect(received).toEqual(['news']);
   });
 });
 
@@ -93,7 +95,7 @@ describe('V2 a lease granted as', () => {
     ['-1', -1, DEFAULT_SECONDS],
     ['a trillion', 1_000_000_000_000, YEAR_SECONDS],
   ] as const)('%s is stored as a renewable lease without a warning, and renewed', async (_, granted, kept) => {
-    const { travel, odd, service, got } = await twoTopics(granted);
+    const { travel, odd, service, received } = await twoTopics(granted);
     await travel.start(service);
     expect(travel.world.logged('hub.lease_seconds')).toEqual([]);
     const subscription = await travel.subscription('/odd');
@@ -109,7 +111,7 @@ describe('V2 a lease granted as', () => {
     expect(renewed).toMatchObject({ state: 'active', callback: subscription.callback });
     expect(renewed.verifiedAt?.getTime()).toBe(subscription.renewsAt?.getTime());
     await odd.publish('news');
-    expect(got).toEqual(['news']);
+    expect(received).toEqual(['news']);
     // The other one was renewed by its own lease.
     expect(travel.requestTimes('/sound')).toHaveLength(kept >= LONGEST_SECONDS ? 2 : 1);
   });
@@ -125,34 +127,37 @@ describe('V2 a lease granted as', () => {
     ['Infinity', DEFAULT_SECONDS],
     ['9'.repeat(400), YEAR_SECONDS],
   ])('%.12j is stored as a renewable lease without a warning, and renewed', async (granted, kept) => {
-    const { travel, odd, service, got } = await twoTopics();
+    const { travel, odd, service, received } = await twoTopics();
     odd.configure({ verify: 'never' });
     await travel.start(service);
     const before = await travel.subscription('/sound');
-    const asked = await travel.subscription('/odd');
-    const answer = await verifyByHand(asked, granted);
+    const subscription = await travel.subscription('/odd');
+    const answer = await verifyByHand(subscription, granted);
     expect([answer.status, await answer.text()]).toEqual([200, 'a-challenge']);
     await travel.settle();
     expect(travel.world.logged('hub.lease_seconds')).toEqual([]);
-    const subscription = await travel.subscription('/odd');
-    expect(subscription).toMatchObject({ state: 'active', callback: asked.callback, attempts: 0 });
-    expect(leaseOf(subscription)).toBe(kept);
+    const after = await travel.subscription('/odd');
+    expect(after).toMatchObject({ state: 'active', callback: subscription.callback, attempts: 0 });
+    expect(leaseOf(after)).toBe(kept);
     expect(await travel.subscription('/sound')).toEqual(before);
 
     odd.configure({ verify: 'async' });
-    await travel.advance((subscription.renewsAt?.getTime() ?? 0) - travel.world.now);
+    await travel.advance((after.renewsAt?.getTime() ?? 0) - travel.world.now);
     expect(travel.hookCalls.map(({ name }) => name)).not.toContain('expired');
-    expect(await travel.subscription('/odd')).toMatchObject({ state: 'active', verifiedAt: subscription.renewsAt });
+    expect(await travel.subscription('/odd')).toMatchObject({ state: 'active', verifiedAt: after.renewsAt });
     await odd.publish('news');
-    expect(got).toEqual(['news']);
+    expect(received).toEqual(['news']);
   });
 
   it('V5 two values counts as the last one', async () => {
     const { travel, odd, service } = await twoTopics();
     odd.configure({ verify: 'never' });
     await travel.start(service);
-    const asked = await travel.subscription('/odd');
-    const answer = await verifyByHand({ ...asked, callback: `${asked.callback}?hub.lease_seconds=abc` }, '600');
+    const subscription = await travel.subscription('/odd');
+    const answer = await verifyByHand(
+      { ...subscription, callback: `${subscription.callback}?hub.lease_seconds=abc` },
+      '600',
+    );
     expect(answer.status).toBe(200);
     expect(leaseOf(await travel.subscription('/odd'))).toBe(600);
     expect(travel.world.logged('hub.lease_seconds')).toEqual([]);

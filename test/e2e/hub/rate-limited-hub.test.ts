@@ -13,7 +13,7 @@ import { seededRandom } from '../../kit/seeded-random.js';
 const SECOND_MS = 1_000;
 const MINUTE_MS = 60_000;
 
-interface Asked {
+interface HubRequest {
   readonly topic: string;
   readonly mode: string;
   readonly at: number;
@@ -23,10 +23,10 @@ interface Asked {
 /** A hub that verifies accepted requests. `judge` decides the status of an answer, and its Retry-After in seconds. */
 async function busyHub(
   world: FakeWorld,
-  judge: (asked: readonly Asked[], topic: string) => { readonly status: number; readonly retryAfter?: number },
+  judge: (requests: readonly HubRequest[], topic: string) => { readonly status: number; readonly retryAfter?: number },
   leaseSeconds = 864_000,
 ) {
-  const asked: Asked[] = [];
+  const requests: HubRequest[] = [];
   let open = 0;
   const verify = async (form: URLSearchParams): Promise<void> => {
     const callback = new URL(form.get('hub.callback') ?? '');
@@ -43,8 +43,8 @@ async function busyHub(
     request.on('end', () => {
       const form = new URLSearchParams(body);
       const topic = form.get('hub.topic') ?? '';
-      const { status, retryAfter } = judge(asked, topic);
-      asked.push({ topic, mode: form.get('hub.mode') ?? '', at: world.now, status });
+      const { status, retryAfter } = judge(requests, topic);
+      requests.push({ topic, mode: form.get('hub.mode') ?? '', at: world.now, status });
       response.writeHead(status, retryAfter === undefined ? {} : { 'retry-after': String(retryAfter) }).end();
       const verified = status === 202 ? verify(form) : Promise.resolve();
       void verified.catch(() => {}).finally(() => (open -= 1));
@@ -63,12 +63,12 @@ async function busyHub(
   };
   const settled = async (): Promise<void> => {
     for (let calm = 0; calm < 2; calm += 1) {
-      const before = asked.length;
+      const before = requests.length;
       await untilIdle();
-      if (open > 0 || asked.length !== before) calm = -1;
+      if (open > 0 || requests.length !== before) calm = -1;
     }
   };
-  return { url: `${url}/`, asked, topics, advance, settled };
+  return { url: `${url}/`, requests, topics, advance, settled };
 }
 
 function fleetWorld(): FakeWorld {
@@ -91,16 +91,16 @@ describe('S3 a fleet of 120 topics at a hub that answers 429', () => {
     const runtime = await world.start(service);
     onTestFinished(() => runtime.stopNow());
     await hub.settled();
-    expect(hub.asked.length).toBeLessThanOrEqual(8);
-    const refused = hub.asked.length;
+    expect(hub.requests.length).toBeLessThanOrEqual(8);
+    const refused = hub.requests.length;
     await hub.advance(5 * MINUTE_MS - SECOND_MS);
-    expect(hub.asked).toHaveLength(refused);
+    expect(hub.requests).toHaveLength(refused);
     await hub.advance(MINUTE_MS + 2 * SECOND_MS);
     await until(() => isActive(runtime, 120));
-    expect(hub.asked).toHaveLength(120 + refused);
-    expect(new Set(hub.asked.filter(({ status }) => status === 202).map(({ topic }) => topic)).size).toBe(120);
+    expect(hub.requests).toHaveLength(120 + refused);
+    expect(new Set(hub.requests.filter(({ status }) => status === 202).map(({ topic }) => topic)).size).toBe(120);
     // Spread over a minute, not all at once.
-    const times = hub.asked.slice(refused).map(({ at }) => at);
+    const times = hub.requests.slice(refused).map(({ at }) => at);
     const busiest = Math.max(...times.map((time) => times.filter((at) => at === time).length));
     expect(busiest).toBeLessThan(12);
     const failures = (await runtime.subscriptions.find()).filter((one) => one.failures['hub-error'] !== undefined);
@@ -110,8 +110,8 @@ describe('S3 a fleet of 120 topics at a hub that answers 429', () => {
 
   it('gets only a few more requests if it accepts 30 a minute', async () => {
     const world = fleetWorld();
-    const hub = await busyHub(world, (asked) => {
-      const taken = asked.filter(({ at, status }) => status === 202 && at > world.now - MINUTE_MS);
+    const hub = await busyHub(world, (requests) => {
+      const taken = requests.filter(({ at, status }) => status === 202 && at > world.now - MINUTE_MS);
       return taken.length < 30 ? { status: 202 } : { status: 429, retryAfter: 60 };
     });
     const { service } = recordingService({ targets: hub.topics(120), unsubscribeOnShutdown: false });
@@ -120,8 +120,8 @@ describe('S3 a fleet of 120 topics at a hub that answers 429', () => {
     await hub.settled();
     await hub.advance(10 * MINUTE_MS);
     await until(() => isActive(runtime, 120));
-    const refused = hub.asked.filter(({ status }) => status === 429);
-    expect(hub.asked.length - refused.length).toBe(120);
+    const refused = hub.requests.filter(({ status }) => status === 429);
+    expect(hub.requests.length - refused.length).toBe(120);
     expect(refused.length).toBeLessThan(24);
   }, 60_000);
 });
@@ -151,7 +151,7 @@ describe('S3 a subscription deferred after a 429', () => {
 
   it('shows the time of its next request, and no failure', async () => {
     const { hub, start, second } = await deferredSubscriptions();
-    expect(hub.asked).toHaveLength(1);
+    expect(hub.requests).toHaveLength(1);
     const { state, attempts, nextAttemptAt, lastError } = await second();
     expect({ state, attempts, lastError }).toEqual({ state: 'requested', attempts: 0, lastError: undefined });
     expect(nextAttemptAt?.getTime()).toBeGreaterThanOrEqual(start + 30 * MINUTE_MS);
@@ -166,11 +166,11 @@ describe('S3 a subscription deferred after a 429', () => {
     const restarted = await again();
     onTestFinished(() => restarted.stopNow());
     await hub.settled();
-    expect(hub.asked).toHaveLength(1);
+    expect(hub.requests).toHaveLength(1);
     expect((await second(restarted)).nextAttemptAt).toEqual(nextAttemptAt);
     await hub.advance(31 * MINUTE_MS + SECOND_MS);
     await until(() => isActive(restarted, 2));
-    expect(hub.asked).toHaveLength(3);
+    expect(hub.requests).toHaveLength(3);
     expect(world.lines.filter(({ level }) => level === 'error')).toEqual([]);
   });
 
@@ -179,10 +179,10 @@ describe('S3 a subscription deferred after a 429', () => {
     const { id } = await second();
     await runtime.retry(id);
     await hub.settled();
-    expect(hub.asked.map(({ topic }) => topic)).toEqual(['http://127.0.0.1:1/0', 'http://127.0.0.1:1/1']);
+    expect(hub.requests.map(({ topic }) => topic)).toEqual(['http://127.0.0.1:1/0', 'http://127.0.0.1:1/1']);
     for (const cron of ['0 * * * *', '*/10 * * * *']) world.runCron(cron);
     await hub.settled();
-    expect(hub.asked).toHaveLength(2);
+    expect(hub.requests).toHaveLength(2);
   });
 });
 
@@ -193,8 +193,8 @@ describe('S3 leases that would expire while their hub is rate limited', () => {
     // It accepts each topic once. Renewals of the first get 429.
     const hub = await busyHub(
       world,
-      (asked, topic) => {
-        const isFirst = !asked.some((one) => one.topic === topic);
+      (requests, topic) => {
+        const isFirst = !requests.some((one) => one.topic === topic);
         return isFirst || !topic.endsWith('/0') ? { status: 202 } : { status: 429, retryAfter: 3_600 };
       },
       1_200,
@@ -205,14 +205,14 @@ describe('S3 leases that would expire while their hub is rate limited', () => {
     onTestFinished(() => runtime.stopNow());
     await hub.settled();
     await until(() => isActive(runtime, 4));
-    expect(hub.asked).toHaveLength(4);
+    expect(hub.requests).toHaveLength(4);
     const [first, ...others] = await runtime.subscriptions.find();
     await runtime.renew(first?.id ?? '');
     await hub.settled();
     await Promise.all(others.map(({ id }) => runtime.renew(id)));
     await hub.settled();
     await hub.advance(5 * MINUTE_MS);
-    const renewals = hub.asked.slice(4);
+    const renewals = hub.requests.slice(4);
     expect(renewals.map(({ status }) => status)).toEqual([429, 202, 202, 202]);
     expect(renewals.map(({ at }) => Math.round((at - start) / MINUTE_MS))).toEqual([0, 0, 1, 2]);
   }, 60_000);

@@ -48,13 +48,13 @@ async function resume(
   world: FakeWorld,
 ): Promise<{
   readonly runtime: SubscriberRuntime;
-  readonly got: readonly string[];
+  readonly received: readonly string[];
   currentSubscription: () => Promise<Subscription>;
 }> {
-  const { service, got } = recordingService({ target: topic.url, unsubscribeOnShutdown: false });
+  const { service, received } = recordingService({ target: topic.url, unsubscribeOnShutdown: false });
   const runtime = await world.start(service, { port, store: `lmdb://${store}` });
   const currentSubscription = (): Promise<Subscription> => onlySubscription(runtime);
-  return { runtime, got, currentSubscription };
+  return { runtime, received, currentSubscription };
 }
 
 /** Prepares the state that the walk starts from. */
@@ -104,7 +104,7 @@ async function die(
 async function recover(scene: Scene, walk: Walk, at: string, resolved: boolean): Promise<void> {
   const { hub, topic } = scene;
   const world = new FakeWorld(Date.now() + (walk.action === 'renew' ? 8 * DAY_MS + 2_000 : 0));
-  const { runtime, got, currentSubscription } = await resume(scene, world);
+  const { runtime, received, currentSubscription } = await resume(scene, world);
   try {
     const isReached = async (): Promise<boolean> => {
       const { desired, state } = await currentSubscription();
@@ -124,7 +124,7 @@ async function recover(scene: Scene, walk: Walk, at: string, resolved: boolean):
       at,
       isWanted,
       state,
-      got,
+      received,
       // The hub has one subscription, with the one callback it was ever sent.
       callbacks: [...callbacks(hub)],
       atHub: hub.subscriptions.map((one) => one.state),
@@ -134,7 +134,7 @@ async function recover(scene: Scene, walk: Walk, at: string, resolved: boolean):
       at,
       isWanted: walk.action === 'unsubscribe' ? isWanted && !resolved : walk.action !== 'retry' || isWanted || resolved,
       state: isWanted ? 'active' : 'unsubscribed',
-      got: isWanted ? ['news'] : [],
+      received: isWanted ? ['news'] : [],
       callbacks: [callback],
       // A hub that missed the answer to its verification learns from the 410 that the subscription has ended.
       atHub: [isWanted ? 'active' : expect.stringMatching(/^(unsubscribed|gone)$/)],

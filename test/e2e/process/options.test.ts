@@ -73,11 +73,11 @@ describe('the address', () => {
     const [key, cert] = [pem('key'), pem('certificate')];
     await using hub = await TestHub.start({ ca: cert });
     const topic = hub.topic('/feed');
-    const { service, got } = recordingService({ target: topic.url });
+    const { service, received } = recordingService({ target: topic.url });
     await using runtime = await startService(service, { ...QUIET, tls: { key, cert } });
     await runtime.ready();
     await topic.publish('news');
-    expect(got).toEqual(['news']);
+    expect(received).toEqual(['news']);
     expect(await callbackOf(runtime)).toMatch(/^https:\/\/localhost:/);
     const agent = new Agent({ connect: { ca: cert } });
     expect((await fetch(runtime.url, { dispatcher: agent })).status).toBe(404);
@@ -93,11 +93,11 @@ describe('the address', () => {
     }));
     await using hub = await TestHub.start();
     const topic = hub.topic('/feed');
-    const { service, got } = recordingService({ target: topic.url });
+    const { service, received } = recordingService({ target: topic.url });
     const runtime = await startService(service, { ...QUIET, port, tunnel });
     await runtime.ready();
     await topic.publish('news');
-    expect(got).toEqual(['news']);
+    expect(received).toEqual(['news']);
     expect(tunnel.mock.calls).toEqual([[`http://localhost:${port}`]]);
     expect(await callbackOf(runtime)).toMatch(new RegExp(`^http://localhost:${port}/through/websub/`));
     await runtime.stop();
@@ -110,11 +110,11 @@ describe('the application’s server', () => {
     await using stranger = await startHttpServer((_request, response) => void response.end('theirs'));
     await using hub = await TestHub.start();
     const topic = hub.topic('/feed');
-    const { service, got } = recordingService({ target: topic.url });
+    const { service, received } = recordingService({ target: topic.url });
     const runtime = await startService(service, { ...QUIET, server: stranger.server });
     await runtime.ready();
     await topic.publish('news');
-    expect(got).toEqual(['news']);
+    expect(received).toEqual(['news']);
     expect(runtime.port).toBe(portOf(stranger.server));
     expect(await (await fetch(stranger.url)).text()).toBe('theirs');
     const callback = await callbackOf(runtime);
@@ -130,7 +130,7 @@ describe('the application’s server', () => {
     const had = server.listenerCount('listening');
     await using hub = await TestHub.start();
     const topic = hub.topic('/feed');
-    const { service, got } = recordingService({ target: topic.url });
+    const { service, received } = recordingService({ target: topic.url });
     const runtime = await startService(service, { ...QUIET, server, publicUrl: `http://localhost:${port}` });
     expect((await failureOf(runtime.ready({ timeoutMs: 30 }))).message).toMatch(/begins when the given server listens/);
     expect(hub.requests).toEqual([]);
@@ -138,7 +138,7 @@ describe('the application’s server', () => {
     server.listen(port);
     await ready;
     await topic.publish('news');
-    expect(got).toEqual(['news']);
+    expect(received).toEqual(['news']);
     await runtime.stop();
     server.close();
     await once(server, 'close');
@@ -162,13 +162,13 @@ describe('manual', () => {
     await using stranger = await startHttpServer((request, response) => runtime?.nodeHandler(request, response));
     await using hub = await TestHub.start();
     const topic = hub.topic('/feed');
-    const { service, got } = recordingService({ target: topic.url });
+    const { service, received } = recordingService({ target: topic.url });
     runtime = await startService(service, { ...QUIET, manual: true, publicUrl: stranger.url });
     expect(runtime.port).toBeUndefined();
     expect(hub.requests).toEqual([]);
     await runtime.ready();
     await topic.publish('news');
-    expect(got).toEqual(['news']);
+    expect(received).toEqual(['news']);
     expect((await runtime.fetch(new Request(`${runtime.url}/unknown`))).status).toBe(404);
     await runtime.stop();
     await hub.unsubscribed(topic);
@@ -200,12 +200,12 @@ describe('other options', () => {
   it('basePath stands between the public URL and the token', async () => {
     await using hub = await TestHub.start();
     const topic = hub.topic('/feed');
-    const { service, got } = recordingService({ target: topic.url });
+    const { service, received } = recordingService({ target: topic.url });
     await using runtime = await startService(service, { ...QUIET, basePath: '/' });
     await runtime.ready();
     await topic.publish('news');
     expect(await callbackOf(runtime)).toMatch(new RegExp(`^http://localhost:${runtime.port}/[\\w-]{43}$`));
-    expect(got).toEqual(['news']);
+    expect(received).toEqual(['news']);
   });
 
   it('a store may be a Keyv, which stays open', async () => {

@@ -33,7 +33,7 @@ describe('a restart', () => {
   it('L4 restores subscriptions and callbacks, and requests nothing with a running lease', async () => {
     await using hub = await TestHub.start();
     const topic = hub.topic('/feed');
-    const { service, got } = recordingService({ target: topic.url, unsubscribeOnShutdown: false });
+    const { service, received } = recordingService({ target: topic.url, unsubscribeOnShutdown: false });
     const first = await startService(service, options);
     await first.ready();
     await topic.publish('one');
@@ -44,7 +44,7 @@ describe('a restart', () => {
     await second.ready({ timeoutMs: 100 });
     expect(await onlySubscription(second)).toEqual(before);
     expect((await topic.publish('two'))[0]?.status).toBe(202);
-    expect(got).toEqual(['one', 'two']);
+    expect(received).toEqual(['one', 'two']);
     expect(modes(hub)).toEqual(['subscribe']);
     const [{ stats } = {}] = await second.subscriptions.find();
     expect(stats).toMatchObject({ received: 2, delivered: 2 });
@@ -53,7 +53,7 @@ describe('a restart', () => {
   it('subscribes again with the same callback after a stop that unsubscribed', async () => {
     await using hub = await TestHub.start();
     const [declared, dynamic] = [hub.topic('/declared'), hub.topic('/dynamic')];
-    const { service, got } = recordingService({ target: declared.url });
+    const { service, received } = recordingService({ target: declared.url });
     const first = await startService(service, options);
     await first.subscribe(service, { target: dynamic.url });
     await first.ready();
@@ -70,14 +70,14 @@ describe('a restart', () => {
     expect(await callbacks(second)).toEqual(before);
     expect(hub.subscriptions.map(({ state }) => state)).toEqual(['active', 'active']);
     await Promise.all([declared.publish('declared'), dynamic.publish('dynamic')]);
-    expect(got.toSorted()).toEqual(['declared', 'dynamic']);
+    expect(received.toSorted()).toEqual(['declared', 'dynamic']);
     expect(hub.violations).toEqual([]);
   });
 
   it('subscribes again even if the hub never verified the unsubscription', async () => {
     await using hub = await TestHub.start();
     const topic = hub.topic('/feed');
-    const { service, got } = recordingService({ target: topic.url });
+    const { service, received } = recordingService({ target: topic.url });
     const first = await startService(service, { ...options, gracefulShutdownSeconds: 0.3 });
     await first.ready();
     const { callback } = await onlySubscription(first);
@@ -90,7 +90,7 @@ describe('a restart', () => {
     await hub.settled();
     expect(await onlySubscription(second)).toMatchObject({ callback, state: 'active' });
     await topic.publish('news');
-    expect(got).toEqual(['news']);
+    expect(received).toEqual(['news']);
   });
 
   it('does not request a subscription that the user unsubscribed, until subscribe() is called', async () => {
@@ -206,7 +206,7 @@ describe('a literal callback', () => {
     await first.ready();
     await first.stop();
 
-    const { service, got } = recordingService({ target: b.url, ...config });
+    const { service, received } = recordingService({ target: b.url, ...config });
     await using second = await startService(service, options);
     await second.ready();
     await hub.settled();
@@ -215,7 +215,7 @@ describe('a literal callback', () => {
       `${b.url} active`,
     ]);
     await Promise.all([a.publish('for a'), b.publish('for b')]);
-    expect(got).toEqual(['for b']);
+    expect(received).toEqual(['for b']);
   });
 
   it('serves the target that is declared now, and no longer the previous one', async () => {
@@ -227,19 +227,19 @@ describe('a literal callback', () => {
     await first.stop();
 
     const world = new FakeWorld();
-    const { service, got } = recordingService({ target: b.url, callback });
+    const { service, received } = recordingService({ target: b.url, callback });
     const second = await world.start(service, { ...options, logger: world.logger });
     await second.ready();
     expect(world.logged('serves another target now')).toMatchObject([{ level: 'warn' }]);
     await b.publish('for b');
-    expect(got).toEqual(['for b']);
+    expect(received).toEqual(['for b']);
     expect(await second.subscriptions.count({ state: 'active' })).toBe(1);
     await second.stop();
 
     await using third = await startService(service, options);
     await third.ready();
     await b.publish('again for b');
-    expect(got).toEqual(['for b', 'again for b']);
+    expect(received).toEqual(['for b', 'again for b']);
     expect(hub.requests.filter(({ form }) => form.get('hub.topic') === a.url)).toHaveLength(2);
   });
 });

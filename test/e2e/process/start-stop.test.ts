@@ -83,7 +83,7 @@ describe('startService', () => {
     await using stranger = await startHttpServer(serve);
     await using hub = await TestHub.start();
     const topic = hub.topic('/good');
-    const { service, got } = recordingService({
+    const { service, received } = recordingService({
       targets: [stranger.url, topic.url],
       discoveryConfig: { httpConfig: { timeoutMs: message.source.includes('150') ? 150 : 5_000 } },
     });
@@ -96,7 +96,7 @@ describe('startService', () => {
       lastError: { cause: 'discovery', code: 'ERR_WEBSUB_DISCOVERY', message: expect.stringMatching(message) },
     });
     await topic.publish('the other one works');
-    expect(got).toEqual(['the other one works']);
+    expect(received).toEqual(['the other one works']);
   });
 
   it('rejects with the error of onStart, and closes everything', async () => {
@@ -173,11 +173,11 @@ describe('startService', () => {
       WebSubError,
     );
     expect(['SIGTERM', 'SIGINT'].map((signal) => process.listenerCount(signal))).toEqual(before);
-    const asked = hub.requests.length;
+    const requestCount = hub.requests.length;
     await using again = await startService(recordingService().service, { ...QUIET, port, store: keyv });
     expect(again.port).toBe(port);
     await new Promise((resolve) => setTimeout(resolve, 100));
-    expect(hub.requests).toHaveLength(asked);
+    expect(hub.requests).toHaveLength(requestCount);
   });
 
   it('closes everything if the port is in use', async () => {
@@ -426,15 +426,15 @@ describe('stop()', () => {
   });
 
   it('aborts a running discovery', async () => {
-    const asked = once(sockets, 'asked');
-    await using stranger = await startHttpServer(({ socket }) => void sockets.emit('asked', socket));
+    const requested = once(sockets, 'request');
+    await using stranger = await startHttpServer(({ socket }) => void sockets.emit('request', socket));
     let runtime: SubscriberRuntime | undefined;
     const service = defineSubscriber(
       { name: 'News', target: stranger.url },
       { onEventNotification() {}, onStart: (started) => void (runtime = started) },
     );
     const starting = startService(service, QUIET);
-    const [socket] = await asked;
+    const [socket] = await requested;
     const closed = once(socket, 'close', { signal: AbortSignal.timeout(4_000) });
     await runtime?.stop();
     await closed;

@@ -152,11 +152,11 @@ interface Replay {
 }
 
 async function replayOf(exchanges: readonly Exchange[], commonSecret: string): Promise<Replay> {
-  const asked = exchanges.filter(({ from }) => from === 'subscriber');
-  const forms = asked.map(({ request }) => new URLSearchParams(bodyOf(request).toString()));
+  const sent = exchanges.filter(({ from }) => from === 'subscriber');
+  const forms = sent.map(({ request }) => new URLSearchParams(bodyOf(request).toString()));
   const first = forms.find((form) => form.has('hub.callback') && form.has('hub.topic'));
   if (first === undefined) throw new Error('the recorded subscriber asked for nothing');
-  const hub = await stubHub(asked.map(({ response }) => response));
+  const hub = await stubHub(sent.map(({ response }) => response));
   const clock = new ManualClock(Date.now());
   const store = new Keyv();
   const events: ContentDistributionMessage[] = [];

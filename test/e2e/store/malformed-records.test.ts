@@ -30,7 +30,7 @@ it.each([
   const rows = new FaultyStore();
   const travel = await TimeTravel.begin({ rows });
   const [spoilt, sound] = [travel.hub.topic('/spoilt'), travel.hub.topic('/sound')];
-  const { service, got } = recordingService({ target: sound.url, unsubscribeOnShutdown: false });
+  const { service, received } = recordingService({ target: sound.url, unsubscribeOnShutdown: false });
   await travel.start(service);
   const { id } = await travel.runtime.subscribe(service, { target: spoilt.url });
   await travel.settle();
@@ -45,7 +45,7 @@ it.each([
   expect(told?.fields['err']).toMatchObject({ message: expect.stringContaining(id) });
   await travel.advance(20 * DAY_MS);
   await sound.publish('news');
-  expect(got).toEqual(['news']);
+  expect(received).toEqual(['news']);
   expect(await travel.runtime.subscriptions.count()).toBe(1);
   expect(rows.get(key)).toBe(row);
 });
@@ -54,7 +54,7 @@ it('a declared target has one subscription once its unreadable record is readabl
   const rows = new FaultyStore();
   const travel = await TimeTravel.begin({ rows });
   const topic = travel.hub.topic('/feed');
-  const { service, got } = recordingService({ target: topic.url, unsubscribeOnShutdown: false });
+  const { service, received } = recordingService({ target: topic.url, unsubscribeOnShutdown: false });
   await travel.start(service);
   await travel.stop();
   const [key = ''] = rows.subscriptions;
@@ -67,5 +67,5 @@ it('a declared target has one subscription once its unreadable record is readabl
   expect(travel.world.logged('no longer declares')).toEqual([]);
   await travel.advance(DAY_MS);
   await topic.publish('news');
-  expect(got).toEqual(['news']);
+  expect(received).toEqual(['news']);
 });

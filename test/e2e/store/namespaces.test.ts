@@ -41,7 +41,7 @@ describe('two runtimes in one LMDB directory', () => {
     const again = await start(green.service, 'green', port);
     expect((await again.subscriptions.find())[0]).toMatchObject({ id: before?.id, state: 'active' });
     await topic.publish('two');
-    expect([blue.got, green.got]).toEqual([
+    expect([blue.received, green.received]).toEqual([
       ['one', 'two'],
       ['one', 'two'],
     ]);
@@ -58,7 +58,7 @@ describe('two runtimes in one LMDB directory', () => {
     const topic = hub.topic('/feed');
     const directory = temporaryDirectory();
     const storeOf = (namespace: string): string => `lmdb://${directory}?namespace=${namespace}`;
-    const { service, got } = recordingService({ target: topic.url });
+    const { service, received } = recordingService({ target: topic.url });
     await using runtime = await startService(service, {
       port: 0,
       store: storeOf('mine'),
@@ -76,7 +76,7 @@ describe('two runtimes in one LMDB directory', () => {
     other.kill('SIGKILL');
     await other.ended;
     await topic.publish('two');
-    expect(got).toEqual(['one', 'two']);
+    expect(received).toEqual(['one', 'two']);
     expect(await runtime.subscriptions.count({ state: 'active' })).toBe(1);
   });
 });

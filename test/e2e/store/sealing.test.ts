@@ -140,7 +140,10 @@ describe('a store that was not sealed', () => {
     const rows = new FaultyStore();
     const travel = await TimeTravel.begin({ rows });
     const topics = Array.from({ length: 70 }, (_, index) => travel.hub.topic(`/${index}`));
-    const { service, got } = recordingService({ targets: topics.map(({ url }) => url), unsubscribeOnShutdown: false });
+    const { service, received } = recordingService({
+      targets: topics.map(({ url }) => url),
+      unsubscribeOnShutdown: false,
+    });
     await travel.start(service);
     await travel.stop();
     await travel.start(service, sealedWith(1));
@@ -156,7 +159,7 @@ describe('a store that was not sealed', () => {
     const before = await travel.runtime.subscriptions.find();
     await travel.start(service, sealedWith(1));
     expect(await travel.runtime.subscriptions.find()).toEqual(before);
-    expect(got).toHaveLength(210);
+    expect(received).toHaveLength(210);
     expect((await travel.subscription('/69')).state).toBe('unsubscribed');
     for (const key of rows.subscriptions) expect(String(rows.get(key))).not.toContain('"callback');
     expect(travel.world.logged('the stored records are sealed')).toHaveLength(1);
@@ -167,14 +170,14 @@ describe('a key that is replaced', () => {
   it('opens its records while it is in the list; later the first key is enough', async () => {
     const travel = await TimeTravel.begin({ rows: new FaultyStore() });
     const topic = travel.hub.topic('/feed');
-    const { service, got } = recordingService({ target: topic.url, secret: SECRET, unsubscribeOnShutdown: false });
+    const { service, received } = recordingService({ target: topic.url, secret: SECRET, unsubscribeOnShutdown: false });
     await travel.start(service, sealedWith(1));
     await travel.start(service, sealedWith(2, 1));
     await until(() => travel.world.logged('the stored records are sealed').length > 0);
     await travel.start(service, sealedWith(2));
     await travel.advance(DAY_MS);
     await topic.publish('news');
-    expect(got).toEqual(['news']);
+    expect(received).toEqual(['news']);
     await travel.stop();
     await expect(travel.start(service, sealedWith(1))).rejects.toThrow(`needs the seal key ${sealKey(2).id}`);
   });
@@ -228,7 +231,7 @@ describe('a sealed record that was tampered with', () => {
     const rows = new FaultyStore();
     const travel = await TimeTravel.begin({ rows });
     const [spoilt, sound] = [travel.hub.topic('/spoilt'), travel.hub.topic('/sound')];
-    const { service, got } = recordingService({ target: sound.url, unsubscribeOnShutdown: false });
+    const { service, received } = recordingService({ target: sound.url, unsubscribeOnShutdown: false });
     await travel.start(service, sealedWith(1));
     const { id } = await travel.runtime.subscribe(service, { target: spoilt.url });
     await travel.settle();
@@ -246,7 +249,7 @@ describe('a sealed record that was tampered with', () => {
     expect(others).toEqual([]);
     await travel.advance(20 * DAY_MS);
     await sound.publish('news');
-    expect(got).toEqual(['news']);
+    expect(received).toEqual(['news']);
     expect(await travel.runtime.subscriptions.count()).toBe(1);
     expect(rows.get(key)).toBe(row);
   });

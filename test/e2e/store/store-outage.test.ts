@@ -17,7 +17,7 @@ async function twoSubscriptions(leaseMs: number, config: SubscriberServiceConfig
   const topic = travel.hub.topic('/feed', { leaseSeconds: leaseMs / SECOND_MS });
   const other = travel.hub.topic('/other', { leaseSeconds: (365 * DAY_MS) / SECOND_MS });
   const targets = [topic.url, other.url];
-  const { service, got } = recordingService({ targets, unsubscribeOnShutdown: false, ...config });
+  const { service, received } = recordingService({ targets, unsubscribeOnShutdown: false, ...config });
   await travel.start(service, OPTIONS);
   const before = await travel.subscription('/feed');
   const untouched = await travel.subscription('/other');
@@ -27,12 +27,12 @@ async function twoSubscriptions(leaseMs: number, config: SubscriberServiceConfig
     for (let minute = 0; minute < count; minute += 1) await travel.advance(MINUTE_MS);
   };
   const errorLines = () => travel.world.lines.filter(({ level }) => level === 'error');
-  return { travel, rows, topic, other, service, got, before, untouched, isOurs, advanceMinutes, errorLines };
+  return { travel, rows, topic, other, service, received, before, untouched, isOurs, advanceMinutes, errorLines };
 }
 
 /** Runs a renewal with a store that fails from the nth write on for a while. @returns the number of writes until then */
 async function renewedThrough(nth: number, forMs: number): Promise<number> {
-  const { travel, rows, topic, other, got, before, untouched, isOurs, advanceMinutes } = await twoSubscriptions(
+  const { travel, rows, topic, other, received, before, untouched, isOurs, advanceMinutes } = await twoSubscriptions(
     10 * DAY_MS,
   );
   const dueAt = before.renewsAt?.getTime() ?? 0;
@@ -54,7 +54,7 @@ async function renewedThrough(nth: number, forMs: number): Promise<number> {
   await advanceMinutes(forMs / MINUTE_MS + 3);
   await topic.publish('after');
   await other.publish('at the other');
-  expect(got).toEqual(['during', 'after', 'at the other']);
+  expect(received).toEqual(['during', 'after', 'at the other']);
   const { verifiedAt, ...after } = await travel.subscription('/feed');
   expect(after).toMatchObject({ id: before.id, callback: before.callback, state: 'active', attempts: 0 });
   expect(verifiedAt?.getTime()).toBeGreaterThanOrEqual(dueAt);
@@ -83,7 +83,7 @@ describe('L1 a store that fails in the middle of a renewal', () => {
 
 describe('a store that takes nothing', () => {
   it('L3 for longer than a lease: the hub gets no request meanwhile, and one as soon as the store is back', async () => {
-    const { travel, rows, topic, got, before, advanceMinutes, errorLines } = await twoSubscriptions(HOUR_MS);
+    const { travel, rows, topic, received, before, advanceMinutes, errorLines } = await twoSubscriptions(HOUR_MS);
     await advanceMinutes(30);
     const asked = travel.requestTimes('/feed').length;
     rows.fails = (operation) => operation === 'set';
@@ -97,7 +97,7 @@ describe('a store that takes nothing', () => {
     rows.fails = () => false;
     await advanceMinutes(2);
     await topic.publish('when all is well again');
-    expect(got).toEqual(['while the lease lasts', 'when all is well again']);
+    expect(received).toEqual(['while the lease lasts', 'when all is well again']);
     expect(await travel.subscription('/feed')).toMatchObject({
       id: before.id,
       callback: before.callback,
@@ -107,7 +107,9 @@ describe('a store that takes nothing', () => {
   });
 
   it('L1 of one subscription: the others are renewed for two days, and then this one, too', async () => {
-    const { travel, rows, topic, other, got, before, isOurs, advanceMinutes } = await twoSubscriptions(4 * HOUR_MS);
+    const { travel, rows, topic, other, received, before, isOurs, advanceMinutes } = await twoSubscriptions(
+      4 * HOUR_MS,
+    );
     other.configure({ leaseSeconds: HOUR_MS / SECOND_MS });
     await travel.runtime.renew((await travel.subscription('/other')).id);
     await travel.settle();
@@ -119,7 +121,7 @@ describe('a store that takes nothing', () => {
     rows.fails = () => false;
     await advanceMinutes(2);
     await topic.publish('more');
-    expect(got).toEqual(['news', 'more']);
+    expect(received).toEqual(['news', 'more']);
     expect(await travel.subscription('/feed')).toMatchObject({
       id: before.id,
       callback: before.callback,
@@ -128,7 +130,7 @@ describe('a store that takes nothing', () => {
   });
 
   it('L4 does not prevent a start without due work', async () => {
-    const { travel, rows, topic, service, got, before } = await twoSubscriptions(10 * DAY_MS);
+    const { travel, rows, topic, service, received, before } = await twoSubscriptions(10 * DAY_MS);
     rows.fails = (operation, key) => operation === 'set' && key.includes(':subscription:');
     await travel.start(service, OPTIONS);
     expect(await travel.subscription('/feed')).toMatchObject({
@@ -137,7 +139,7 @@ describe('a store that takes nothing', () => {
       state: 'active',
     });
     await topic.publish('news');
-    expect(got).toEqual(['news']);
+    expect(received).toEqual(['news']);
   });
 
   it('fails a start that must store something, and the next start does it', async () => {

@@ -13,7 +13,7 @@ async function twoStored() {
   const rows = new FaultyStore();
   const travel = await TimeTravel.begin({ rows });
   const [declared, dynamic] = [travel.hub.topic('/declared'), travel.hub.topic('/dynamic')];
-  const { service, got } = recordingService({ target: declared.url, unsubscribeOnShutdown: false });
+  const { service, received } = recordingService({ target: declared.url, unsubscribeOnShutdown: false });
   await travel.start(service);
   await travel.runtime.subscribe(service, { target: dynamic.url });
   await travel.settle();
@@ -21,7 +21,7 @@ async function twoStored() {
   const untouched = await travel.subscription('/declared');
   await travel.stop();
   const key = rows.subscriptions.find((each) => each.endsWith(id)) ?? '';
-  return { travel, rows, key, id, callback, untouched, declared, dynamic, service, got };
+  return { travel, rows, key, id, callback, untouched, declared, dynamic, service, received };
 }
 
 /** A row as Keyv writes it: the record as text, in JSON again. */
@@ -36,7 +36,7 @@ it.each([
 ] as const)(
   'L4 a record %s is logged and stays unchanged, and the other subscriptions keep working',
   async (_, spoil, message) => {
-    const { travel, rows, key, id, callback, untouched, declared, dynamic, service, got } = await twoStored();
+    const { travel, rows, key, id, callback, untouched, declared, dynamic, service, received } = await twoStored();
     const sound = String(rows.get(key));
     const corruptRow = spoil(sound);
     expect(corruptRow).not.toBe(sound);
@@ -55,7 +55,7 @@ it.each([
     for (const sweep of EVERY_SWEEP) travel.world.runCron(sweep);
     await travel.settle();
     await declared.publish('more');
-    expect(got).toEqual(['news', 'more']);
+    expect(received).toEqual(['news', 'more']);
     expect(await travel.subscription('/declared')).toMatchObject({ state: 'active', callback: untouched.callback });
     expect(rows.get(key)).toBe(corruptRow);
 
@@ -65,12 +65,12 @@ it.each([
     await travel.start(service);
     expect(await travel.subscription('/dynamic')).toMatchObject({ id, callback, state: 'active' });
     await dynamic.publish('after the repair');
-    expect(got).toEqual(['news', 'more', 'after the repair']);
+    expect(received).toEqual(['news', 'more', 'after the repair']);
   },
 );
 
 it('L4 the start rejects for an unreadable store, and nothing in it is lost', async () => {
-  const { travel, rows, key, untouched, declared, service, got } = await twoStored();
+  const { travel, rows, key, untouched, declared, service, received } = await twoStored();
   rows.fails = (operation) => operation === 'get';
   const failure = await failureOf(travel.start(service));
   expect(failure).toBeInstanceOf(StoreError);
@@ -80,11 +80,11 @@ it('L4 the start rejects for an unreadable store, and nothing in it is lost', as
   expect(await travel.subscription('/declared')).toEqual(untouched);
   expect(rows.subscriptions).toContain(key);
   await declared.publish('news');
-  expect(got).toEqual(['news']);
+  expect(received).toEqual(['news']);
 });
 
 it('L4 a declared target with an unreadable record is subscribed nevertheless', async () => {
-  const { travel, rows, untouched, declared, service, got } = await twoStored();
+  const { travel, rows, untouched, declared, service, received } = await twoStored();
   const key = rows.subscriptions.find((each) => each.endsWith(untouched.id)) ?? '';
   const corruptRow = String(rows.get(key)).replace('\\"v\\":2,', '\\"v\\":99,');
   rows.set(key, corruptRow);
@@ -95,6 +95,6 @@ it('L4 a declared target with an unreadable record is subscribed nevertheless', 
     isNew: true,
   });
   await declared.publish('news');
-  expect(got).toEqual(['news']);
+  expect(received).toEqual(['news']);
   expect(rows.get(key)).toBe(corruptRow);
 });

@@ -21,15 +21,15 @@ it("D11 a page's alternate feed is subscribed, and kept while the page lists it,
     response.writeHead(200, { 'content-type': 'text/html' }).end(`<head>${links.join('')}</head><body>`);
   });
   const [store, port] = [new Keyv(), await unusedPort()];
-  const { service, got } = recordingService({ target: `${page.url}/`, unsubscribeOnShutdown: false });
+  const { service, received } = recordingService({ target: `${page.url}/`, unsubscribeOnShutdown: false });
 
   const before = await world.start(service, { store, port });
   onTestFinished(() => before.stopNow());
   await before.ready({ timeoutMs: 5_000 });
   expect(await onlySubscription(before)).toMatchObject({ target: `${page.url}/`, topic: first.url });
   await first.publish('news of the feed');
-  await until(() => got.length > 0);
-  expect(got).toEqual(['news of the feed']);
+  await until(() => received.length > 0);
+  expect(received).toEqual(['news of the feed']);
   await before.stop();
 
   // The page now lists another feed first.

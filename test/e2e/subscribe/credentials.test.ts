@@ -9,30 +9,30 @@ import { until } from '../../kit/until.js';
 import { startHub } from '../../kit/start-hub.js';
 
 /** A server that records the headers it receives. */
-async function server(answer: RequestListener): Promise<{ url: string; got: IncomingHttpHeaders[] }> {
-  const got: IncomingHttpHeaders[] = [];
+async function server(answer: RequestListener): Promise<{ url: string; received: IncomingHttpHeaders[] }> {
+  const received: IncomingHttpHeaders[] = [];
   const { url, ...server } = await startHttpServer((request, response) => {
-    got.push(request.headers);
+    received.push(request.headers);
     request.resume();
     answer(request, response);
   });
   onTestFinished(() => server[Symbol.asyncDispose]());
-  return { url, got };
+  return { url, received };
 }
 
 async function startWith(config: SubscriberServiceConfig) {
   const world = new FakeWorld();
-  const { service, got } = recordingService({ unsubscribeOnShutdown: false, ...config });
+  const { service, received } = recordingService({ unsubscribeOnShutdown: false, ...config });
   const runtime = await world.start(service);
   onTestFinished(() => runtime.stopNow());
-  return { world, runtime, got };
+  return { world, runtime, received };
 }
 
 const CREDENTIALS = ['authorization', 'cookie', 'x-key', 'x-own'];
 
-function expectNone(got: readonly IncomingHttpHeaders[]): void {
-  expect(got.length).toBeGreaterThan(0);
-  for (const headers of got) for (const name of CREDENTIALS) expect(headers).not.toHaveProperty(name);
+function expectNone(received: readonly IncomingHttpHeaders[]): void {
+  expect(received.length).toBeGreaterThan(0);
+  for (const headers of received) for (const name of CREDENTIALS) expect(headers).not.toHaveProperty(name);
 }
 
 describe('S5 credentials for a hub', () => {
@@ -53,8 +53,8 @@ describe('S5 credentials for a hub', () => {
     await runtime.renew(id);
     await renewed;
     // A hub that moved permanently is requested at its new URL.
-    expect(hub.got).toHaveLength(status === 308 ? 1 : 2);
-    for (const headers of hub.got) expect(headers).toMatchObject(sent);
+    expect(hub.received).toHaveLength(status === 308 ? 1 : 2);
+    for (const headers of hub.received) expect(headers).toMatchObject(sent);
     const subscribeRequests = second.requests.filter(({ method }) => method === 'POST');
     expect(subscribeRequests).toHaveLength(2);
     for (const { headers } of subscribeRequests) for (const name of CREDENTIALS) expect(headers.has(name)).toBe(false);
@@ -76,7 +76,7 @@ describe('S5 credentials for a target', () => {
     const page = await server((_request, response) => {
       response.writeHead(200, { link: `<${hub.url}>; rel=hub, <${feed.url}/feed>; rel=self` }).end();
     });
-    const { world, runtime, got } = await startWith({
+    const { world, runtime, received } = await startWith({
       target: `${page.url}/`,
       discoveryConfig: { httpConfig },
       delivery: { fetchThinPings: true },
@@ -85,10 +85,14 @@ describe('S5 credentials for a target', () => {
     await hub.settled();
     for (const count of [1, 2]) {
       expect((await hub.distribute(`${feed.url}/feed`, ''))[0]?.status).toBe(202);
-      await until(() => got.length === count);
+      await until(() => received.length === count);
     }
-    expect(page.got[0]).toMatchObject({ authorization: expect.stringMatching(/^Basic /), cookie: 'a=b', 'x-key': 'k' });
-    expectNone(feed.got);
+    expect(page.received[0]).toMatchObject({
+      authorization: expect.stringMatching(/^Basic /),
+      cookie: 'a=b',
+      'x-key': 'k',
+    });
+    expectNone(feed.received);
     expect(world.logged('Credentials and configured headers are not sent to')).toMatchObject([
       { fields: { service: 'News', origin: feed.url } },
     ]);
@@ -104,7 +108,7 @@ describe('S5 credentials for a target', () => {
     const page = await server((_request, response) => void response.writeHead(302, { location: `${feed.url}/` }).end());
     const { world, runtime } = await startWith({ target: `${page.url}/`, discoveryConfig: { httpConfig } });
     await runtime.ready({ timeoutMs: 5_000 });
-    expectNone(feed.got);
+    expectNone(feed.received);
     expect(world.logged('Credentials and configured headers are not sent to')).toHaveLength(1);
   });
 });

@@ -36,7 +36,7 @@ describe('deferRequests', () => {
   it('sends no request before begin(), and is verified at once by an application that listens long after the start', async () => {
     await using hub = await TestHub.start();
     const [declared, added] = [hub.topic('/declared'), hub.topic('/added')];
-    const { service, got } = recordingService({ target: declared.url });
+    const { service, received } = recordingService({ target: declared.url });
     const port = await unusedPort();
     const publicUrl = `http://localhost:${port}`;
     await using runtime = await startService(service, { ...QUIET, manual: true, publicUrl });
@@ -52,7 +52,7 @@ describe('deferRequests', () => {
     await runtime.ready({ timeoutMs: 5_000 });
     await declared.publish('one');
     await added.publish('two');
-    expect(got).toEqual(['one', 'two']);
+    expect(received).toEqual(['one', 'two']);
     const count = hub.requests.length;
     await Promise.all([runtime.begin(), runtime.begin()]);
     expect(hub.requests).toHaveLength(count);

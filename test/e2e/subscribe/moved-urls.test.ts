@@ -28,8 +28,8 @@ async function started(
   { world }: Place,
   config: SubscriberServiceConfig,
   options: StartOptions = {},
-): Promise<{ runtime: SubscriberRuntime; got: string[]; hooks: string[] }> {
-  const { service, got } = recordingService({ unsubscribeOnShutdown: false, ...config });
+): Promise<{ runtime: SubscriberRuntime; received: string[]; hooks: string[] }> {
+  const { service, received } = recordingService({ unsubscribeOnShutdown: false, ...config });
   const runtime = await world.start(service, options);
   onTestFinished(() => runtime.stopNow());
   await runtime.ready({ timeoutMs: 5_000 });
@@ -37,7 +37,7 @@ async function started(
   for (const name of ['topic-moved', 'hub-moved', 'verified', 'renewed', 'unsubscribed', 'failed'] as const) {
     runtime.hooks.on(name, ({ grant }) => void hooks.push(`${name} ${grant?.topic} ${grant?.advertisedHub}`));
   }
-  return { runtime, got, hooks };
+  return { runtime, received, hooks };
 }
 
 /** Waits until an old grant has ended, and its hub knows it. */
@@ -56,7 +56,7 @@ describe('D10 at a renewal', () => {
   it('a new self link is followed: first subscribed, then the old topic unsubscribed, and no event is lost', async () => {
     const at = await setUp();
     const [topic, moved] = [at.hub.topic('/feed'), at.hub.topic('/moved')];
-    const { runtime, got, hooks } = await started(at, { target: topic.url });
+    const { runtime, received, hooks } = await started(at, { target: topic.url });
     const before = await onlySubscription(runtime);
     topic.configure({ self: moved.url });
     at.world.advance(9 * DAY_MS);
@@ -66,14 +66,14 @@ describe('D10 at a renewal', () => {
     expect(after.callback).not.toBe(before.callback);
     expect(hooks.map((line) => line.split(' ')[0])).toEqual(['topic-moved', 'verified', 'unsubscribed']);
     await moved.publish('news of the new topic');
-    expect(got).toEqual(['news of the new topic']);
+    expect(received).toEqual(['news of the new topic']);
     expect(at.hub.violations).toEqual([]);
   });
 
   it('a new hub is followed, and the old one is unsubscribed with the callback it knows', async () => {
     const at = await setUp();
     const topic = at.hub.topic('/feed');
-    const { runtime, got } = await started(at, { target: topic.url });
+    const { runtime, received } = await started(at, { target: topic.url });
     const { callback } = await onlySubscription(runtime);
     topic.configure({ hubs: [at.other] });
     at.world.advance(9 * DAY_MS);
@@ -83,7 +83,7 @@ describe('D10 at a renewal', () => {
     expect(at.hub.subscriptions).toMatchObject([{ callback, state: 'unsubscribed' }]);
     expect((await onlySubscription(runtime)).hub).toBe(at.other.url);
     await topic.publish('through the other hub');
-    expect(got).toEqual(['through the other hub']);
+    expect(received).toEqual(['through the other hub']);
     expect([...at.hub.violations, ...at.other.violations]).toEqual([]);
   });
 
@@ -113,7 +113,7 @@ describe('D10 at a renewal', () => {
   it('the old grant works and is renewed while the new hub fails', async () => {
     const at = await setUp();
     const topic = at.hub.topic('/feed');
-    const { runtime, got } = await started(at, { target: topic.url, leaseSeconds: 864_000 });
+    const { runtime, received } = await started(at, { target: topic.url, leaseSeconds: 864_000 });
     const dead = `http://127.0.0.1:${await unusedPort()}/hub`;
     topic.configure({ hubs: [dead] });
     at.world.advance(9 * DAY_MS);
@@ -127,7 +127,7 @@ describe('D10 at a renewal', () => {
     await until(() => (at.hub.subscriptions[0]?.expiresAt?.getTime() ?? 0) > end);
     expect((await onlySubscription(runtime)).state).toBe('active');
     await at.hub.distribute(topic.url, 'through the old hub');
-    expect(got).toEqual(['through the old hub']);
+    expect(received).toEqual(['through the old hub']);
   });
 
   it('S3 the new URL after a 308 is stored, and counts as the advertised hub', async () => {
@@ -139,10 +139,10 @@ describe('D10 at a renewal', () => {
       hub: at.other.url,
       grants: [{ advertisedHub: at.hub.url }],
     });
-    const asked = at.hub.requests.filter(({ method }) => method === 'POST').length;
+    const requestCount = at.hub.requests.filter(({ method }) => method === 'POST').length;
     at.world.advance(9 * DAY_MS);
     await until(() => hooks.some((line) => line.startsWith('renewed')));
-    expect(at.hub.requests.filter(({ method }) => method === 'POST')).toHaveLength(asked);
+    expect(at.hub.requests.filter(({ method }) => method === 'POST')).toHaveLength(requestCount);
     expect((await onlySubscription(runtime)).grants).toHaveLength(1);
   });
 });
@@ -170,7 +170,7 @@ describe('L6 a changed public URL or path', () => {
     await expect(runtime.ready({ timeoutMs: 50 })).rejects.toThrow('Not ready');
     // Content published meanwhile is sent to the old callback, below a path that we no longer use.
     await fetch(String(callback).replace('/websub/', '/moved/'), { method: 'POST', body: 'to the old token' });
-    expect(second.got).toEqual(['to the old token']);
+    expect(second.received).toEqual(['to the old token']);
 
     at.hub.configure({ verify: undefined });
     at.world.advance(60_000);
@@ -204,6 +204,6 @@ describe('L6 a changed public URL or path', () => {
     });
     expect(at.hub.subscriptions.find((one) => one.callback === callback)?.state).toBe('unsubscribed');
     await topic.publish('to the new path alone');
-    expect(second.got).toEqual(['to the new path alone']);
+    expect(second.received).toEqual(['to the new path alone']);
   });
 });

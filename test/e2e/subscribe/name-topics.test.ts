@@ -37,12 +37,12 @@ async function setUp(delivery: DeliveryConfig) {
   const world = new FakeWorld();
   const hub = await nameHub();
   const store = new FaultyStore();
-  const got: string[] = [];
+  const received: string[] = [];
   const config = { name: 'news', secret: false, unsubscribeOnShutdown: false } as const;
   const define = (more: DeliveryConfig = {}) =>
     defineSubscriber(
       { ...config, delivery: { ...delivery, ...more } },
-      { onEventNotification: (event) => void got.push(`${event.attempt} ${event.source} "${event.text()}"`) },
+      { onEventNotification: (event) => void received.push(`${event.attempt} ${event.source} "${event.text()}"`) },
     );
   const start = async (service: ReturnType<typeof define>) => {
     const runtime = await world.start(service, { store: store.keyv });
@@ -50,19 +50,19 @@ async function setUp(delivery: DeliveryConfig) {
     return runtime;
   };
   const target = { hub: hub.url, topic: TOPIC };
-  return { world, hub, store, got, define, start, target };
+  return { world, hub, store, received, define, start, target };
 }
 
 describe('a topic that is not a URL', () => {
   it.each(['inline', 'queued'] as const)('C5 has its thin pings delivered unchanged (%s)', async (mode) => {
-    const { hub, got, define, start, target } = await setUp({ fetchThinPings: true, mode });
+    const { hub, received, define, start, target } = await setUp({ fetchThinPings: true, mode });
     const service = define();
     const runtime = await start(service);
     await runtime.subscribe(service, { target });
     await runtime.ready({ timeoutMs: 5_000 });
     expect(await hub.distribute('')).toBe(202);
-    await until(() => got.length > 0);
-    expect(got).toEqual(['1 hub ""']);
+    await until(() => received.length > 0);
+    expect(received).toEqual(['1 hub ""']);
     expect((await runtime.subscriptions.find())[0]?.stats).toMatchObject({ delivered: 1, failed: 0 });
   });
 
@@ -80,7 +80,7 @@ describe('a topic that is not a URL', () => {
   });
 
   it('from a start without pollSeconds is logged as a warning, and still works', async () => {
-    const { world, hub, store, got, define, start, target } = await setUp({});
+    const { world, hub, store, received, define, start, target } = await setUp({});
     const before = define();
     const first = await start(before);
     await first.subscribe(before, { target });
@@ -93,7 +93,7 @@ describe('a topic that is not a URL', () => {
     await until(() => world.logged('is no http or https URL and is not polled').length === 1);
     world.advance(6_000_000);
     await hub.distribute('news');
-    await until(() => got.length > 0);
+    await until(() => received.length > 0);
     expect(world.logged('is no http or https URL and is not polled')).toHaveLength(1);
   });
 });

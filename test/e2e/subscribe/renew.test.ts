@@ -37,7 +37,7 @@ async function setUp({ config = {}, faults = {}, secondFaults = {}, accepts = ()
   );
   const runtime = await world.start(service);
   onTestFinished(() => runtime.stopNow());
-  const asked = (): string[] =>
+  const requestedTopics = (): string[] =>
     hub.requests.flatMap(({ method, form }) => (method === 'POST' ? (form.get('hub.topic')?.slice(-2) ?? '') : []));
   const one = async (path: string): Promise<Subscription> => {
     const all = await runtime.subscriptions.find();
@@ -45,7 +45,7 @@ async function setUp({ config = {}, faults = {}, secondFaults = {}, accepts = ()
     if (subscription === undefined) throw new Error(`nothing is wanted of ${path}`);
     return subscription;
   };
-  return { world, hub, runtime, topics, asked, one };
+  return { world, hub, runtime, topics, requestedTopics, one };
 }
 
 async function hookCalled(runtime: SubscriberRuntime, name: 'renewed', times: number): Promise<void> {
@@ -60,7 +60,7 @@ async function hookCalled(runtime: SubscriberRuntime, name: 'renewed', times: nu
 
 describe('renew()', () => {
   it('D10 L1 renews only this subscription, at once, with discovery and the same callback', async () => {
-    const { world, hub, runtime, asked, one } = await setUp();
+    const { world, hub, runtime, requestedTopics, one } = await setUp();
     await runtime.ready();
     await hub.settled();
     const before = await one('/a');
@@ -72,14 +72,14 @@ describe('renew()', () => {
     const after = await one('/a');
     expect(after).toMatchObject({ id: before.id, state: 'active', callback: before.callback });
     expect(after.expiresAt?.getTime()).toBe(world.now + 1_000_000);
-    expect(asked().toSorted()).toEqual(['/a', '/a', '/b']);
+    expect(requestedTopics().toSorted()).toEqual(['/a', '/a', '/b']);
     expect(hub.requests.filter(({ method }) => method === 'GET')).toHaveLength(looked + 1);
     expect(hub.violations).toEqual([]);
   });
 
   it('refuses an unknown or inactive subscription, and names the remedy', async () => {
-    const { hub, runtime, asked, one } = await setUp({ secondFaults: { verify: 'never' } });
-    await hub.until(() => asked().length === 2);
+    const { hub, runtime, requestedTopics, one } = await setUp({ secondFaults: { verify: 'never' } });
+    await hub.until(() => requestedTopics().length === 2);
     await until(async () => (await one('/a')).state === 'active');
     const { id } = await one('/b');
     const failure = await failureOf(runtime.renew(id));
@@ -115,7 +115,7 @@ describe('resetCounters()', () => {
   it.each(['of one', 'of all'])(
     'L2 %s resets the counts, and retries at once what waits for its backoff',
     async (which) => {
-      const { world, hub, runtime, asked, one } = await setUp({ faults: FAILING });
+      const { world, hub, runtime, requestedTopics, one } = await setUp({ faults: FAILING });
       await until(async () => (await runtime.subscriptions.count({ state: 'failed' })) === 2);
       for (let failures = 2; failures <= 4; failures += 1) {
         world.advance(3_600_000);
@@ -124,27 +124,30 @@ describe('resetCounters()', () => {
       const before = await one('/a');
       expect(before.failures).toMatchObject({ 'hub-error': { count: before.attempts } });
       hub.configure({ fail: false });
-      const requests = asked().length;
+      const requests = requestedTopics().length;
       await runtime.resetCounters(which === 'of one' ? before.id : undefined);
       await until(async () => (await one('/a')).state === 'active');
       expect(await one('/a')).toMatchObject({ attempts: 0, failures: {} });
       if (which === 'of all') await until(async () => (await one('/b')).state === 'active');
       await hub.settled();
-      expect(asked().slice(requests).toSorted()).toEqual(which === 'of one' ? ['/a'] : ['/a', '/b']);
+      expect(requestedTopics().slice(requests).toSorted()).toEqual(which === 'of one' ? ['/a'] : ['/a', '/b']);
       expect((await one('/b')).state).toBe(which === 'of one' ? 'failed' : 'active');
     },
   );
 
   it('resumes subscriptions that gave up, and does not touch others', async () => {
-    const { hub, runtime, asked, one, topics } = await setUp({ config: { maxAttempts: 1 }, secondFaults: FAILING });
+    const { hub, runtime, requestedTopics, one, topics } = await setUp({
+      config: { maxAttempts: 1 },
+      secondFaults: FAILING,
+    });
     await until(async () => (await one('/b')).gaveUp === true && (await one('/a')).state === 'active');
     topics[1]?.configure({ fail: false });
     await hub.settled();
-    const requests = asked().length;
+    const requests = requestedTopics().length;
     await runtime.resetCounters();
     await until(async () => (await one('/b')).state === 'active');
     await hub.settled();
-    expect(asked().slice(requests)).toEqual(['/b']);
+    expect(requestedTopics().slice(requests)).toEqual(['/b']);
   });
 
   it('refuses an unknown subscription', async () => {

@@ -18,10 +18,10 @@ async function active(config: SubscriberServiceConfig = {}, faults: HubFaults = 
   const world = new FakeWorld();
   const hub = await startHub({ now: () => world.now, leaseSeconds: 864_000, ...faults });
   const topic = hub.topic('/feed');
-  const got: string[] = [];
+  const received: string[] = [];
   const service = defineSubscriber(
     { name: 'News', target: topic.url, secret: 'auto', unsubscribeOnShutdown: false, ...config },
-    { onEventNotification: (event) => void got.push(event.text()) },
+    { onEventNotification: (event) => void received.push(event.text()) },
   );
   const runtime = await world.start(service, { security: { allowInsecureSecret: true } });
   onTestFinished(() => runtime.stopNow());
@@ -35,7 +35,7 @@ async function active(config: SubscriberServiceConfig = {}, faults: HubFaults = 
     return (await exchange(runtime.port ?? 0, request('POST', new URL(to).pathname, headers, body))).status;
   };
   const settle = (): Promise<void> => untilSettled(hub);
-  return { world, hub, topic, got, service, runtime, snapshot, id, callback, secret, sendLate, settle };
+  return { world, hub, topic, received, service, runtime, snapshot, id, callback, secret, sendLate, settle };
 }
 
 const subscribeRequests = (hub: TestHub): ReceivedRequest[] => hub.requests.filter(isSubscribing);
@@ -44,7 +44,10 @@ describe('rotateSecret(id)', () => {
   it.each(['verification', 'request'] as const)(
     'gives the hub another secret, and no event is lost if the hub applies it at the %s',
     async (secretFrom) => {
-      const { hub, topic, runtime, id, callback, secret, snapshot, got, settle } = await active({}, { secretFrom });
+      const { hub, topic, runtime, id, callback, secret, snapshot, received, settle } = await active(
+        {},
+        { secretFrom },
+      );
       const release = hub.holdBack('verification');
       await runtime.rotateSecret(id);
       await hub.until(() => subscribeRequests(hub).length === 2);
@@ -56,7 +59,7 @@ describe('rotateSecret(id)', () => {
       expect(renewed).toMatch(/^[\da-f]{64}$/);
       expect(renewed).not.toBe(secret);
       expect(await snapshot()).toMatchObject({ id, callback, state: 'active' });
-      expect(got).toEqual(['before it is verified', 'after']);
+      expect(received).toEqual(['before it is verified', 'after']);
     },
   );
 
@@ -97,7 +100,7 @@ describe('rotateSecret(id)', () => {
 
 describe('rotateCallback(id)', () => {
   it('gives the hub another callback; the old one works until the new one is verified and the old one unsubscribed, then answers 410', async () => {
-    const { hub, topic, runtime, id, callback, secret, snapshot, got, sendLate, settle } = await active();
+    const { hub, topic, runtime, id, callback, secret, snapshot, received, sendLate, settle } = await active();
     const release = hub.holdBack('verification');
     await runtime.rotateCallback(id);
     await hub.until(() => subscribeRequests(hub).length === 2);
@@ -111,7 +114,7 @@ describe('rotateCallback(id)', () => {
     expect(renewed.callback).not.toBe(callback);
     expect((await topic.publish('to the new one')).map(({ status }) => status)).toEqual([202]);
     expect(await sendLate(callback, secret)).toBe(410);
-    expect(got).toEqual(['to the old one', 'to the new one']);
+    expect(received).toEqual(['to the old one', 'to the new one']);
     expect(hub.violations).toEqual([]);
   });
 
@@ -169,7 +172,7 @@ describe('rotateCallback(id)', () => {
 
 describe('at each renewal,', () => {
   it('rotateSecret gives the hub another secret', async () => {
-    const { world, hub, topic, got, callback, snapshot, settle } = await active({ rotateSecret: 'renewal' });
+    const { world, hub, topic, received, callback, snapshot, settle } = await active({ rotateSecret: 'renewal' });
     for (let round = 0; round < 3; round += 1) {
       const { renewsAt } = await snapshot();
       world.advance((renewsAt?.getTime() ?? 0) - world.now);
@@ -180,11 +183,11 @@ describe('at each renewal,', () => {
     expect(secrets).toHaveLength(4);
     expect(new Set(secrets).size).toBe(4);
     expect(await snapshot()).toMatchObject({ callback });
-    expect(got).toEqual(['news 0', 'news 1', 'news 2']);
+    expect(received).toEqual(['news 0', 'news 1', 'news 2']);
   });
 
   it('rotateCallback moves to another callback, and renews the old one if the hub does not verify the new one', async () => {
-    const { world, hub, topic, got, callback, snapshot, settle } = await active({ rotateCallback: 'renewal' });
+    const { world, hub, topic, received, callback, snapshot, settle } = await active({ rotateCallback: 'renewal' });
     const renew = async (): Promise<void> => {
       const { renewsAt } = await snapshot();
       world.advance((renewsAt?.getTime() ?? 0) - world.now);
@@ -207,7 +210,7 @@ describe('at each renewal,', () => {
     expect(third.state).toBe('active');
     expect(Number(third.expiresAt)).toBeGreaterThan(Number(second.expiresAt));
     expect((await topic.publish('more')).map(({ status }) => status)).toEqual([202]);
-    expect(got).toEqual(['news', 'more']);
+    expect(received).toEqual(['news', 'more']);
     expect(hub.subscriptions.filter(({ state }) => state === 'active')).toHaveLength(1);
   });
 });

@@ -73,8 +73,8 @@ describe('each state is reached:', () => {
     const runtime = await world.start(service, { server, publicUrl: 'http://127.0.0.1:1' });
     onTestFinished(() => runtime.stopNow());
     const target = { hub: `http://127.0.0.1:${await unusedPort()}/hub`, topic: 'https://example.com/feed' };
-    const asked = runtime.subscribe(service, { target });
-    expect((await asked).state).toBe('requested');
+    const subscribing = runtime.subscribe(service, { target });
+    expect((await subscribing).state).toBe('requested');
   });
 
   it('verifying, active, unsubscribing, unsubscribed', async () => {
@@ -117,10 +117,10 @@ describe('each state is reached:', () => {
     }
     await until(async () => (await seen()).gaveUp === true);
     expect(await seen()).toMatchObject({ state: 'failed', attempts: 3 });
-    const asked = hub.requests.length;
+    const requestCount = hub.requests.length;
     world.advance(365 * DAY_MS);
     await untilIdle();
-    expect(hub.requests).toHaveLength(asked);
+    expect(hub.requests).toHaveLength(requestCount);
   });
 });
 

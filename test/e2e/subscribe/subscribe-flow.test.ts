@@ -31,7 +31,7 @@ describe('subscribe()', () => {
   it('subscribes to a topic; the same service and target give the same subscription', async () => {
     await using hub = await TestHub.start();
     const topic = hub.topic('/feed');
-    const { service, got } = recordingService();
+    const { service, received } = recordingService();
     await using runtime = await startService(service, QUIET);
     const first = await runtime.subscribe(service, { target: topic.url });
     expect(first).toMatchObject({ service: 'News', target: topic.url, declared: false, desired: 'subscribed' });
@@ -39,7 +39,7 @@ describe('subscribe()', () => {
     const second = await runtime.subscribe(service, { target: topic.url });
     expect(second).toMatchObject({ id: first.id, state: 'active' });
     await topic.publish('news');
-    expect(got).toEqual(['news']);
+    expect(received).toEqual(['news']);
     expect(subscribeCount(hub)).toBe(1);
   });
 
@@ -287,7 +287,7 @@ describe('D8 failover to the next advertised hub', () => {
     await using second = await TestHub.start();
     const topic = second.topic('/feed', { hubs: [first, second] });
     await spoil(first);
-    const { service, got } = recordingService({ target: topic.url });
+    const { service, received } = recordingService({ target: topic.url });
     const world = new FakeWorld();
     await using runtime = await world.start(service, { gracefulShutdownSeconds: 1 });
     await until(async () => {
@@ -300,7 +300,7 @@ describe('D8 failover to the next advertised hub', () => {
     const subscription = await onlySubscription(runtime);
     expect(subscription).toMatchObject({ hub: second.url, state: 'active' });
     await topic.publish('by the second');
-    expect(got).toEqual(['by the second']);
+    expect(received).toEqual(['by the second']);
     const callbacks = [...first.requests, ...second.requests].flatMap(({ form }) => form.get('hub.callback') ?? []);
     expect(subscription.callback).toBe(callbacks.at(-1));
     const atFirst = first.requests.flatMap(({ form }) => form.get('hub.callback') ?? []);
@@ -311,14 +311,14 @@ describe('D8 failover to the next advertised hub', () => {
     await using first = await TestHub.start({ deny: 'no' });
     await using second = await TestHub.start();
     const topic = second.topic('/feed', { hubs: [first, second] });
-    const { service, got } = recordingService({ target: topic.url, servicePath: 'news' });
+    const { service, received } = recordingService({ target: topic.url, servicePath: 'news' });
     await using runtime = await startService(service, QUIET);
     await runtime.ready();
     const callbackAtFirst = first.requests[0]?.form.get('hub.callback');
     expect(callbackAtFirst).toBe(`${runtime.url}/websub/news`);
     expect((await onlySubscription(runtime)).callback).toMatch(/\/news\/[\w-]{43}$/);
     await topic.publish('news');
-    expect(got).toEqual(['news']);
+    expect(received).toEqual(['news']);
   });
 
   it('with a literal callback moves it to the next hub', async () => {
@@ -327,12 +327,12 @@ describe('D8 failover to the next advertised hub', () => {
     const topic = second.topic('/feed', { hubs: [first, second] });
     const port = await unusedPort();
     const callback = `http://localhost:${port}/in?key=1`;
-    const { service, got } = recordingService({ target: topic.url, callback });
+    const { service, received } = recordingService({ target: topic.url, callback });
     await using runtime = await startService(service, { ...QUIET, port });
     await runtime.ready();
     expect(await onlySubscription(runtime)).toMatchObject({ hub: second.url, callback, state: 'active' });
     await topic.publish('news');
-    expect(got).toEqual(['news']);
+    expect(received).toEqual(['news']);
     expect(second.violations).toEqual([]);
   });
 });
@@ -342,7 +342,7 @@ describe('a callback as the service configures it', () => {
     await using hub = await TestHub.start();
     const [a, b] = [hub.topic('/a'), hub.topic('/b')];
     const port = await unusedPort();
-    const { service, got } = recordingService({ callback: `http://localhost:${port}/in` });
+    const { service, received } = recordingService({ callback: `http://localhost:${port}/in` });
     await using runtime = await startService(service, { ...QUIET, port });
     const attempts = await Promise.allSettled([a, b].map(({ url }) => runtime.subscribe(service, { target: url })));
     expect(attempts.map(({ status }) => status)).toEqual(['fulfilled', 'rejected']);
@@ -356,7 +356,7 @@ describe('a callback as the service configures it', () => {
     await runtime.subscribe(service, { target: b.url });
     await runtime.ready();
     await b.publish('for b');
-    expect(got).toEqual(['for b']);
+    expect(received).toEqual(['for b']);
   });
 
   it('literal, resumes an earlier subscription only if it serves no other', async () => {
@@ -383,7 +383,7 @@ describe('a callback as the service configures it', () => {
     const [a, b] = [hub.topic('/a'), hub.topic('/b')];
     const port = await unusedPort();
     const callback = `http://localhost:${port}/behind/a/proxy`;
-    const { service, got } = recordingService({
+    const { service, received } = recordingService({
       target: a.url,
       callback,
       appendServicePath: true,
@@ -396,7 +396,7 @@ describe('a callback as the service configures it', () => {
     expect(callbacks).toEqual([`${callback}/news`, expect.stringMatching(/\/behind\/a\/proxy\/news\/[\w-]{43}$/)]);
     await a.publish('a');
     await b.publish('b');
-    expect(got).toEqual(['a', 'b']);
+    expect(received).toEqual(['a', 'b']);
   });
 
   it('is refused if two services would share it, before anything is opened', async () => {
@@ -462,13 +462,13 @@ describe('S4 PubSubHubbub 0.3', () => {
   it('subscribes and unsubscribes with hub.verify and its own token', async () => {
     await using hub = await TestHub.start({ protocol: 'pubsubhubbub-0.3' });
     const topic = hub.topic('/feed');
-    const { service, got } = recordingService({ target: topic.url, protocol: 'pubsubhubbub-0.3' });
+    const { service, received } = recordingService({ target: topic.url, protocol: 'pubsubhubbub-0.3' });
     const runtime = await startService(service, QUIET);
     await runtime.ready();
     await topic.publish('news');
     await runtime.stop();
     await hub.unsubscribed(topic);
-    expect(got).toEqual(['news']);
+    expect(received).toEqual(['news']);
     const forms = hub.requests.filter(({ method }) => method === 'POST').map(({ form }) => form);
     expect(forms.map((form) => [form.get('hub.mode'), form.getAll('hub.verify').length > 0])).toEqual([
       ['subscribe', true],
@@ -505,7 +505,7 @@ describe('S7 a hub with an http URL', () => {
     const advertised = hub.url.replace('https:', 'http:');
     const topic = hub.topic('/feed', { hubs: [advertised] });
     const world = new FakeWorld();
-    const { service, got } = recordingService({
+    const { service, received } = recordingService({
       target: topic.url,
       secret: undefined,
       httpConfig: { dispatcher },
@@ -515,7 +515,7 @@ describe('S7 a hub with an http URL', () => {
     await runtime.ready();
     expect((await onlySubscription(runtime)).grants).toMatchObject([{ advertisedHub: advertised, hub: hub.url }]);
     expect(await topic.publish('signed')).toMatchObject([{ status: 202 }]);
-    expect(got).toEqual(['signed']);
+    expect(received).toEqual(['signed']);
     world.advance(999_000);
     await hub.until(() => subscribeCount(hub) === 2);
     const secrets = hub.requests.flatMap(({ form }) => form.get('hub.secret') ?? []);

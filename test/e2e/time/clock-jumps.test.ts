@@ -47,7 +47,7 @@ describe('L1 a clock that is set', () => {
   it.each(everyLease([DAY_MS, -DAY_MS, 400 * DAY_MS, -400 * DAY_MS, 0.5 * SECOND_MS, -0.5 * SECOND_MS]))(
     '%s leaves no gap in a lease of %s, and causes no extra requests',
     async (_jump, _lease, jumpMs, leaseMs) => {
-      const { travel, topic, got, pass } = await subscribedTravel(leaseMs);
+      const { travel, topic, received, pass } = await subscribedTravel(leaseMs);
       const { callback } = await travel.subscription();
       await pass(0.3 * leaseMs);
       await travel.jump(jumpMs);
@@ -57,7 +57,7 @@ describe('L1 a clock that is set', () => {
       expect(longestGap(travel, leaseMs)).toBe(0);
       expectNoStorm(travel, leaseMs, { jumps: 1 });
       expect(await travel.subscription()).toMatchObject({ state: 'active', callback, attempts: 0 });
-      expect(got).toEqual(['after the jump', 'later']);
+      expect(received).toEqual(['after the jump', 'later']);
     },
   );
 
@@ -100,14 +100,14 @@ describe('L3 a clock that was wrong at the subscription', () => {
     const travel = await TimeTravel.begin({ hub: { leaseSeconds: leaseMs / SECOND_MS } });
     await travel.jump(skew);
     const topic = travel.hub.topic('/feed');
-    const { service, got } = recordingService({ target: topic.url, unsubscribeOnShutdown: false });
+    const { service, received } = recordingService({ target: topic.url, unsubscribeOnShutdown: false });
     await travel.start(service);
     const { callback } = await travel.subscription();
     await travel.advance(HOUR_MS);
     await travel.jump(-skew);
     await travel.advance(30 * DAY_MS);
     await topic.publish('news');
-    expect(got).toEqual(['news']);
+    expect(received).toEqual(['news']);
     expect(longestGap(travel, leaseMs)).toBe(0);
     expectNoStorm(travel, leaseMs, { jumps: 1 });
     expect(await travel.subscription()).toMatchObject({ state: 'active', callback });
@@ -120,7 +120,7 @@ describe('L3 a clock that was wrong at the subscription', () => {
     ['forward by a year', 365 * DAY_MS],
   ])('L4 and is set %s while no process runs: no lease has a gap', async (_jump, jumpMs) => {
     const leaseMs = 10 * DAY_MS;
-    const { travel, topic, service, got, pass } = await subscribedTravel(leaseMs);
+    const { travel, topic, service, received, pass } = await subscribedTravel(leaseMs);
     const { callback } = await travel.subscription();
     await pass(DAY_MS);
     await travel.sleep(MINUTE_MS);
@@ -128,7 +128,7 @@ describe('L3 a clock that was wrong at the subscription', () => {
     await travel.start(service);
     await pass(30 * DAY_MS);
     await topic.publish('news');
-    expect(got).toEqual(['news']);
+    expect(received).toEqual(['news']);
     expect(longestGap(travel, leaseMs)).toBe(0);
     expectNoStorm(travel, leaseMs, { jumps: 1 });
     expect(await travel.subscription()).toMatchObject({ state: 'active', callback });

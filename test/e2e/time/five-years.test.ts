@@ -48,7 +48,7 @@ async function proxyTo({ hub, world }: TimeTravel) {
 
 class FiveYears {
   readonly service: SubscriberDefinition;
-  readonly got: string[];
+  readonly received: string[];
   readonly began: number;
 
   constructor(
@@ -56,7 +56,7 @@ class FiveYears {
     readonly topic: HubTopic,
   ) {
     const config = { target: topic.url, secret: SECRET, unsubscribeOnShutdown: false };
-    ({ service: this.service, got: this.got } = recordingService(config));
+    ({ service: this.service, received: this.received } = recordingService(config));
     this.began = travel.world.now;
   }
 
@@ -77,7 +77,7 @@ class FiveYears {
       await this.topic.publish(content);
       await this.travel.settle();
       const active = this.travel.hub.subscriptions.filter(({ state }) => state === 'active').length;
-      arrivals.push(`${this.got.filter((one) => one === content).length} of ${active}`);
+      arrivals.push(`${this.received.filter((one) => one === content).length} of ${active}`);
       for (const tick of ['*/10 * * * * *', '0 * * * *', '*/10 * * * *', '0 3 * * *']) this.travel.world.runCron(tick);
     }
     return arrivals;
@@ -119,7 +119,7 @@ test('L1 L2 L3 D10 a subscription with a lease of ten days survives five years, 
   await travel.advance(HOUR_MS);
   expect(await travel.subscription()).toMatchObject({ state: 'active', lastError: { cause: 'hub-error' } });
   await topic.publish('during the hour');
-  expect(life.got.filter((content) => content === 'during the hour')).toHaveLength(1);
+  expect(life.received.filter((content) => content === 'during the hour')).toHaveLength(1);
   hub.configure({ fail: false });
   await travel.advance(2 * HOUR_MS);
   expect(await travel.subscription()).toMatchObject(healthy);

@@ -13,7 +13,7 @@ async function manySubscriptions() {
     travel.hub.topic(`/${index}`, { leaseSeconds: (index % 2 === 0 ? 10 * DAY_MS : 2 * YEAR_MS) / SECOND_MS }),
   );
   const targets = topics.map(({ url }) => url);
-  const { service, got } = recordingService({ targets, unsubscribeOnShutdown: false });
+  const { service, received } = recordingService({ targets, unsubscribeOnShutdown: false });
   const threeYears = (3 * YEAR_MS) / SECOND_MS;
   const security = { maxLeaseSeconds: threeYears, maxRenewalSeconds: threeYears };
   const start = (): Promise<unknown> => travel.start(service, { security });
@@ -22,7 +22,7 @@ async function manySubscriptions() {
   await travel.settle();
   const callbacks = async (): Promise<string[]> =>
     (await travel.runtime.subscriptions.find()).map(({ id, callback }) => `${id} ${callback}`).toSorted();
-  return { travel, topics, got, start, callbacks };
+  return { travel, topics, received, start, callbacks };
 }
 
 /** The topics of the requests after the first `requests`, repeated for each request. */
@@ -38,7 +38,7 @@ const EVEN = Array.from({ length: MANY / 2 }, (_, index) => 2 * index);
 
 describe('L4 after a week without a process', () => {
   it('the start sends no request if no renewal is due, and fetches each topic once', async () => {
-    const { travel, topic, service, got } = await subscribedTravel(30 * DAY_MS);
+    const { travel, topic, service, received } = await subscribedTravel(30 * DAY_MS);
     const before = await travel.subscription();
     await travel.sleep(7 * DAY_MS);
     await travel.start(service);
@@ -47,11 +47,11 @@ describe('L4 after a week without a process', () => {
     expect(travel.hub.requests.filter(({ method }) => method === 'GET')).toHaveLength(2);
     expect(await travel.subscription()).toEqual(before);
     await topic.publish('news');
-    expect(got).toEqual(['news']);
+    expect(received).toEqual(['news']);
   });
 
   it('the start renews due leases, spread over half a minute, and no longer ones', async () => {
-    const { travel, topics, got, start, callbacks } = await manySubscriptions();
+    const { travel, topics, received, start, callbacks } = await manySubscriptions();
     const before = await callbacks();
     // All renewals are between the seventh and the ninth day.
     await travel.advance(2 * DAY_MS);
@@ -70,14 +70,14 @@ describe('L4 after a week without a process', () => {
     expect(new Set(times).size).toBeGreaterThan(20);
     expect(travel.hookCalls.filter(({ name }) => name === 'expired')).toEqual([]);
     await Promise.all(topics.map((topic, index) => topic.publish(`news ${index}`)));
-    expect(new Set(got).size).toBe(MANY);
-    expect(got).toHaveLength(MANY);
+    expect(new Set(received).size).toBe(MANY);
+    expect(received).toHaveLength(MANY);
   });
 });
 
 describe('L3 after a year without a process', () => {
   it('an expired subscription is requested at once with the same callback, and works again', async () => {
-    const { travel, topic, service, got, pass } = await subscribedTravel(10 * DAY_MS);
+    const { travel, topic, service, received, pass } = await subscribedTravel(10 * DAY_MS);
     const { id, callback } = await travel.subscription();
     await travel.sleep(YEAR_MS);
     expect(travel.hub.subscriptions).toMatchObject([{ state: 'lapsed' }]);
@@ -91,12 +91,12 @@ describe('L3 after a year without a process', () => {
     await topic.publish('news');
     await pass(30 * DAY_MS);
     await topic.publish('more');
-    expect(got).toEqual(['news', 'more']);
+    expect(received).toEqual(['news', 'more']);
     expect(Math.max(...waitsBetween(travel.requestTimes().slice(1)))).toBeLessThanOrEqual(9 * DAY_MS + SECOND_MS);
   });
 
   it('each of many expired subscriptions is requested once, and none with a running lease', async () => {
-    const { travel, topics, got, start, callbacks } = await manySubscriptions();
+    const { travel, topics, received, start, callbacks } = await manySubscriptions();
     const before = await callbacks();
     await travel.sleep(YEAR_MS);
     const requests = travel.hub.requests.length;
@@ -107,13 +107,13 @@ describe('L3 after a year without a process', () => {
     expect(await callbacks()).toEqual(before);
     expect(travel.hub.subscriptions.filter(({ state }) => state === 'active')).toHaveLength(MANY);
     await Promise.all(topics.map((topic, index) => topic.publish(`news ${index}`)));
-    expect(new Set(got).size).toBe(MANY);
-    expect(got).toHaveLength(MANY);
+    expect(new Set(received).size).toBe(MANY);
+    expect(received).toHaveLength(MANY);
     expect(travel.hub.violations).toEqual([]);
   });
 
   it('D10 the start finds the new hub of the publisher', async () => {
-    const { travel, topic, service, got } = await subscribedTravel(10 * DAY_MS);
+    const { travel, topic, service, received } = await subscribedTravel(10 * DAY_MS);
     const { id, callback } = await travel.subscription();
     const other = await TimeTravel.begin();
     topic.configure({ hubs: [other.hub] });
@@ -124,11 +124,11 @@ describe('L3 after a year without a process', () => {
     expect(await travel.subscription()).toMatchObject({ id, state: 'active', hub: other.hub.url });
     expect(asked.callback).not.toBe(callback);
     await topic.publish('news');
-    expect(got).toEqual(['news']);
+    expect(received).toEqual(['news']);
   });
 
   it('L2 a hub that is down is requested until it is back, at most once a second', async () => {
-    const { travel, topic, service, got, pass } = await subscribedTravel(10 * DAY_MS);
+    const { travel, topic, service, received, pass } = await subscribedTravel(10 * DAY_MS);
     const { callback } = await travel.subscription();
     topic.fail(503);
     await travel.sleep(YEAR_MS);
@@ -142,6 +142,6 @@ describe('L3 after a year without a process', () => {
     await pass(3_600_000 + SECOND_MS);
     expect(await travel.subscription()).toMatchObject({ state: 'active', callback, attempts: 0 });
     await topic.publish('news');
-    expect(got).toEqual(['news']);
+    expect(received).toEqual(['news']);
   });
 });

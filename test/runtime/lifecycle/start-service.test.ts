@@ -1,4 +1,4 @@
-import { once } from 'node:events';
+import diagnostics from 'node:diagnostics_channel';
 import { Keyv } from 'keyv';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { defineSubscriber, startService, StoreError } from '../../../src/index.js';
@@ -62,10 +62,9 @@ test('a failed start answers the waiting requests of hubs', async () => {
     {
       onEventNotification: () => {},
       async onStart() {
-        const connected = once(server, 'connection');
+        const requested = new Promise((resolve) => diagnostics.subscribe('http.server.request.start', resolve));
         waiting = exchange(port, request('POST', '/websub/something', {}, 'news'));
-        await connected;
-        await new Promise((resolve) => setTimeout(resolve, 20));
+        await requested;
         throw new Error('no database');
       },
     },
