@@ -95,11 +95,11 @@ export class Core {
       contentSinkOf: (record) => this.pipeline.contentSinkOf(record),
       signal,
     });
-    const pacing = new OriginConcurrencyLimiter(options.security.hubConcurrency, signal);
+    const concurrencyLimiter = new OriginConcurrencyLimiter(options.security.hubConcurrency, signal);
     const effects: Omit<EffectOptions, 'pipeline'> = {
       requests,
       backgroundTasks: this.backgroundTasks,
-      pacing,
+      concurrencyLimiter,
       rateLimits,
       hooks: this.hooks,
       logger,

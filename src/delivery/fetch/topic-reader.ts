@@ -18,7 +18,7 @@ import { isFeed, isHtml, isUnreadable } from './readable-topic.js';
 /** Dependencies of {@link TopicReader}. */
 export interface TopicReaderOptions {
   /** Request slots by origin (PROTOCOL L5). */
-  readonly pacing: Pick<OriginConcurrencyLimiter, 'run'>;
+  readonly concurrencyLimiter: Pick<OriginConcurrencyLimiter, 'run'>;
   readonly requestPolicyOf: (service: string) => RequestPolicy | undefined;
   readonly subscriptionOf: (subscriptionId: string) => StoredSubscription | undefined;
   readonly apply: (subscriptionId: string, input: TransitionInput) => Promise<unknown>;
@@ -109,7 +109,8 @@ export class TopicReader {
   }
 
   async #readAt(url: string, { record, topic, purpose, known }: Reading): Promise<TopicContent | undefined> {
-    const { pacing, requestPolicyOf, subscriptionOf, apply, logger, now, maxBytes, withheld, signal } = this.#options;
+    const { concurrencyLimiter, requestPolicyOf, subscriptionOf, apply, logger, now, maxBytes, withheld, signal } =
+      this.#options;
     const { id, service, target } = record;
     const policy = requestPolicyOf(service);
     if (policy === undefined) throw new Error(`Service ${service} is not there`);
@@ -120,7 +121,7 @@ export class TopicReader {
     const request = { config, configuredUrl, allowPrivateNetworks, maxBytes, onWithheld, signal, now };
     let content: TopicContent | undefined;
     let hasStarted = false;
-    await pacing.run(url, async () => {
+    await concurrencyLimiter.run(url, async () => {
       hasStarted = true;
       // Another read may have received a `Retry-After` meanwhile.
       const until = publisherRetryAt(subscriptionOf(id)?.record ?? record, url, now());

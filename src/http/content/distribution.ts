@@ -108,7 +108,7 @@ async function acceptEncoded(
     return deliverContent(context, match, new SentContent(headers, raw, bytes), spentMs, log);
   }
   if (decoded.problem === 'too-large') return refusal(413, 'the content is too large when decoded');
-  if (decoded.problem === 'given-up') {
+  if (decoded.problem === 'stopped') {
     return unavailableFor(context, match, 'there is no room to decode the content now');
   }
   return deliverContent(context, match, new SentContent(headers, raw, 'undecodable'), spentMs, log);

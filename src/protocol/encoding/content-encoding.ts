@@ -2,10 +2,10 @@ import { createBrotliDecompress, createInflate, createInflateRaw } from 'node:zl
 import { ByteReader } from './byte-reader.js';
 import { gunzip, inflate, isGzip, UndecodableError } from './inflate.js';
 
-/** A decoded body, or why it could not be decoded; `given-up`: `onDecoded` stopped the decoding. */
+/** A decoded body, or why it could not be decoded; `stopped`: `onDecoded` stopped the decoding. */
 export type DecodeResult =
   | { readonly bytes: Uint8Array }
-  | { readonly problem: 'undecodable' | 'too-large' | 'given-up' };
+  | { readonly problem: 'undecodable' | 'too-large' | 'stopped' };
 
 /** The most codings undone. Each layer can expand a thousandfold, and no honest sender needs more than two. */
 const MAX_CODINGS = 2;
@@ -65,7 +65,7 @@ export async function decodeContent(
     const decoded = await collect(decodeOne(singleChunk(bytes), coding), async (size) => {
       if (size > maxBytes) return 'too-large';
       // Brotli keeps a second copy of its output, as the window it refers back to.
-      return (await onDecoded(earlierBytes + (coding === 'br' ? 2 * size : size))) ? undefined : 'given-up';
+      return (await onDecoded(earlierBytes + (coding === 'br' ? 2 * size : size))) ? undefined : 'stopped';
     });
     if ('problem' in decoded) return decoded;
     ({ bytes } = decoded);
@@ -140,7 +140,7 @@ async function* limitBytes(chunks: AsyncIterable<Uint8Array>, maxBytes: number):
 /** Collects decoded chunks. Stops as soon as `problemOf` reports a problem with their size. */
 async function collect(
   decoding: AsyncIterable<Uint8Array>,
-  problemOf: (size: number) => Promise<'too-large' | 'given-up' | undefined>,
+  problemOf: (size: number) => Promise<'too-large' | 'stopped' | undefined>,
 ): Promise<DecodeResult> {
   const chunks: Uint8Array[] = [];
   let size = 0;

@@ -18,7 +18,7 @@ export interface EffectOptions {
   readonly pipeline: Pick<EventPipeline, 'catchUp' | 'startPolling' | 'resumeTopic'>;
   readonly backgroundTasks: BackgroundTasks;
   /** Limits requests in flight per origin. */
-  readonly pacing: OriginConcurrencyLimiter;
+  readonly concurrencyLimiter: OriginConcurrencyLimiter;
   /** Rate limited origins. */
   readonly rateLimits: Pick<OriginRateLimits, 'bypass'>;
   readonly hooks: SubscriberHooks;
@@ -110,8 +110,8 @@ function discoveryUrlOf({ target }: SubscriptionRecord): string | undefined {
 }
 
 /** Runs work in a slot of the URL's origin (PROTOCOL L5). */
-function slotAt(url: string | undefined, { pacing }: EffectOptions): Slot | undefined {
-  return url === undefined ? undefined : (work) => pacing.run(url, work);
+function slotAt(url: string | undefined, { concurrencyLimiter }: EffectOptions): Slot | undefined {
+  return url === undefined ? undefined : (work) => concurrencyLimiter.run(url, work);
 }
 
 /** Delays work until requests to hubs may leave. It takes a slot only then. */

@@ -42,7 +42,7 @@ export interface EventPipelineOptions {
   readonly registry: Registry;
   readonly hooks: SubscriberHooks;
   readonly backgroundTasks: BackgroundTasks;
-  readonly pacing: OriginConcurrencyLimiter;
+  readonly concurrencyLimiter: OriginConcurrencyLimiter;
   readonly withheld: WithheldCredentials;
   readonly maxBodyBytes: number;
   readonly storeTimeoutMs: number;

@@ -73,7 +73,7 @@ export class SubscriberProcess {
     const { logger, now, random, store, requestPolicy } = environment;
     this.#engine = embeddedEngine({ now });
     const backgroundTasks = new BackgroundTasks(logger);
-    const pacing = new OriginConcurrencyLimiter(8, new AbortController().signal);
+    const concurrencyLimiter = new OriginConcurrencyLimiter(8, new AbortController().signal);
     const hooks = subscriberHooks(logger);
     const requestsAllowed = latch();
     requestsAllowed.open();
@@ -97,7 +97,7 @@ export class SubscriberProcess {
           requests,
           pipeline,
           backgroundTasks,
-          pacing,
+          concurrencyLimiter,
           rateLimits,
           hooks,
           logger,
