@@ -21,7 +21,7 @@ export type WebSubErrorCode =
   | 'ERR_WEBSUB_SIGNATURE'
   | 'ERR_WEBSUB_STORE';
 
-/** Options of an error. `headers` and `body` count if a handler throws the error to refuse a hub's request. */
+/** Options of an error. `headers` and `body` are used if a handler throws the error to refuse a hub's request. */
 export interface WebSubErrorOptions {
   /** The error that caused this one. */
   readonly cause?: unknown;
@@ -35,7 +35,7 @@ export interface WebSubErrorOptions {
 export class WebSubError extends Error {
   /** The stable code of this class of errors. */
   readonly code: WebSubErrorCode = 'ERR_WEBSUB';
-  // Only declared: node prints undefined fields with every error.
+  // `declare` creates no fields: node would print undefined fields with every error.
   declare readonly headers: Readonly<Record<string, string | readonly string[]>> | undefined;
   declare readonly body: Readonly<Record<string, string>> | undefined;
 
@@ -47,7 +47,7 @@ export class WebSubError extends Error {
   }
 }
 
-/** An option, an argument or a service class is invalid. The message names the field, its value and what is expected. */
+/** An option, argument or service class is invalid. The message names the field, its value and what is expected. */
 export class ConfigurationError extends WebSubError {
   override readonly code = 'ERR_WEBSUB_CONFIGURATION';
 }
@@ -110,7 +110,7 @@ export class ResourceDiscoveryFailedError extends WebSubError {
 export type InitiationFailure =
   /** No answer: a connection error or a timeout. A retry may help. */
   | 'unreachable'
-  /** A status that allows a retry: 408, 409, 422, 425, 429 or 5xx. Without a status: `httpConfig.auth.bearer` failed. */
+  /** A status that allows a retry: 408, 409, 422, 425, 429 or 5xx. No status: `httpConfig.auth.bearer` failed. */
   | 'temporary'
   /** Any other 4xx, or a redirect that cannot be followed. */
   | 'refused'
@@ -161,7 +161,7 @@ export class SubscriptionInitiationError extends WebSubError {
 
 /**
  * Throw it in `onSubscriptionVerification` to refuse the subscription (WebSub section 5.3). The hub gets 404 with the
- * message as reason, and no new request before `retry(id)`.
+ * message as reason. The subscription is not requested again before `retry(id)` or `subscribe()`.
  *
  * @example
  * ```ts
@@ -191,7 +191,7 @@ export class UnsubscriptionVerificationError extends WebSubError {
 
 /**
  * Throw it in `onEventNotification` to end the subscription. The hub gets 410 (WebSub section 7) and an unsubscribe
- * request. It also works after the hub already got 202.
+ * request. The error also ends the subscription if the hub already got 202.
  *
  * @example
  * ```ts
@@ -205,8 +205,8 @@ export class SubscriptionDeletedError extends WebSubError {
 }
 
 /**
- * Throw it in `onEventNotification` if no retry can help. The hub gets 202, and the event becomes a dead letter at once.
- * `event.parse(schema)` rejects with it.
+ * Throw it in `onEventNotification` if no retry can help. The hub gets 202, and the event becomes a dead letter at
+ * once. `event.parse(schema)` rejects with it.
  *
  * @example
  * ```ts

@@ -1,16 +1,17 @@
 /*
- * Terms of the code: one word for one thing. Comments cite the wire requirements that they meet ("PROTOCOL V4"); the
- * tests of a requirement have its number in their titles. `Quirk(hub):` marks a workaround for one hub.
+ * Terms of the code: one word for one thing. Comments cite wire requirements by number ("PROTOCOL V4"). Tests have the
+ * number of their requirement in their titles. `Quirk(hub):` marks a workaround for one hub.
  *
  * target         what the user names: a URL to discover from, or a known hub and topic
  * topic          the followed resource, as the hub knows it
- * subscription   a service's wish to receive a target; it has one or more grants
- * grant          what one hub was requested to do or has confirmed: callback, lease, secrets
+ * subscription   a service's wish to receive a target; it gets one or more grants
+ * grant          one hub's part of a subscription, requested or confirmed: callback, lease, secrets
  * callback       the capability URL that a hub delivers to; each grant has its own
  * request        our subscribe or unsubscribe POST; pending until the hub verifies or refuses it
  * verification   the hub's GET that checks our intent; unsolicited if no request is open
- * refusal        a 4xx: the hub's to our request, or ours to the hub's; a denial is `hub.mode=denied` on the callback
- * rejection      our refusal of content with a missing or wrong signature
+ * refusal        a 4xx answer: from the hub to our request, or from us to a request of the hub
+ * denial         the hub's GET with `hub.mode=denied` on the callback
+ * rejection      content is not delivered because its signature is missing or wrong
  * delivery       a hub's POST to a callback
  * event          one content distribution, as a handler receives it; a feed has entries, not events
  * handler        a method of the user's service; a hook only observes

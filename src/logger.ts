@@ -40,8 +40,8 @@ export function shouldLogDebug(logger: Logger): boolean {
 export const KIND: unique symbol = Symbol('kind');
 
 /**
- * Wraps a logger so that it never throws. pino throws on an error that is frozen or unreadable, and any logger may throw
- * on a full disk. Fields that fail are logged as strings.
+ * Wraps a logger so that it never throws. pino throws on an error that is frozen or unreadable. Any logger may throw on
+ * a full disk. A line that fails is logged again with all fields as strings.
  */
 export function safeLogger(logger: Logger): Logger {
   const lineOf =

@@ -15,8 +15,8 @@ import type * as Tsyringe from 'tsyringe';
 import type * as Undici from 'undici';
 
 /**
- * Packages that are bundled into this one, and their exports in use. Each becomes one file. Loading the 150 files of
- * feedsmith takes five times as long, and needs more packages that may be missing.
+ * Packages that are bundled into this one, and their exports in use. Each becomes one file. The 150 files of feedsmith
+ * take five times as long to load, and need further packages that may be missing.
  */
 export const BUILT_IN = {
   feedsmith: ['DetectError', 'ParseError', 'parseAtomFeed', 'parseRdfFeed', 'parseRssFeed'],
@@ -53,8 +53,8 @@ type Require = ReturnType<typeof createRequire>;
 const loadPackage = packageLoader(import.meta.url);
 
 /**
- * Returns a dependency, and loads it on the first call. This way, `import` of this package does not load what it may not
- * use. A runtime loads all it needs while it starts (see `loadPackages`).
+ * Returns a dependency, and loads it on the first call. An `import` of this package loads no dependency that may never
+ * be used. A runtime loads all it needs while it starts (see `loadPackages`).
  *
  * It uses `require`: most callers are synchronous, and `import` is slower and never retries a package that failed once.
  *
@@ -66,8 +66,8 @@ export function onDemand<Name extends PackageName>(name: Name): Packages[Name] {
 }
 
 /**
- * Returns a loader for the packages that a file can require. A loaded package needs its files no longer. A failed load
- * leaves nothing in the cache: the next call reads from the disk again.
+ * Returns a loader for the packages that a file can require. A loaded package no longer needs its files
+ * on disk. A failed load leaves nothing in the cache: the next call reads from the disk again.
  */
 export function packageLoader(file: string): (name: string) => unknown {
   const require = createRequire(file);
@@ -100,8 +100,8 @@ function requireFresh(require: Require, folder: string, name: string): unknown {
 }
 
 /**
- * Opens a package's package.json before Node.js does. If Node.js cannot read it once (it is missing, or no descriptor is
- * free), Node.js treats the package as missing until the process ends.
+ * Opens a package's package.json before Node.js does. If Node.js once cannot read the file (it is missing, or no
+ * descriptor is free), Node.js treats the package as missing until the process ends.
  */
 function checkInstalled(require: Require, name: string): void {
   const [first = '', second = ''] = name.split('/');

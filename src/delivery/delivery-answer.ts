@@ -7,7 +7,7 @@ export type DeliveryAnswer =
   | { readonly type: 'deleted'; readonly error: Extract<HandlerOutcome, { type: 'deleted' }>['error'] }
   | { readonly type: 'unavailable'; readonly reason: string };
 
-/** The hub does not retry. */
+/** Acknowledges the event, so the hub does not retry. */
 export const ACKNOWLEDGED: DeliveryAnswer = { type: 'acknowledged' };
 
 /** Asks the hub to retry because the event could not be stored. */

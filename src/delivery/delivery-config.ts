@@ -16,15 +16,15 @@ export interface DeadLetterConfig {
  */
 export interface DeliveryConfig {
   /**
-   * `'inline'`: runs the handler while the hub waits for its answer. `'queued'`: stores the event, answers the hub, then
-   * runs the handler.
+   * `'inline'`: runs the handler while the hub waits for its answer. `'queued'`: stores the event, answers the hub,
+   * then runs the handler.
    *
    * @default 'inline'
    */
   readonly mode?: 'inline' | 'queued' | undefined;
   /**
-   * Milliseconds the hub waits for the handler (`'inline'`). After this time the event is stored and the hub gets 202. The
-   * handler keeps running.
+   * Milliseconds the hub waits for the handler (`'inline'`). After this time the event is stored and the hub gets 202.
+   * The handler keeps running.
    *
    * @default 5_000
    */
@@ -35,34 +35,35 @@ export interface DeliveryConfig {
   readonly concurrency?: number | undefined;
   /**
    * `'subscription'`: dispatches the events of a subscription one at a time, in the order of reception. The next event
-   * waits until the previous one succeeds or becomes a dead letter. Its `retryForSeconds` run meanwhile. Other
-   * subscriptions are not affected. Requires `mode: 'queued'`.
+   * waits until the previous one succeeds or becomes a dead letter. This wait counts toward its own `retryForSeconds`.
+   * Other subscriptions are not affected. Requires `mode: 'queued'`.
    *
    * @default 'none'
    */
   readonly order?: 'none' | 'subscription' | undefined;
-  /** Events waiting for their handler, per service. Above it hubs get 503 with `Retry-After`. @default 10_000 */
+  /** Maximum waiting events per service. At this number, hubs get 503 with `Retry-After`. @default 10_000 */
   readonly maxPending?: number | undefined;
-  /** Bytes of waiting events (content and headers), per service. Above it hubs get 503. @default 268_435_456 */
+  /** Maximum bytes of waiting events per service, with headers. At this size, hubs get 503. @default 268_435_456 */
   readonly maxPendingBytes?: number | undefined;
   /**
-   * Drops duplicates. `'body'`: same bytes seen before. `'entries'`: feeds with no new or updated entry.
+   * Drops duplicates. `'body'`: same bytes seen before. `'entries'`: feeds with no new or updated entry. Content
+   * without entries is then compared as with `'body'`.
    *
    * @default `'entries'` with `hubs: 'all'`, otherwise `false`
    */
   readonly dedupe?: false | 'body' | 'entries' | undefined;
-  /** Seconds that `dedupe: 'body'` remembers a body. Entries are remembered longer. @default 86_400 */
+  /** Seconds that a processed body is remembered. Entries are remembered longer. @default 86_400 */
   readonly dedupeWindowSeconds?: number | undefined;
   /**
-   * Fetches the topic before each run of the handler if the hub's notification has no content. A topic that is not a URL
-   * cannot be fetched, so its notification stays empty.
+   * Fetches the topic before each run of the handler if the hub's notification has no content. A topic that is not a
+   * URL cannot be fetched, so its notification stays empty.
    *
    * @default false
    */
   readonly fetchThinPings?: boolean | undefined;
   /**
-   * Fetches the topic after a gap: an expired lease, a process that was down, or a hub that failed. The new entries of a
-   * feed are delivered.
+   * Fetches the topic after a gap: an expired lease, a process that was down, or a hub that failed. The new entries of
+   * a feed are delivered.
    *
    * @default true
    */

@@ -52,7 +52,7 @@ export interface DeliveryOptions extends RecoveredEventsOptions, Omit<Deduplicat
 
 /** Delivers events to handlers: inline while the hub waits, or from the inbox. */
 export class Delivery {
-  /** The stored events of previous processes: registers them for deduplication, reports their dead letters. */
+  /** Registers the stored events of previous processes for deduplication. Reports new dead letters. */
   readonly recoveredEvents: RecoveredEvents;
   readonly #options: DeliveryOptions;
   readonly #deduplicator: Deduplicator;
@@ -83,8 +83,8 @@ export class Delivery {
   }
 
   /**
-   * Delivers content that a hub has just sent. A slow handler does not delay the answer: its event is stored instead. The
-   * answer is not a promise if the handler has already returned. Never throws and never rejects.
+   * Delivers content that a hub has just sent. A slow handler does not delay the answer: its event is stored instead.
+   * The answer is not a promise if the handler has already returned. Never throws and never rejects.
    *
    * @param elapsedMs milliseconds since the last byte of the request
    */
@@ -108,7 +108,7 @@ export class Delivery {
     return this.#openAnswers.track(this.#deduplicator.deliver(service, context, delivery));
   }
 
-  /** Runs `work` while no other event of the subscription is looked up or recorded. Call `enqueueFetched` in it. */
+  /** Runs `work` while no other event of the subscription is looked up or recorded. Call `enqueueFetched` in `work`. */
   runExclusive<T>(subscriptionId: string, work: () => Promise<T>): Promise<T> {
     return this.#deduplicator.runExclusive(subscriptionId, work);
   }
@@ -150,7 +150,7 @@ export class Delivery {
     return this.#onRunEnded(context, outcome);
   }
 
-  /** Answers all hubs as if their handlers were slow: once the event is stored. Also applies to later deliveries. */
+  /** Stops waiting for handlers: each hub is answered once its event is stored. Also applies to later deliveries. */
   stopWaiting(): void {
     this.#ackTimeout.expireAll();
   }
@@ -165,7 +165,7 @@ export class Delivery {
     return this.#openAnswers.settled();
   }
 
-  /** Resolves once every handler that a delivery called has ended, including those answered before they ended. */
+  /** Resolves once every handler that a delivery called has ended, even if its hub was answered before. */
   async settled(): Promise<void> {
     await this.allAnswered();
     await this.#lateRuns.settled();
@@ -218,7 +218,7 @@ export class Delivery {
     const outcome = run instanceof Promise ? await this.#ackTimeout.wait(run, handlerMs) : run;
     if (outcome !== undefined) {
       const ended = await this.#onRunEnded(context, outcome, deadline);
-      // The end could not be stored, so the hub retries and the handler decides again.
+      // The end of the subscription could not be stored: the hub retries, and the handler decides again.
       if (outcome.type === 'deleted' && ended.type === 'failed')
         return this.#deduplicator.releaseForRedelivery(context, STORE_FAILED);
       if (outcome.type !== 'failed') return answerOf(outcome);

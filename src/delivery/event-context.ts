@@ -5,7 +5,7 @@ import type { NewEventMeta } from './message/event-meta.js';
 import type { ContentDistributionMessage } from './message/message.js';
 import type { ReceivedContent } from './message/received-content.js';
 
-/** An event with its subscription, its grant and the message its handler gets. */
+/** The data of an event, with its subscription and grant. `event` is the object that its handler gets. */
 export interface EventContext {
   readonly subscription: StoredSubscription;
   readonly grant: GrantRecord;

@@ -78,14 +78,15 @@ export interface HookPayloads {
   readonly requested: GrantPayload;
   /** A hub verified the subscription for the first time, or again after its lease expired. */
   readonly verified: GrantPayload;
+  /** A hub verified the subscription again while its lease was running. */
   readonly renewed: GrantPayload;
-  /** A hub denied the subscription; the error's message is its reason. */
+  /** A hub denied the subscription; the error's message is the hub's reason. */
   readonly denied: GrantErrorPayload;
   /** A lease expired. */
   readonly expired: GrantPayload;
-  /** The subscription ended. There is no grant if none was left to end. */
+  /** The subscription ended, or a grant that another one replaced. There is no grant if none was left to end. */
   readonly unsubscribed: UnsubscribedPayload;
-  /** An attempt failed. There is no grant if discovery failed, because no hub is known then. */
+  /** Discovery, a request or a verification failed. There is no grant if discovery failed. */
   readonly failed: FailedPayload;
   /** The publisher names another hub, or the hub redirected to another URL. */
   readonly 'hub-moved': GrantPayload;
@@ -95,11 +96,11 @@ export interface HookPayloads {
   readonly 'hub-silent': GrantErrorPayload;
   /** The hub reported an internal error. */
   readonly 'hub-error': GrantErrorPayload<InternalHubError>;
-  /** An event was received, and its handler is about to be called. */
+  /** An event was received. Called before its handler. */
   readonly notification: EventPayload;
   /** Content was rejected because of its signature. */
   readonly rejected: GrantErrorPayload<SignatureError>;
-  /** The handler succeeded. */
+  /** The handler succeeded, or ended the subscription. */
   readonly delivered: EventPayload;
   /** The handler failed. */
   readonly 'handler-error': EventErrorPayload;

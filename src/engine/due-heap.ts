@@ -1,6 +1,6 @@
 /**
- * Due times by key, in a binary heap. Setting one costs the logarithm of their number; taking the due ones costs their
- * number. Keys and times are parallel lists, because an object per key would take much memory.
+ * Due times by key, in a binary heap. A change takes logarithmic time. Finding that nothing is due takes constant time.
+ * Keys and times are parallel lists, because an object per key would take much memory.
  */
 export class DueHeap {
   readonly #keys: string[] = [];

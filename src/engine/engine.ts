@@ -2,7 +2,7 @@
 export interface Timetable {
   /** Replaces the due time of a key (epoch milliseconds). Undefined removes it. */
   set(key: string, at: number | undefined): void;
-  /** Moves all later due times forward to this one (epoch milliseconds). */
+  /** Replaces all due times later than `at` (epoch milliseconds) with `at`. */
   bringForwardTo(at: number): void;
   /** Whether the key has a due time. */
   has(key: string): boolean;

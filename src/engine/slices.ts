@@ -1,8 +1,8 @@
 import { setImmediate as macrotask } from 'node:timers/promises';
 
 /**
- * Splits many items into slices, by default of 1,000. Yields to the event loop between two slices, so that other work is not
- * blocked.
+ * Splits many items into slices, by default of 1,000. Yields to the event loop between two slices, so that other work
+ * is not blocked.
  */
 export async function* slices<T>(items: Iterable<T> | AsyncIterable<T>, size = 1_000): AsyncGenerator<readonly T[]> {
   let slice: T[] = [];
@@ -23,8 +23,8 @@ const MAX_SYNC_ITEMS = 500;
 const MAX_SLICE_MS = 5;
 
 /**
- * Lets long work yield to the event loop. Call the result after each part of the work, and await the promise if it returns
- * one.
+ * Lets long work yield to the event loop. Call the returned function after each part of the work. If it returns a
+ * promise, await the promise.
  */
 export function createYielder(): () => Promise<void> | undefined {
   let startedAt = performance.now();
@@ -35,8 +35,8 @@ export function createYielder(): () => Promise<void> | undefined {
 }
 
 /**
- * Runs `work` for each item. Few items are processed synchronously, without a promise, so that their order with other work is
- * kept. Many items are processed in slices of a few milliseconds.
+ * Runs `work` for each item. Few items are processed synchronously, without a promise, so that their order with other
+ * work is kept. Many items are processed in slices of a few milliseconds.
  */
 export function forEachInSlices<T>(items: readonly T[], work: (item: T, index: number) => void): void | Promise<void> {
   if (items.length > MAX_SYNC_ITEMS) return runInSlices(items, work);

@@ -51,7 +51,7 @@ export interface ParsedEntry {
 }
 
 /**
- * A feed entry, and how it compares with earlier deliveries.
+ * A feed entry, and how it compares with the entries that the handler has processed.
  *
  * @example
  * ```ts

@@ -13,7 +13,7 @@ const HTML_ROOTS = new Set(['html', 'head', 'body']);
  * as a feed of one entry. Deleted entries (RFC 6721) are read. The text itself decides the format, not its declared
  * type. Missing or unreadable fields are absent.
  *
- * @param baseUrl the base of relative links: the topic
+ * @param baseUrl the base of relative links: the topic, or the URL that the text was fetched from
  * @throws SyntaxError when the text is no feed or is not well-formed
  * @throws RangeError when it is over a bound of PROTOCOL D12
  */

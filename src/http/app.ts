@@ -23,7 +23,8 @@ export interface CallbackApp {
 /**
  * Creates the handlers. They never throw: a request that fails in our own code is answered 503.
  *
- * @param basePaths the paths that our callbacks are below. We also refuse unknown paths below them. '' for none.
+ * @param basePaths returns the paths before a callback's token. Unknown callbacks below them are ours to refuse. '' for
+ *   none
  */
 export function callbackApp(context: CallbackContext, basePaths: () => readonly string[]): CallbackApp {
   const { logger } = context;
@@ -79,9 +80,9 @@ export function callbackApp(context: CallbackContext, basePaths: () => readonly 
 /**
  * The request target as sent, and its callback.
  *
- * Express and similar frameworks remove the mount path from `url` and keep the whole target in `originalUrl`. Below a
- * wildcard, `url` keeps no part of the callback. Middleware may have rewritten `url`, so `url` counts if only it names a
- * callback.
+ * Express and similar frameworks remove the mount path from `url` and keep the whole target in `originalUrl`. With a
+ * wildcard as mount path, no part of the callback is left in `url`. Middleware may have rewritten `url`. Therefore
+ * `url` counts if only `url` names a callback.
  */
 function targetOf(
   context: CallbackContext,

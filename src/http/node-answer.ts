@@ -65,8 +65,8 @@ function hasBody({ headers, httpVersionMajor }: IncomingMessage): boolean {
 }
 
 /**
- * Sends an early answer, and drops the remaining body until the sender is done, falls silent or takes too long. Reads no
- * more than the limit.
+ * Sends an early answer, and drops the remaining body until the sender is done, falls silent or takes too long. Reads
+ * no more than the limit.
  *
  * Closing the connection at once would reset it, and the sender might never read the answer.
  */

@@ -28,7 +28,7 @@ class NodeRequest implements CallbackRequest {
   }
 
   headers(): () => HeaderPairs {
-    // Captures `rawHeaders` only: the request would stay in memory as long as the event.
+    // Captures `rawHeaders` only: a captured request would stay in memory as long as the event.
     const { rawHeaders } = this.#request;
     return () => pairsOf(rawHeaders);
   }

@@ -5,7 +5,7 @@ import type { CallbackRequest } from './callback-request.js';
 /** Maximum length of a logged path, in characters. */
 const MAX_LOGGED_LENGTH = 200;
 
-/** Matches segments as long as a token, percent-encoded or not: a path below a callback would reveal that callback. */
+/** Matches segments that may be a token, percent-encoded or not. In a path below a callback, the token is not last. */
 const TOKEN_LIKE = /[\w%-]{32,}/g;
 
 /** Logs requests for unknown callbacks: one line a minute, with the number of suppressed lines. */

@@ -114,7 +114,7 @@ export function hubClient({ logger, now, rateLimits, withheld, signal }: HubClie
     },
   };
 
-  /** Asks the rate limits once for each origin that the redirects reach. The first origin was asked before. */
+  /** Checks the rate limits once for each origin that redirects reach. The caller has checked the origin of `url`. */
   function deferral(url: string, limited: DeferrableRequest): (reached: string) => number | undefined {
     const checkedOrigins = new Set([originOf(url)]);
     return (reached) => {

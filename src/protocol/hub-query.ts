@@ -1,4 +1,4 @@
-/** The parameters of a hub's GET to the callback. Of a repeated parameter the last value counts (PROTOCOL V5). */
+/** The parameters of a hub's GET to the callback. If a parameter is repeated, the last one counts (PROTOCOL V5). */
 export interface HubQuery {
   readonly mode: string | undefined;
   readonly topic: string | undefined;

@@ -19,10 +19,10 @@ export function hubVerdict(status: number): HubVerdict {
 }
 
 /**
- * Whether the response to an unsubscribe request means that no subscription is left: 204, 404 and 410. When the hub had
- * a reason to end it earlier, any other final 4xx counts as well.
+ * Whether the response to an unsubscribe request means that no subscription is left: 204, 404 and 410. If the hub had a
+ * reason to end the subscription earlier, any other final 4xx counts as well.
  *
- * @param isEndExpected whether we answered the hub 410, or it denied the subscription
+ * @param isEndExpected whether we answered the hub 410, or the hub denied the subscription
  */
 export function isAlreadyEnded(status: number, isEndExpected: boolean): boolean {
   if (status === 204 || status === 404 || status === 410) return true;

@@ -5,10 +5,10 @@ const HTTP_DATE = /^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? /;
 export const MAX_RETRY_AFTER_SECONDS = 86_400;
 
 /**
- * Parses a `Retry-After` header in seconds: a number or a date (RFC 9110, section 10.2.3).
+ * Parses a `Retry-After` header: a number of seconds, or a date (RFC 9110, section 10.2.3).
  *
  * @param now milliseconds since the epoch
- * @returns undefined when the header is missing or invalid; 0 for a date in the past
+ * @returns seconds from `now`; 0 for a date in the past; undefined when the header is missing or invalid
  */
 export function parseRetryAfter(header: string | null, now: number): number | undefined {
   const value = header?.trim() ?? '';

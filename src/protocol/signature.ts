@@ -127,7 +127,7 @@ export interface VerifySignatureOptions {
  * Whether `X-Hub-Signature` proves that a body was signed with a secret (WebSub section 7.1). Compares in constant
  * time. Returns false for a missing or malformed header. Of several signatures, the strongest accepted one decides.
  *
- * @param body the bytes as sent, before any decoding
+ * @param body the bytes as sent, before any decoding; a string counts as its UTF-8 bytes
  * @param header the value of `X-Hub-Signature`
  * @param secret the secret of the subscription
  *

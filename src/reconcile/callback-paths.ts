@@ -24,8 +24,8 @@ export function isLiteralCallback({
 }
 
 /**
- * The callbacks of a service: an unguessable token below the base (WebSub section 5: capability URLs), or the configured URL
- * or path.
+ * The callbacks of a service: an unguessable token below the base (WebSub section 5: capability URLs), or the
+ * configured URL or path.
  *
  * Quirk(Switchboard): rewrites dots to underscores in parameter names of a callback's query. Our token is in the path.
  *

@@ -72,9 +72,11 @@ export class DesiredSubscriptions {
   }
 
   /**
+   * Adds a subscription. If the service already has one to the target, retries it with the new options.
+   *
    * @returns the subscription's id
-   * @throws ConfigurationError if the runtime does not run the service, if its callback cannot serve a second subscription, or
-   * if its options do not allow the target
+   * @throws ConfigurationError if the runtime does not run the service, if its callback cannot serve a second
+   * subscription, or if its options do not allow the target
    */
   async subscribe(service: string, { target, overrides, metadata }: CheckedSubscribeOptions): Promise<string> {
     const { registry, configOf, checkTarget } = this.#options;
@@ -150,7 +152,7 @@ export class DesiredSubscriptions {
     });
   }
 
-  /** @throws WebSubError if there is no such subscription, it is not active, it is stopped, or its service does not run */
+  /** @throws WebSubError if the subscription does not exist, is stopped or not active, or its service does not run */
   async renew(id: string): Promise<void> {
     const { record } = this.#require(id);
     const state = stateOf(record);

@@ -5,7 +5,7 @@ import type { Registry } from '../subscription/registry/registry.js';
 /** Dependencies of {@link forEachSubscription}. */
 export interface EachSubscriptionOptions {
   readonly registry: Registry;
-  /** Whether the runtime stops. Then no further slice is started. */
+  /** Whether the runtime is stopping. Then no further slice is started. */
   readonly isClosing: () => boolean;
 }
 

@@ -17,7 +17,7 @@ export interface ReconcileOptions {
   readonly configOf: (service: string) => DeclaredService | undefined;
   /** Whether `subscribe()` was called for a subscription in this process. */
   readonly isSubscribeCalled: (id: string) => boolean;
-  /** Whether the runtime stops. Then nothing new is started. */
+  /** Whether the runtime is stopping. Then nothing new is started. */
   readonly isClosing: () => boolean;
   /** Whether to unsubscribe subscriptions that the code no longer declares. */
   readonly pruneDeclared: boolean;
@@ -28,7 +28,7 @@ const MAX_NAMED = 10;
 
 /**
  * Creates a service's missing declared subscriptions. Adds every declared id to `declared`. If the service's callback
- * is literal, unsubscribes the service's other subscriptions.
+ * is literal and a target is declared, unsubscribes the service's other subscriptions.
  */
 export async function addDeclared(
   { registry, targetIndex, isClosing, logger }: ReconcileOptions,
@@ -59,8 +59,8 @@ export async function addDeclared(
 }
 
 /**
- * Compares the stored subscriptions with the code: stores differences, and requests wanted subscriptions that are not in
- * progress. Most subscriptions need neither a request nor a write.
+ * Compares the stored subscriptions with the code: stores differences, and requests wanted subscriptions that are not
+ * in progress. Most subscriptions need neither a request nor a write.
  */
 export async function reconcileStored(options: ReconcileOptions, declared: ReadonlySet<string>): Promise<void> {
   const { logger, pruneDeclared } = options;

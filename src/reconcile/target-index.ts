@@ -13,8 +13,8 @@ export class TargetIndex {
   readonly #registry: Registry;
   readonly #now: () => number;
   /**
-   * Ids by service, hub (empty if discovered), and topic or URL. Nested maps need no combined key string for each of 100,000
-   * subscriptions.
+   * Ids by service, hub (empty if discovered), and topic or URL. Nested maps avoid a combined key string for each of
+   * 100,000 subscriptions.
    */
   readonly #ids = new Map<string, Map<string, Map<string, string>>>();
 
@@ -25,8 +25,8 @@ export class TargetIndex {
   }
 
   /**
-   * Indexes the subscriptions of the registry. If two have the same target, the older one counts: the other one was created
-   * while the older record could not be read.
+   * Indexes the subscriptions of the registry. If two have the same target, the older one counts. The younger one was
+   * created while the older record could not be read.
    *
    * @returns the younger ones of such pairs
    */

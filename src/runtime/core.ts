@@ -71,7 +71,7 @@ export class Core {
   readonly #abort = new AbortController();
   readonly #services = new Map<string, RunningService & { readonly callback: CallbackService }>();
   readonly #requestPolicies = new Map<string, RequestPolicy>();
-  /** Paths before a callback's token: the base path, alone and below the public URL's path (a proxy may remove that). */
+  /** Paths before a callback's token: the base path, with the public URL's path and without (a proxy may remove it). */
   #basePaths: readonly string[];
   #reconciling = Promise.resolve();
   #isClosing = false;
@@ -208,7 +208,7 @@ export class Core {
     });
   }
 
-  /** Creates a subscription for every declared target, and requests every wanted subscription. */
+  /** Creates a subscription for every declared target. Requests wanted subscriptions that are not in progress. */
   reconcile(): Promise<void> {
     const reconcile = async (): Promise<void> => {
       await this.subscriptions.reconcile(this.services.map(({ config }) => config));
@@ -240,7 +240,7 @@ export class Core {
     return subscriptionSnapshot(stored.record, stored.counters.stats());
   }
 
-  /** Ends subscribing. Unsubscribe requests are still sent. */
+  /** Sends no more subscribe requests. Unsubscribe requests are still sent. */
   close(): void {
     this.#isClosing = true;
     this.requestsAllowed.open();

@@ -31,7 +31,7 @@ import type {
 
 const READY_TIMEOUT_MS = 60_000;
 
-/** Milliseconds of a stop reserved for shutdown listeners, however long hubs and handlers take. */
+/** Milliseconds of a stop reserved for shutdown listeners, but at most a quarter. Hubs and handlers get the rest. */
 const SHUTDOWN_LISTENERS_MS = 2_000;
 
 /** Dependencies and options of a runtime. */
@@ -98,7 +98,7 @@ export class Runtime implements SubscriberRuntime {
     return this.#stopController.signal.aborted;
   }
 
-  /** Calls `onStart` of the services. A stop calls `onShutdown` of those that started, even if another one fails here. */
+  /** Calls `onStart` of the services. A stop calls `onShutdown` of those that started, even if another one fails. */
   async startServices(): Promise<void> {
     this.#isStartingServices = true;
     try {

@@ -100,13 +100,13 @@ export interface SubscribeOptions {
   /** The secret: a string of 1 to 199 bytes, `'auto'` or `false`. @default the service's `secret` */
   readonly secret?: string | false;
   /**
-   * Form fields for the requests of this subscription, merged over the service's `customParams`. `{}` removes the fields
-   * of an earlier call. They are stored with the subscription and never shown. @default none
+   * Form fields for the requests of this subscription, merged over the service's `customParams`. `{}` removes the
+   * fields of an earlier call. They are stored with the subscription and never shown. @default none
    */
   readonly customParams?: Readonly<Record<string, string>> | undefined;
   /**
    * Your own data: strings by name, at most 4,096 bytes of UTF-8. It is stored and shown in snapshots, for example in
-   * `event.subscription.metadata`. A later call with `metadata` replaces all of it; a call without it keeps it.
+   * `event.subscription.metadata`. A later call with `metadata` replaces all data; a call without keeps it.
    * @default none
    */
   readonly metadata?: SubscriptionMetadata | undefined;
@@ -149,7 +149,7 @@ export type ServiceReference = SubscriberClass | SubscriberDefinition;
  * ```
  */
 export abstract class SubscriberRuntime implements AsyncDisposable {
-  /** The public URL, without a trailing slash. A callback is `url` + `basePath` + a token. */
+  /** The public URL, without a trailing slash. By default, a callback is `url` + `basePath` + `/` + a token. */
   abstract readonly url: string;
   /** The port of the callbacks; `undefined` with `manual`, or if the given server did not listen at the start. */
   abstract readonly port: number | undefined;
@@ -179,8 +179,8 @@ export abstract class SubscriberRuntime implements AsyncDisposable {
   /**
    * Resolves once every wanted subscription has a grant.
    *
-   * The error names each subscription without a grant, and the reason. It comes after `timeoutMs` milliseconds
-   * (60,000 by default), or at once if a subscription cannot get a grant in time.
+   * Rejects after `timeoutMs` milliseconds (default 60,000), or at once if a subscription cannot get a grant in time.
+   * The error names up to 20 subscriptions without a grant, each with the reason.
    *
    * @example
    * ```ts
@@ -201,7 +201,7 @@ export abstract class SubscriberRuntime implements AsyncDisposable {
    * app.listen(3000, () => runtime.begin());
    * ```
    *
-   * @throws ResourceDiscoveryFailedError | SubscriptionInitiationError with `failFast`; the runtime has stopped
+   * @throws ResourceDiscoveryFailedError | SubscriptionInitiationError with `failFast`; the runtime has then stopped
    * @throws StoreError if the declared subscriptions cannot be stored; call it again
    * @throws WebSubError before `startService` has resolved, and once the runtime stops
    */
@@ -233,12 +233,12 @@ export abstract class SubscriberRuntime implements AsyncDisposable {
    * await runtime.unsubscribe(News, 'https://example.com/feed');
    * ```
    *
-   * @throws WebSubError if the service has no subscription to this target, or the runtime stops
+   * @throws WebSubError if the service is not running or has no subscription to this target, or the runtime stops
    * @throws ConfigurationError if an argument is not a service or not a target
    */
   abstract unsubscribe(service: ServiceReference, target: SubscribeOptions['target']): Promise<Subscription>;
   /**
-   * Requests a subscription again that is denied, refused, ended or failing. Without an id: every wanted subscription
+   * Requests again a subscription that is denied, refused, ended or failing. Without an id: every wanted subscription
    * that is denied, stopped or failing.
    *
    * @throws WebSubError if there is no subscription with this id, its service is not running, or the runtime stops
@@ -277,8 +277,8 @@ export abstract class SubscriberRuntime implements AsyncDisposable {
   /** Adds a listener that is called when the runtime stops, after the services' `onShutdown`. */
   abstract onShutdown(listener: () => unknown): void;
   /**
-   * Stops gracefully: unsubscribes, answers callbacks until the hubs have verified, waits for running handlers or stores
-   * their events, then closes. Bounded by `gracefulShutdownSeconds`. A second call waits for the same stop.
+   * Stops gracefully: unsubscribes, answers callbacks until hubs verify, waits for handlers or stores their events, and
+   * closes. Takes at most `gracefulShutdownSeconds`, plus 2 if something hangs. A second call waits for the same stop.
    *
    * Subscriptions stay wanted: the next start subscribes again.
    *
@@ -288,7 +288,7 @@ export abstract class SubscriberRuntime implements AsyncDisposable {
    * ```
    */
   abstract stop(options?: StopOptions): Promise<void>;
-  /** Stops without unsubscribing and without waiting for handlers. Their events are stored. */
+  /** Stops without unsubscribing and without waiting for handlers. Their events are stored. Cuts `stop()` short. */
   abstract stopNow(): Promise<void>;
   /** Calls `stop()` at the end of an `await using` block. */
   abstract [Symbol.asyncDispose](): Promise<void>;

@@ -2,8 +2,8 @@ const bytesKey = '$bytes';
 const escapedKey = /^\$+bytes$/;
 
 /**
- * Encodes plain data as ASCII JSON. Bytes become `{"$bytes": "base64"}`. Keys of that form in the data get one more
- * `$`.
+ * Encodes plain data as ASCII JSON. Bytes become `{"$bytes": "base64"}`. Keys in the data such as `$bytes` or `$$bytes`
+ * get one more `$`.
  *
  * @throws TypeError naming the path of a value that is not plain data.
  */
@@ -31,7 +31,8 @@ export function decodeJson(text: string): unknown {
 }
 
 /**
- * Collects the bytes and leaves 0 in their place. Keys of that form in the data are escaped, so the marker is unique.
+ * Collects the bytes and leaves `{"$bytes": 0}` in their place. A `$bytes` key in the data is escaped, so no data
+ * looks like this marker.
  */
 function toJson(value: unknown, path: string, bytes: Uint8Array[]): unknown {
   if (value === null || value === undefined) return value;

@@ -9,7 +9,7 @@ export interface NamespacedUri {
   readonly uri: string;
   /** Undefined when the URI names none: records then use the keys of the default namespace. */
   readonly namespace?: string;
-  /** Whether the URI has other parameters. */
+  /** Whether the URI has other parameters besides the namespace; false when it names no namespace. */
   readonly hasOtherParameters: boolean;
   /** The problem with the namespace, if any. */
   readonly problem?: string;
@@ -18,8 +18,8 @@ export interface NamespacedUri {
 /**
  * Removes `?namespace=name` from a store's URI. The rest of the URI stays unchanged.
  *
- * @param parametersAt where the parameters begin: the last question mark of a path, because its name may contain
- *   others, or the first question mark of a URL
+ * @param parametersAt index of the question mark before the parameters, or -1. In a URL it is the first one. In a path
+ *   it is the last one, because file names may contain others.
  */
 export function splitNamespace(uri: string, parametersAt: number): NamespacedUri {
   const parameters = parametersAt === -1 ? [] : uri.slice(parametersAt + 1).split('&');

@@ -11,7 +11,7 @@ export interface HubMessageOptions extends WebSubErrorOptions {
   readonly topic?: string | undefined;
 }
 
-/** A message that a hub sent without a request. `message` is its `hub.reason`. */
+/** A denial or an error that a hub sent to the callback. The error's `message` is the `hub.reason`. */
 class HubMessageError extends WebSubError {
   /** The subscription that the message is about. Handlers always get it; undefined only if the constructor got none. */
   declare readonly subscription: Subscription;

@@ -21,21 +21,30 @@ export interface BoundedRetryPolicy extends RetryPolicy {
   readonly giveUpAfterMs: number;
 }
 
-/** The hub or discovery fails: no answer, no verification, 408, 425, 429 or 5xx. Full jitter, 2 s to 1 h (PROTOCOL L2). */
+/**
+ * The hub or discovery fails: no answer, no verification, 408, 409, 422, 425, 429 or 5xx. Full jitter; the ceiling
+ * grows from 2 s to 1 h (PROTOCOL L2).
+ */
 export const HUB_UNREACHABLE: RetryPolicy = { baseMs: 2_000, capMs: 3_600_000 };
 
 /** The hub denies or refuses. Half to full ceiling: 2 min, then 15 min, 30 min … 24 h (PROTOCOL N2). */
 export const HUB_REFUSED: RefusalPolicy = { firstMs: 120_000, baseMs: 900_000, capMs: 86_400_000 };
 
-/** The hub refuses to unsubscribe, or fails to unsubscribe a replaced grant. Full jitter, 1 min to 24 h (PROTOCOL S3). */
+/**
+ * The hub refuses to unsubscribe, or fails to unsubscribe a replaced grant. Full jitter; the ceiling grows from 1 min
+ * to 24 h (PROTOCOL S3).
+ */
 export const UNSUBSCRIBE_REFUSED: RetryPolicy = { baseMs: 60_000, capMs: 86_400_000 };
 
-/** The handler fails. Full jitter, 2 s to 1 h, until `delivery.retryForSeconds` is over (PROTOCOL C7). */
+/**
+ * The handler fails. Full jitter; the ceiling grows from 2 s to 1 h. Retries end after `delivery.retryForSeconds`
+ * (PROTOCOL C7).
+ */
 export const HANDLER: RetryPolicy = { baseMs: 2_000, capMs: 3_600_000 };
 
 /**
- * The topic cannot be fetched (PROTOCOL L3). A catch-up waits with full jitter, 2 s to 1 h, and gives up after 24 h. A poll
- * starts at its interval instead of `baseMs` and never gives up.
+ * The topic cannot be fetched (PROTOCOL L3). A catch-up waits with full jitter, under a ceiling from 2 s to 1 h, and
+ * gives up after 24 h. A poll waits with half jitter, with its interval instead of `baseMs`, and never gives up.
  */
 export const TOPIC_FETCH: BoundedRetryPolicy = { baseMs: 2_000, capMs: 3_600_000, giveUpAfterMs: 86_400_000 };
 
@@ -51,14 +60,14 @@ export const MAX_RETRY_AFTER_MS = MAX_RETRY_AFTER_SECONDS * 1000;
 export const RETRY_AFTER_SPREAD_MS = 60_000;
 
 /**
- * The longest wait in milliseconds, derived from all caps. A stored time further ahead was set by a clock that has since
- * been set back.
+ * The longest wait in milliseconds, derived from all caps. A stored time further ahead was set before the clock was set
+ * back.
  */
 export const MAX_WAIT_MS = Math.max(...POLICIES.map(({ capMs }) => capMs), MAX_RETRY_AFTER_MS);
 
 /**
- * The longest wait of a deferred request, in milliseconds. Twice the longest rate limit leaves room for the spread after
- * it.
+ * The longest wait of a deferred request, in milliseconds. Twice the longest rate limit leaves room for the spread
+ * after the limit.
  */
 export const MAX_DEFERRAL_MS = 2 * MAX_RATE_LIMIT_MS;
 

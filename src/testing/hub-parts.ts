@@ -32,7 +32,7 @@ export interface TestHubOptions extends HubFaults {
   readonly protocol?: HubProtocol;
   /** Milliseconds to wait for a callback's complete response before the delivery counts as failed. @default 10_000 */
   readonly timeoutMs?: number;
-  /** Clock that leases expire by, in milliseconds since the epoch. @default Date.now */
+  /** The hub's clock, in milliseconds since the epoch: leases, rate limits and recorded times. @default Date.now */
   readonly now?: () => number;
 }
 

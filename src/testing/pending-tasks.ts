@@ -12,6 +12,7 @@ export interface PendingTasks {
   abort(): void;
 }
 
+/** @param onSettled called each time a task ends */
 export function createPendingTasks(onSettled: () => void): PendingTasks {
   const running = new Set<Promise<void>>();
   const abortController = new AbortController();

@@ -114,8 +114,8 @@ export class TestHub implements Distributor, AsyncDisposable {
   }
 
   /**
-   * Changes any faults of the hub. Omitted fields stay. A field set to `undefined` returns to its default. The default is
-   * the library's, not the option of `start()`.
+   * Changes any faults of the hub. Omitted fields stay. A field set to `undefined` returns to the library's default,
+   * not to the option of `start()`.
    */
   configure(faults: HubFaults): void {
     checkOptions('hub.configure()', faults, FAULT_OPTIONS);
@@ -205,7 +205,10 @@ export class TestHub implements Distributor, AsyncDisposable {
     return this.#parts.conditions.until(() => probe(this), options);
   }
 
-  /** Waits for a subscription (to this topic, if given) that is verified and within its lease. Resolves with the first. */
+  /**
+   * Waits for a subscription (to this topic, if given) that is verified and within its lease. Resolves with the first
+   * one.
+   */
   verified(topic?: string | Pick<HubTopic, 'self'>, options?: WaitOptions): Promise<HubSubscription> {
     return this.#reached('active', 'A verified subscription', topic, options);
   }
@@ -220,7 +223,7 @@ export class TestHub implements Distributor, AsyncDisposable {
     return this.#parts.tasks.settled();
   }
 
-  /** Closes the hub at once and aborts everything pending. Nothing keeps the process alive then. Can be called again. */
+  /** Closes the hub at once and aborts everything pending. Nothing keeps the process alive after that. Idempotent. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;

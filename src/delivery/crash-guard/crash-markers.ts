@@ -15,13 +15,13 @@ export interface CrashMarkersOptions {
 }
 
 /**
- * Stores a marker for each run in progress. The end of a run removes its marker. A marker found at start belongs to a run
- * during which the previous process ended. A marker's count includes the current run, so a crash needs no further write.
- * All markers share one record, because there are few and one read then finds all.
+ * Stores a marker for each run in progress. The end of a run removes its marker. A marker found at start belongs to a
+ * run during which the previous process ended. A marker's count includes the current run, so a crash needs no further
+ * write. All markers share one record, because there are few and one read then finds all.
  */
 export class CrashMarkers {
   readonly #options: CrashMarkersOptions;
-  /** Crash counts of unsettled keys. A previous process ended during a run of each. */
+  /** Number of crashes during runs of a key, by key. Removed when no further run follows. */
   #crashes = new Map<string, number>();
   /** The keys of marked runs in progress. */
   readonly #running = new Set<string>();
@@ -45,12 +45,12 @@ export class CrashMarkers {
     }
   }
 
-  /** Whether the process is shutting down in order. */
+  /** Whether an orderly shutdown has begun. */
   get isStopped(): boolean {
     return this.#isStopped;
   }
 
-  /** The keys with a crash that has not been settled. */
+  /** The keys with crashes that still count. */
   get suspects(): readonly string[] {
     return [...this.#crashes.keys()];
   }

@@ -15,8 +15,9 @@ export interface EventCrashGuardOptions {
 }
 
 /**
- * Marks the first run of each event that was in the store at start. An event whose marker was found at start is a suspect.
- * Only one suspect runs at a time, until it succeeds. After three crashes it does not run at all. Other runs write no marker.
+ * Marks the first run of each event that was in the store at start. An event whose marker was found at start is a
+ * suspect. Only one suspect runs at a time, and each of its runs is marked until it succeeds. After three crashes it
+ * does not run at all. Other runs write no marker.
  */
 export class EventCrashGuard implements Suspects {
   readonly #options: EventCrashGuardOptions;
@@ -46,7 +47,7 @@ export class EventCrashGuard implements Suspects {
     );
   }
 
-  /** Whether a process ended during a run of the event. It starts only while no other suspect runs. */
+  /** Whether a process ended during a run of the event. Such an event starts only while no other suspect runs. */
   isSuspect(id: string): boolean {
     const { markers } = this.#options;
     return markers.hasSuspects && markers.crashesOf(PREFIX + id) > 0;

@@ -20,12 +20,13 @@ export interface TopicCrashGuardOptions {
   readonly now: () => number;
 }
 
-/** The outcome of a fetch. `'busy'`: another suspect runs, try again soon. `'skipped'`: not fetched before a renewal. */
+/** The outcome of a fetch. `'busy'`: another suspect runs, retry soon. `'skipped'`: not fetched until a renewal. */
 export type GuardedFetch = 'ended' | 'busy' | 'skipped';
 
 /**
- * Marks catch-ups and polls that begin within a minute of the start. A topic whose marker was found at start is a suspect
- * and is fetched only while no other suspect runs. After three crashes it is skipped until its subscription is renewed.
+ * Marks catch-ups and polls that begin within a minute of the start. A topic whose marker was found at start is a
+ * suspect and is fetched only while no other suspect runs. After three crashes it is skipped until its subscription is
+ * renewed.
  */
 export class TopicCrashGuard {
   readonly #options: TopicCrashGuardOptions;

@@ -36,7 +36,7 @@ const MAX_SYNC_KEYS = 500;
 /** Mutex key for recovered events that need parsing. They are parsed one at a time. */
 const RECOVERY_KEY = 'recovery';
 
-/** Tracks processed content and drops duplicates for services that set `delivery.dedupe`. */
+/** Tracks processed content. Drops duplicates for services that set `delivery.dedupe`. */
 export class Deduplicator {
   readonly #options: DeduplicatorOptions;
   readonly #ackTimeout: AckTimeout;
@@ -137,7 +137,7 @@ export class Deduplicator {
     );
   }
 
-  /** Tracks an event from a previous process: as pending a retry, or as dead-lettered if `isDead`. */
+  /** Tracks an event from a previous process: as in progress, or as dead-lettered if `isDead`. */
   onRecovered(context: EventContext, isDead: boolean): void {
     this.#recordInOrder(context, (dedupeKeys) => this.#trackRecovered(context, dedupeKeys, isDead));
   }

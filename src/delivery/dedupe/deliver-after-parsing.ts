@@ -29,8 +29,8 @@ export interface DeliveryDecision {
 /**
  * Delivers events that must be parsed first. Events of one subscription keep their order.
  *
- * Parsing counts toward the ack timeout (PROTOCOL C9). After it the event is stored and the hub gets its answer. The
- * decision about the event follows when parsing ends.
+ * Parsing counts toward the ack timeout (PROTOCOL C9). After this timeout the event is stored and the hub gets its
+ * answer. The decision about the event follows when parsing ends.
  */
 export async function deliverAfterParsing(
   { mutex, ackTimeout }: { readonly mutex: KeyedMutex; readonly ackTimeout: AckTimeout },

@@ -4,7 +4,7 @@ import type { DedupeKey } from './dedupe-key.js';
 /** The answer for the hub, now or later. */
 export type PendingAnswer = DeliveryAnswer | Promise<DeliveryAnswer>;
 
-/** The versions of a key in progress. Most keys have one, so only several versions cost a map. */
+/** The versions of a key in progress. Most keys have one version; only several need a map. */
 type InProgress = { readonly version: string; readonly answer: PendingAnswer } | Map<string, PendingAnswer>;
 
 /** Dedupe keys whose handler is running or will be retried, with the answer that their hub gets. */

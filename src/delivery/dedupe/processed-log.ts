@@ -61,8 +61,8 @@ export class ProcessedLog {
   }
 
   /**
-   * Whether an entry of the topic still needs delivery: no handler has processed this version or a newer one, and
-   * none has it in progress.
+   * Whether an entry of the topic still needs delivery. No version of it is in progress, and none that is processed,
+   * dead-lettered or baseline is at least as new.
    */
   isMissing(candidate: DedupeKey): boolean {
     const dedupeKey = this.#withoutFutureDate(candidate);
@@ -92,7 +92,7 @@ export class ProcessedLog {
   }
 
   /**
-   * The answer to a duplicate: every key is processed or in progress. Undefined if any key is new, or without keys.
+   * The answer to a duplicate: every key is processed or in progress. Undefined if any key is new or there are no keys.
    *
    * @param windowMs milliseconds for which a whole body counts as processed
    */
@@ -209,7 +209,7 @@ export class ProcessedLog {
     });
   }
 
-  /** Marks keys as dead-lettered. If a hub sends the content again, it is dispatched again. */
+  /** Marks keys as dead-lettered. Polls and catch-ups ignore them. Content that a hub sends again is dispatched. */
   markDeadLettered(dedupeKeys: readonly DedupeKey[]): void {
     const { maxKeys } = this.#processed;
     const at = this.#options.now();

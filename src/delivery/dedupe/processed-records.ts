@@ -103,7 +103,7 @@ export class ProcessedRecords {
     this.forget(oldest);
   }
 
-  /** Writes after the hub has its answer. If a write is lost, at worst a duplicate is dispatched. */
+  /** Writes in the background: no answer waits for it. If a write is lost, at worst a duplicate is dispatched. */
   #write(key: string): void {
     this.#unwritten.add(key);
     if (this.#writes.size <= MAX_WRITES / 2) this.#startWrites();

@@ -4,7 +4,7 @@ export interface ProcessedVersion {
   readonly version: string;
   readonly updated?: number | undefined;
   readonly deleted?: boolean | undefined;
-  /** Whether the topic already had the entry at the first poll. No handler need have processed it. */
+  /** Whether a poll counted the entry as old, as at the first poll. A handler may never have processed it. */
   readonly isBaseline?: boolean | undefined;
   /** When the version was written to the store. */
   readonly storedAt: number;

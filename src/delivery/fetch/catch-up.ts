@@ -33,7 +33,7 @@ interface FetchedTopic {
 export interface CatchUpOptions extends FetchingOptions {
   /** The events of a subscription that wait in the inbox, latest first. */
   readonly waitingEvents: (subscriptionId: string) => readonly WaitingEvent[];
-  /** Reads one of them; undefined if it no longer exists or cannot be read. */
+  /** Reads an event from the store; undefined if it no longer exists or cannot be read. */
   readonly readEvent: (id: string) => Promise<StoredEvent | undefined>;
   readonly dedupeKeysOf: DedupeKeysOf;
 }
@@ -70,12 +70,12 @@ export class CatchUp {
     this.#due.set(subscriptionId, at);
   }
 
-  /** Fetches a skipped topic again. */
+  /** Fetches a topic that the crash guard has skipped until now. Does nothing without an open gap. */
   resume(subscriptionId: string): void {
     if (this.#gaps.has(subscriptionId)) this.#due.set(subscriptionId, this.#options.now());
   }
 
-  /** Remembers the entries of an event that is dispatched during a gap. It may leave the inbox before the fetch. */
+  /** Remembers the entries of an event that runs during a gap. The event may leave the inbox before the fetch. */
   onEventRun(event: StoredEvent): void {
     const { subscriptionId, service } = event.meta;
     const delivery = this.#gaps.has(subscriptionId) ? this.#options.serviceOf(service)?.delivery : undefined;
@@ -88,7 +88,8 @@ export class CatchUp {
   }
 
   /**
-   * The start of the earliest gap whose topic has not been tried yet; undefined if there is none. Epoch milliseconds.
+   * The start of the earliest gap without a fetch attempt, in epoch milliseconds; undefined if there is none. Other
+   * gaps are stored with their subscriptions.
    */
   get missingSince(): number | undefined {
     let earliest: number | undefined;
@@ -218,8 +219,8 @@ export class CatchUp {
   }
 
   /**
-   * Retries a topic that cannot be fetched now. The gap is stored with its subscription, so that a restart fetches no
-   * other topic for it.
+   * Retries a topic that cannot be fetched now. Stores the gap with its subscription, so that a restart fetches only
+   * this topic again.
    */
   async #retryLater(id: string, gap: Gap, earliest = 0): Promise<void> {
     if (this.#gaps.get(id) !== gap) return;
@@ -230,7 +231,7 @@ export class CatchUp {
     if (this.#gaps.get(id) === gap) this.#gaps.set(id, { ...gap, attempts });
   }
 
-  /** Keeps the gap of a skipped topic open until the topic may be fetched again. Other topics are not affected. */
+  /** Stores the gap of a skipped topic, and keeps it open until the topic may be fetched again. */
   async #skip(id: string, gap: Gap): Promise<void> {
     await this.#options.apply(id, { type: 'missed', since: gap.since });
     if (this.#gaps.get(id) === gap) this.#gaps.set(id, { ...gap, attempts: gap.attempts + 1 });

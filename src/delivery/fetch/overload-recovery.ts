@@ -24,7 +24,7 @@ export interface OverloadRecoveryOptions {
   readonly serviceOf: (service: string) => DeliveryService | undefined;
   readonly isFull: (service: DeliveryService) => boolean;
   readonly apply: (subscriptionId: string, input: TransitionInput) => Promise<unknown>;
-  /** Fetches a topic now, for content missed since then. Times are epoch milliseconds. */
+  /** Fetches a topic now, for content missed since `since` (epoch milliseconds). */
   readonly catchUp: (subscriptionId: string, since: number) => void;
   /** Whether the runtime is stopping. No new work starts then. */
   readonly isClosing: () => boolean;
@@ -41,9 +41,9 @@ interface Refusal {
 }
 
 /**
- * Recovers content that was answered 503, usually because the inbox was full or the store failed. Content refused
- * unread may be forged. Many hubs do not retry a 503 (PROTOCOL C7). So the topic is fetched and the subscription renewed
- * once there is room, once per overload.
+ * Recovers content that was answered 503, usually because the inbox was full or the store failed. Many hubs do not
+ * retry a 503 (PROTOCOL C7). When there is room again, the topic is fetched and the subscription renewed, once per
+ * overload.
  *
  * Quirk(rsscloud-server): never retries a delivery. We fetch the topic.
  *
@@ -132,7 +132,7 @@ export class OverloadRecovery {
       await apply(id, { type: 'renewal-wanted', isOwed: true });
       catchUp(id, since);
     } catch (error) {
-      // The owed renewal is stored. Content refused meanwhile has its own state.
+      // `#ensureStored` succeeded before. Content refused meanwhile has its own state.
       if (!this.#refusals.has(id)) {
         this.#refusals.set(id, { since, isStored: true, isScheduled: true });
         this.#due.set(id, now() + STORE_RETRY_MS);

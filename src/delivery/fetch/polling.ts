@@ -24,7 +24,7 @@ const MAX_GRACE_MS = 300_000;
 /** Minimum milliseconds between two renewals because of a silent hub. */
 const SILENT_RENEWAL_INTERVAL_MS = 3_600_000;
 
-/** Age at which the time of the last poll is stored again, in milliseconds. */
+/** The stored time of the last poll is updated when it is older than this, in milliseconds. */
 const RECORD_INTERVAL_MS = 86_400_000;
 
 /** Dependencies of {@link Polling}. */
@@ -233,8 +233,8 @@ export class Polling {
   }
 
   /**
-   * Missing entries dated before this are baseline. Infinity at the first poll, the last poll after a long pause, else
-   * undefined. During a pause nobody records the entries that hubs deliver.
+   * Missing entries dated before this time are baseline. Infinity at the first poll; the time of the last poll if that
+   * is long ago; otherwise undefined. Without polls, entries that hubs deliver may not be recorded.
    */
   #baselineBefore({ delivery }: DeliveryService, fetched: FetchedRecord | undefined): number | undefined {
     const { polledAt = Infinity } = fetched ?? {};

@@ -1,4 +1,4 @@
-/** Thrown while a publisher's `Retry-After` lasts. Its URL is not fetched before `until` (PROTOCOL D13). */
+/** Thrown while a publisher's `Retry-After` lasts. The URL is not fetched before `until` (PROTOCOL D13). */
 export class PublisherRetryAfterError extends Error {
   override readonly name = 'HeldTopicError';
   /** When the URL may be fetched again, in epoch milliseconds. */

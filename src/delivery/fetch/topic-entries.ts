@@ -52,8 +52,8 @@ export interface GapRule {
 }
 
 /**
- * Returns the entries that are new after a gap: dated within it, or undated. If entries are tracked, any other entry
- * that was not processed is new too. No entry from before the subscription is new.
+ * Returns the entries that are new after a gap: not processed, and dated within the gap or undated. If entries are
+ * tracked, the date does not matter. No entry from before the subscription is new.
  */
 export function entriesNewAfterGap(entries: readonly TopicEntry[], rule: GapRule): Promise<readonly TopicEntry[]> {
   const { since, subscribedAt, now, tracksEntries, isMissing } = rule;

@@ -48,14 +48,14 @@ export class TopicReader {
   }
 
   /**
-   * Reads the topic. Reads the target instead if the topic is unreadable or a page and the target is a feed (PROTOCOL
+   * Reads the topic. Reads the target instead if it is a feed, and the topic is unreadable or an HTML page (PROTOCOL
    * D14).
    *
    * @param purpose for the debug log line
    * @param known validators of the last fetch
    * @returns undefined if the content has not changed
    * @throws PublisherRetryAfterError while the publisher's `Retry-After` lasts
-   * @throws ResourceDiscoveryFailedError when it cannot be fetched
+   * @throws ResourceDiscoveryFailedError when the content cannot be fetched
    */
   async read(
     record: SubscriptionRecord,

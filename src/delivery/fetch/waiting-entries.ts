@@ -4,14 +4,14 @@ import type { DedupeKey } from '../dedupe/dedupe-key.js';
 import { bytesOf, type StoredEvent } from '../inbox/stored-event.js';
 import type { WaitingEvent } from '../inbox/waiting-events.js';
 
-/** Limits of parsing for one gap. Catch-up may deliver entries of events beyond them a second time. */
+/** Limits of parsing for one gap. Catch-up may deliver entries of events beyond these limits a second time. */
 const MAX_BYTES = 8 * 1024 * 1024;
 const MAX_EVENTS = 1_000;
 
 /** Reads the dedupe keys of an event's entries. */
 export type DedupeKeysOf = (event: StoredEvent) => Promise<readonly DedupeKey[]>;
 
-/** Entries of events that are in the inbox during a gap. Their handler gets them from the inbox, not from catch-up. */
+/** Entries of events that are in the inbox during a gap. The inbox delivers these entries, so catch-up does not. */
 export class WaitingEntries {
   readonly #dedupeKeysOf: DedupeKeysOf;
   /** By event id. */

@@ -1,13 +1,13 @@
 import { setImmediate as macrotask } from 'node:timers/promises';
 
-/** Waits for handlers while hubs wait for their answers, each up to its timeout. `expireAll` ends all waits. */
+/** Waits for handlers while their hubs wait for an answer. Each wait has a timeout. `expireAll` ends all waits. */
 export class AckTimeout {
   readonly #waiting = new Set<() => void>();
   #isExpired = false;
 
   /** Resolves to the result of `work`, or to undefined after `milliseconds` or after `expireAll`. */
   async wait<T>(work: Promise<T>, milliseconds: number): Promise<T | undefined> {
-    // A handler that does no I/O has ended by then.
+    // One turn of the event loop is enough for a handler that does no I/O.
     if (this.#isExpired) return Promise.race([work, macrotask(undefined)]);
     let expire = (): void => {};
     const timeout = new Promise<undefined>((resolve) => {

@@ -14,8 +14,9 @@ export interface Acknowledgement {
 }
 
 /**
- * The acknowledgement in a handler's result; undefined if there is none. Ignores any other result, because an accidental
- * return value must not cost the hub its answer. Copies the fields, so no getter of the handler runs later. Never throws.
+ * The acknowledgement in a handler's result; undefined if there is none. Ignores any other result, because an
+ * accidental return value must not prevent the answer. Copies the fields, so no getter of the handler runs later. Never
+ * throws.
  */
 export function acknowledgementOf(result: unknown): Acknowledgement | undefined {
   if (typeof result !== 'object' || result === null) return undefined;

@@ -2,13 +2,13 @@ import type { DeliveryService } from '../delivery-service.js';
 import type { EventContext } from '../event-context.js';
 
 /**
- * Milliseconds from the last byte of a request to its answer (PROTOCOL C9).
+ * Maximum milliseconds from the last byte of a request to its answer (PROTOCOL C9). A longer `ackAfterMs` extends it.
  *
  * Quirk(Google): gives up on a delivery after about 10 s. We answer within 9 s.
  */
 const MAX_ANSWER_MS = 9_000;
 
-/** Milliseconds of that time reserved for the store, however long the handler takes. */
+/** Milliseconds of the answer time reserved for the store, however long the handler takes. */
 const STORE_RESERVE_MS = 1_000;
 
 /** The limits that share the time a hub waits. */
@@ -66,7 +66,7 @@ export function answerDeadlineOf(
   { meta }: EventContext,
   elapsedMs: number,
 ): AnswerDeadline {
-  // The handler may have run for some time before it returned.
+  // Parsing and the synchronous part of the handler may already have taken time.
   const totalElapsedMs = elapsedMs + Math.max(0, now() - meta.receivedAt);
   return new AnswerDeadline({ ackAfterMs: delivery.ackAfterMs, storeTimeoutMs }, totalElapsedMs);
 }

@@ -11,8 +11,8 @@ export type HandlerOutcome =
   | { readonly type: 'failed'; readonly error: Error };
 
 /**
- * The outcome of a stored event's run. `'interrupted'`: the runtime stopped before the handler ended, so the run does not
- * count. `'crashed'`: the handler did not run, because the process crashed too often during earlier runs.
+ * The outcome of a stored event's run. `'interrupted'`: the runtime stopped before the handler ended, so the run does
+ * not count. `'crashed'`: the handler did not run, because the process crashed too often during earlier runs.
  */
 export type StoredRun =
   | HandlerOutcome

@@ -26,9 +26,10 @@ type MaybePromise<T> = T | Promise<T>;
  */
 export interface EventHandler {
   /**
-   * Called with each event (WebSub section 7). Returning acknowledges it with 202. Throwing `SubscriptionDeletedError` ends
-   * the subscription and answers 410. Throwing `UnrecoverableEventError` answers 202 and makes the event a dead letter.
-   * Throwing anything else also answers 202; the event is stored and retried.
+   * Called with each event (WebSub section 7). Returning acknowledges it with 202. Throwing `SubscriptionDeletedError`
+   * ends the subscription and answers 410. Throwing `UnrecoverableEventError` answers 202 and makes the event a dead
+   * letter. Throwing anything else also answers 202; the event is stored and retried. After `ackAfterMs`, or with
+   * `mode: 'queued'`, the hub has its 202 already.
    */
   readonly onEventNotification: (
     event: ContentDistributionMessage,
@@ -46,17 +47,20 @@ export interface EventHandler {
  * ```
  */
 export interface IntentHandlers {
-  /** Called before a subscription is confirmed. Throwing rejects it with 404. It is not requested again until `retry(id)`. */
+  /**
+   * Called before a subscription is confirmed. Throwing refuses the verification with 404. The subscription is then not
+   * requested again until `retry(id)`.
+   */
   readonly onSubscriptionVerification?: (
     verification: SubscriptionVerification,
   ) => MaybePromise<SubscriptionVerificationSuccess | void>;
-  /** Called before an unsubscription is confirmed. Throwing rejects it with 404, so the subscription continues. */
+  /** Called before an unsubscription is confirmed. Throwing refuses it with 404, so the subscription continues. */
   readonly onUnsubscriptionVerification?: (
     verification: UnsubscriptionVerification,
   ) => MaybePromise<UnsubscriptionVerificationSuccess | void>;
-  /** Called when a hub denies a subscription. The hub always gets 200, after `ackAfterMs` at the latest. */
+  /** Called when a hub denies a subscription. The hub gets 200, even if the handler fails or exceeds `ackAfterMs`. */
   readonly onSubscriptionValidationDenied?: (denial: SubscriptionDeniedError) => MaybePromise<Acknowledgement | void>;
-  /** Called when a hub reports an internal error. The hub always gets 200, after `ackAfterMs` at the latest. */
+  /** Called when a hub reports an error. The hub gets 200, even if the handler fails or exceeds `ackAfterMs`. */
   readonly onHubError?: (error: InternalHubError) => MaybePromise<Acknowledgement | void>;
 }
 

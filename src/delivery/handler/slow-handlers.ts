@@ -3,7 +3,7 @@ import type { CheckedDeliveryConfig } from '../delivery-config.js';
 import { Throttle } from '../throttle.js';
 import type { EventContext } from '../event-context.js';
 
-/** With a smaller share of `delivery.ackAfterMs`, the handler may be quick: parsing used the remaining time. */
+/** Minimum share of `delivery.ackAfterMs` left to a handler that is logged. With less, parsing took the time. */
 const MIN_SHARE = 0.9;
 
 /** Dependencies of {@link SlowHandlers}. */

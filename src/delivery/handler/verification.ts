@@ -6,7 +6,7 @@ export interface SubscriptionVerification {
   readonly topic: string;
   /** The text that the confirmation echoes. The library does that. */
   readonly challenge: string;
-  /** The lease that the hub grants, in seconds. Absent if the request has no positive number. */
+  /** The lease that the hub grants, in seconds. Absent if the hub sent no positive number. */
   readonly leaseSeconds?: number;
   readonly subscription: Subscription;
   readonly grant: Grant;
@@ -18,7 +18,7 @@ export interface UnsubscriptionVerification {
   readonly topic: string;
   /** The text that the confirmation echoes. The library does that. */
   readonly challenge: string;
-  /** The lease in the request, in seconds. Absent if the request has no positive number. */
+  /** The lease that the hub sent, in seconds. Absent if the hub sent no positive number. */
   readonly leaseSeconds?: number;
   readonly subscription: Subscription;
   readonly grant: Grant;

@@ -18,7 +18,7 @@ export interface Suspects {
 }
 
 interface ServiceQueue {
-  /** Events that occupy a slot. */
+  /** Number of events that occupy a slot. */
   running: number;
   readonly ready: string[];
   /** Suspects taken from `ready` while another suspect was running. */

@@ -85,7 +85,7 @@ export class DeadLetters {
     this.#lettersOf(meta.service).set(meta.id, retry.deadSince ?? 0);
   }
 
-  /** Sorts the dead letters once all of a previous process are registered. */
+  /** Called once the dead letters of previous processes are registered. Sorts them. */
   onLoaded(): void {
     for (const [service, letters] of this.#services) {
       this.#services.set(service, new Map([...letters].toSorted(([, one], [, other]) => one - other)));
@@ -105,7 +105,7 @@ export class DeadLetters {
     }
   }
 
-  /** Removes dead letters above `keepSeconds` or `keepCount`. */
+  /** Removes dead letters older than `keepSeconds`, and the oldest above `keepCount`. */
   async sweep(): Promise<void> {
     for (const service of this.#services.keys()) await this.#trim(service);
   }
@@ -120,7 +120,7 @@ export class DeadLetters {
     for (const { letters, id } of current) {
       if (!letters.has(id)) continue;
       const raw = await this.#options.store.get('event', id);
-      // It may have been replayed or discarded during the read.
+      // The event may have been replayed or discarded during the read.
       if (!letters.has(id)) continue;
       try {
         const stored = decodeEvent(id, raw);

@@ -88,7 +88,7 @@ export class EventWriter {
     return { answer: ACKNOWLEDGED, undecided };
   }
 
-  /** Makes the stored form of an event that has just been received. Gives it the last position so far. */
+  /** Makes the stored form of an event that has just been received. Gives it the next position. */
   newEvent({ meta, content, event, dedupeKeys }: EventContext, isPing?: true): StoredEvent {
     const position = this.#options.inbox.newPosition();
     return newStoredEvent(meta, content, {

@@ -173,8 +173,8 @@ export class Inbox {
   }
 
   /**
-   * Stores a dead letter as a waiting event. It runs at the next tick and is retried for `retryForSeconds` from now on. It
-   * comes after all events that its subscription has received so far.
+   * Stores a dead letter as a waiting event. It runs at the next tick and is retried for `retryForSeconds` from now on.
+   * It comes after all events that its subscription has received so far.
    *
    * @throws StoreError if the event cannot be stored
    */
@@ -235,7 +235,7 @@ export class Inbox {
     } catch (cause) {
       if (isNew) {
         this.#forget(id);
-        // A replayed event is still stored as a dead letter.
+        // A replayed event is still stored as a dead letter, so it must not be removed.
         if (event.retry.triedSince === undefined) this.#timedOutWrites.add(id);
       }
       throw toStoreError(`The event ${id} could not be stored`, cause);

@@ -15,8 +15,8 @@ export interface RecoveredEventsOptions extends ReportOptions {
 }
 
 /**
- * Registers stored events of previous processes for deduplication, reports new dead letters, and rebuilds stored events for
- * their handler.
+ * Registers stored events of previous processes for deduplication, reports new dead letters, and rebuilds stored events
+ * as their handler gets them.
  */
 export class RecoveredEvents {
   readonly #options: RecoveredEventsOptions;
@@ -29,7 +29,10 @@ export class RecoveredEvents {
     this.#deduplicator = deduplicator;
   }
 
-  /** Registers a waiting event or dead letter of a previous process, so that its duplicates are dropped. */
+  /**
+   * Registers an event of a previous process, or a requeued one. Duplicates of a waiting event are then dropped. Polls
+   * and catch-ups then ignore the entries of a dead letter.
+   */
   add(stored: StoredEvent): void {
     const { id, service, subscriptionId, dedupeKeys } = stored.meta;
     const deliveryService = this.#options.serviceOf(service);

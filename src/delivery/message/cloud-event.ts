@@ -39,8 +39,8 @@ export interface CloudEvent {
 
 /**
  * Converts an event to a CloudEvents 1.0 event, for a broker or a function that accepts them. The result contains no
- * secret and no callback. Never throws. JSON that cannot be parsed is sent as bytes, because text with a JSON type would
- * count as a JSON string.
+ * secret and no callback. Never throws. JSON that cannot be parsed is sent as bytes, because text with a JSON type
+ * would count as a JSON string.
  *
  * @example
  * ```ts
@@ -91,7 +91,7 @@ function inBase64(event: ContentDistributionMessage): Required<Pick<CloudEvent, 
   return { data_base64: Buffer.from(buffer, byteOffset, byteLength).toString('base64') };
 }
 
-/** The type with its parameters if an attribute can contain them, otherwise the type alone. The first header counts. */
+/** The type with its parameters. The type alone if these are not printable ASCII, or if several headers were sent. */
 function fullType({ contentType, headers }: ContentDistributionMessage): string {
   const header = headers.get('content-type')?.trim() ?? '';
   return /^[\x20-\x7E]+$/.test(header) && !header.includes(',') ? header : contentType;

@@ -11,7 +11,7 @@ export type EntryChange = FeedEntry['change'];
 
 /** Inputs of {@link EntriesReader} besides the document. */
 export interface EntriesContext {
-  /** Keys of the new entries in content fetched from the topic. Absent: all entries count as new. */
+  /** Keys of the entries to deliver, because the others are not new. Absent: all entries. */
   readonly newEntryKeys?: readonly string[] | undefined;
   /** Compares an entry with earlier versions of it. Claims the entry for the event with the id `claimant`, if given. */
   readonly changeOf: (dedupeKey: DedupeKey, claimant: string | undefined) => Exclude<EntryChange, 'deleted'>;
@@ -29,7 +29,7 @@ export interface EventEntries {
 interface ComparedEntries {
   readonly dedupeKeys: readonly DedupeKey[];
   readonly changes: readonly EntryChange[];
-  /** Whether the event delivers each entry. */
+  /** For each entry: whether the event delivers it. */
   readonly areWanted: readonly boolean[];
 }
 
@@ -61,7 +61,7 @@ export class EntriesReader {
     return mapAwaitable(comparing, (comparedEntries) => wantedDedupeKeys((this.#compared = comparedEntries)));
   }
 
-  /** Rejects with the parser's error. */
+  /** The entries and their dedupe keys. Rejects with the parser's error. */
   async read(): Promise<EventEntries> {
     this.#reading ??= this.#readEntries();
     try {

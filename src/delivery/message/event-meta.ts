@@ -16,7 +16,7 @@ export interface EventMeta {
   readonly source?: Exclude<EventSource, 'hub'> | undefined;
   /** Keys of the entries to deliver, because the other entries are not new. Absent: all entries. */
   readonly newEntryKeys?: readonly string[] | undefined;
-  /** The event's dedupe keys, stored so that it is not parsed again. Absent if there are too many to store. */
+  /** The event's dedupe keys, stored to avoid another parse. Absent if they are not tracked, or too many. */
   readonly dedupeKeys?: readonly DedupeKey[] | undefined;
   /** Whether the event is a thin ping: the topic is fetched before each run of its handler. */
   readonly isPing?: boolean | undefined;

@@ -11,7 +11,8 @@ const MAX_CHARACTERS = 200;
 const MAX_DECODED_BYTES = 2048;
 
 /**
- * A summary of an event, as `console.log(event)` and `JSON.stringify(event)` write it. It contains no secret and no callback.
+ * A summary of an event, as `console.log(event)` and `JSON.stringify(event)` write it. It contains no secret and no
+ * callback.
  */
 export interface EventSummary {
   readonly id: string;
@@ -68,7 +69,7 @@ function beginningOf(bytes: Uint8Array, type: string, header: string | undefined
   return isBinary ? undefined : wholeCharacters;
 }
 
-/** Removes the callback before the cut, because a hub may have written it into the content or its type. */
+/** Shortens a text. A hub may have written the callback into it, and a cut callback would not be recognized. */
 function shorten(text: string, redact: (text: string) => string): string {
   const characters = Array.from(redact(text));
   return characters.length > MAX_CHARACTERS ? `${characters.slice(0, MAX_CHARACTERS).join('')}…` : characters.join('');

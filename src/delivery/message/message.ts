@@ -50,8 +50,8 @@ let entryDedupeKeys: (event: ContentDistributionMessage) => Awaitable<readonly D
 let dedupeKeysOfReadEntries: (event: ContentDistributionMessage) => Awaitable<readonly DedupeKey[]> | undefined;
 
 /**
- * One event: a content distribution from a hub (WebSub section 7), or content fetched from the topic. Content is parsed on
- * first use. Content that cannot be parsed throws or rejects there.
+ * One event: a content distribution from a hub (WebSub section 7), or content fetched from the topic. Content is parsed
+ * on first use. This use throws or rejects if the content cannot be parsed.
  *
  * @example
  * ```ts
@@ -145,7 +145,7 @@ export class ContentDistributionMessage {
     return this.#context.attempt;
   }
 
-  /** The source of the event. Fetched content is the topic's whole current content; `entries()` has only its new entries. */
+  /** The source of the event. Fetched content is the topic's whole content; `entries()` has only its new entries. */
   get source(): EventSource {
     return this.#meta.source ?? 'hub';
   }
@@ -157,7 +157,7 @@ export class ContentDistributionMessage {
     return this.#controller.signal;
   }
 
-  /** The bytes as the hub sent and signed them. */
+  /** The bytes as the hub sent and signed them. For fetched content: the decoded bytes. */
   get raw(): Uint8Array {
     return (this.#raw ??= toUint8Array(this.#content.raw));
   }
@@ -205,10 +205,10 @@ export class ContentDistributionMessage {
    * ```ts
    * const { id } = await event.parse(z.object({ id: z.number() }));
    * ```
-   * @throws UnrecoverableEventError if the body is not JSON or does not match. Rethrown by the handler, it makes the event
-   * a dead letter.
-   * @throws RangeError like `json()`. Rethrown by the handler, it makes the event retried.
-   * @throws TypeError if `schema` is not a Standard Schema. Rethrown by the handler, it makes the event retried.
+   * @throws UnrecoverableEventError if the body is not JSON or does not match. If the handler does not catch it, the
+   * event becomes a dead letter.
+   * @throws RangeError like `json()`. If the handler does not catch it, the event is retried.
+   * @throws TypeError if `schema` is not a Standard Schema. If the handler does not catch it, the event is retried.
    */
   parse<Output>(schema: StandardSchema<Output>): Promise<Output> {
     return parseWithSchema(schema, () => this.json());
@@ -220,8 +220,8 @@ export class ContentDistributionMessage {
   }
 
   /**
-   * The body as a feed, whatever its type: Atom (RFC 4287), RSS 0.9x and 2.0, RSS 1.0 and 0.90 in RDF, or JSON Feed. A feed
-   * that takes long is parsed in another thread.
+   * The body as a feed, whatever its type: Atom (RFC 4287), RSS 0.9x and 2.0, RSS 1.0 and 0.90 in RDF, or JSON Feed. A
+   * feed that takes long is parsed in another thread.
    *
    * @throws SyntaxError if the body is not a feed
    * @throws RangeError if it has more than 50,000 entries or 500,000 elements, or takes too much memory or time
@@ -232,8 +232,8 @@ export class ContentDistributionMessage {
 
   /**
    * The entries of the body, or none if the body is not a feed. `change` compares each entry with the entries that the
-   * handler has processed. A copy of an entry that another event is still processing is `unchanged`. A body that takes long
-   * is parsed in another thread.
+   * handler has processed. A copy of an entry that another event is still processing is `unchanged`. A body that takes
+   * long is parsed in another thread.
    *
    * @example
    * ```ts
@@ -247,8 +247,8 @@ export class ContentDistributionMessage {
   }
 
   /**
-   * The body according to its type: JSON as a value, a form as a record (the last value of a repeated field), text and XML
-   * as a string, anything else as bytes.
+   * The body according to its type: JSON as a value, a form as a record (the last value of a repeated field), text and
+   * XML as a string, anything else as bytes.
    *
    * @throws SyntaxError if the type is JSON and the body is not
    * @throws RangeError if the JSON is nested more than 512 levels deep

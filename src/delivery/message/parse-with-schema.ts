@@ -5,7 +5,7 @@ import type { StandardSchema, StandardSchemaIssue } from './standard-schema.js';
 const MAX_ISSUES = 20;
 /** Characters of a path, and of an issue's message. */
 const MAX_LENGTH = 200;
-/** Text of at least this many characters is hidden anywhere in a message. Shorter text is hidden only in quotes. */
+/** A value of at least this many characters is hidden anywhere in a message, a shorter one only in quotes. */
 const MIN_HIDDEN_LENGTH = 8;
 
 /**

@@ -24,7 +24,7 @@ export function contentDigest(subscriptionId: string, body: Uint8Array): string 
   return createHash('sha256').update(subscriptionId).update('\n').update(body).digest('hex');
 }
 
-/** A plain `Uint8Array` over the same bytes, as a store returns them. */
+/** The same bytes as a plain `Uint8Array`, not a `Buffer`. Bytes read from a store are plain too. */
 export function toUint8Array(bytes: Uint8Array): Uint8Array {
   return Buffer.isBuffer(bytes) ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength) : bytes;
 }

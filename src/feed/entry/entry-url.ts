@@ -6,7 +6,7 @@ const SCRIPT_SCHEMES = new Set(['javascript:', 'vbscript:', 'data:']);
 /** The base URL of relative links in a part of a document. */
 export interface LinkBase {
   readonly url: string;
-  /** Shared by the whole document: it counts the URLs it resolves. */
+  /** Shared by the whole document, because it bounds the length of all resolved URLs (PROTOCOL D12). */
   readonly urls: DocumentUrls;
 }
 

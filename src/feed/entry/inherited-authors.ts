@@ -9,7 +9,7 @@ const AUTHOR_LENGTH = 64;
 const NO_AUTHORS: readonly FeedAuthor[] = [];
 
 /**
- * Returns a function that gives the feed's authors to one entry that names none. Every call counts towards the limit,
+ * Returns a function that gives the feed's authors to one entry that names none. Every call counts toward the limit,
  * because a copy of the entries, for example as JSON, repeats the authors. Beyond the limit, entries get no authors.
  */
 export function inheritedAuthors(

@@ -9,9 +9,9 @@ const CLOSING = 125;
 /**
  * Parses JSON within the bounds of PROTOCOL D12, so that later recursion over the result is safe.
  *
- * @param maxValues the most values it may have in objects and arrays, including these
- * @throws SyntaxError when it is not well-formed
- * @throws RangeError when it is nested more than 512 deep, or has more values
+ * @param maxValues the most values in objects and arrays, counting also each object and array
+ * @throws SyntaxError when the text is not well-formed
+ * @throws RangeError when the JSON is nested more than 512 deep, or has more than `maxValues` values
  */
 export function parseJson(text: string, maxValues = Infinity): unknown {
   checkBounds(text, maxValues);

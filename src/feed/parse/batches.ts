@@ -22,8 +22,7 @@ interface OpenContainer {
 
 /**
  * Splits plain data into batches for another thread. Receiving a large value at once would block that thread. One entry
- * may hold most of a document, so large arrays and objects are split at any depth. A
- * string is never split.
+ * may hold most of a document, so large arrays and objects are split at any depth. A string is never split.
  */
 export function* splitIntoBatches(value: unknown, weight = BATCH_WEIGHT): Generator<readonly Row[]> {
   const open: OpenContainer[] = [{ number: ROOT, members: membersOf({ value }) }];

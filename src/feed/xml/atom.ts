@@ -50,8 +50,8 @@ function atomEntry(entry: AtomEntry, feedBase: LinkBase, inherited: () => readon
 }
 
 /**
- * Returns the entry's web page: its link `alternate`. A link without a relation counts as `alternate` (RFC 4287,
- * section 4.2.7.2). Of several, the first HTML link wins.
+ * Returns the web page of a feed or entry: its link `alternate`. A link without a relation counts as `alternate` (RFC
+ * 4287, section 4.2.7.2). Of several, the first HTML link wins.
  */
 export function alternateUrl(links: Links, base: LinkBase): string | undefined {
   const alternates = (links ?? []).filter(({ rel = 'alternate' }) =>

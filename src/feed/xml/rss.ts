@@ -50,7 +50,10 @@ function rssItem(item: RssItem, feedBase: LinkBase): ParsedEntry {
   });
 }
 
-/** Returns the guid as a URL. A guid is a permalink unless it says otherwise, but many that are not do not say so. */
+/**
+ * Returns the guid as a URL. A guid is a permalink by default, but many feeds also leave the default for other ids. So
+ * only an http or https URL counts.
+ */
 function permalink({ guid }: RssItem, base: LinkBase): string | undefined {
   const isUrl = guid?.isPermaLink !== false && /^https?:\/\//i.test(guid?.value ?? '');
   return isUrl && guid?.value !== undefined ? resolveUrl(guid.value, base) : undefined;

@@ -30,7 +30,7 @@ export function sanitizeXml(xml: string, format: FeedFormat): string {
   /** @param length characters of the whole element */
   function isHarmful({ name }: XmlElement, length: number): boolean {
     const localName = localNameOf(name);
-    // Feedsmith would take its content for the length of a list and allocate that list.
+    // Feedsmith would take the element's content for the length of a list and allocate that list.
     if (localName === 'length') return true;
     // Feedsmith looks up each item of this table of contents among all items, and drops items that it does not list.
     if (localName === 'items') return format === 'rdf';

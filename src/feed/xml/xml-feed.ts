@@ -56,7 +56,7 @@ function withoutDefaultNamespace(xml: string): string {
   return xml.replace(/^(<[^>]*?\s)xmlns(?=\s*=)/, '$1unread-xmlns');
 }
 
-/** Parses with feedsmith; undefined when it finds nothing it knows, so the feed is empty. */
+/** Parses with feedsmith; undefined when feedsmith finds no element that it knows. */
 function tryParse<T>(parse: () => T, root: string): T | undefined {
   // Loaded outside `try`: a package that fails to load must not count as a broken document.
   const { ParseError, DetectError } = onDemand('feedsmith');

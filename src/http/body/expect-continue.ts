@@ -1,9 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
-/** Requests whose sender waits for a 100 before it sends the body, and their responses. */
+/** Requests whose sender waits for `100 Continue` before it sends the body, and their responses. */
 const waiting = new WeakMap<IncomingMessage, ServerResponse>();
 
-/** Defers the 100 until the body is read, so that a refusal from the headers alone comes without one (PROTOCOL C6). */
+/** Defers the 100 until the body is read. A refusal that needs only the headers is sent without a 100 (PROTOCOL C6). */
 export function deferContinue(request: IncomingMessage, response: ServerResponse): void {
   waiting.set(request, response);
 }

@@ -4,7 +4,7 @@ export interface InFlightLimits {
   readonly maxBodyBytes: number;
 }
 
-/** Share of `maxInFlightBytes` that one grant may use. At least one whole body. */
+/** Share of `maxInFlightBytes` that one grant may use, or `maxBodyBytes` if that is more. */
 const GRANT_SHARE = 1 / 4;
 
 /** The bytes of one body that is being received or decoded. */
@@ -54,7 +54,7 @@ export class InFlightBytes {
     return this.#bytes;
   }
 
-  /** Starts to count a body. `evict` is called when it has to give way; it no longer counts then. */
+  /** Starts to count a body. If the body must make room for others, `evict` is called and the body no longer counts. */
   reserve(grantId: string, evict: () => void): BodyReservation {
     const body: ReservedBody = { grantId, evict, bytes: 0 };
     const share = this.#grants.get(grantId) ?? { bytes: 0, bodies: new Set() };

@@ -81,7 +81,7 @@ export function readNodeBody(
   };
   const onAborted = (): void => end({ problem: 'aborted' });
   request.on('data', onData).on('end', onEnd).on('error', onAborted).on('close', onAborted);
-  // Most bodies arrive with their head and cannot be late. Starting the timer afterwards saves one for each of them.
+  // Most bodies arrive together with their headers. Those are complete before `setImmediate`, and need no timer.
   setImmediate(() => {
     if (!isOver && !request.complete) timer = setTimeout(() => end({ problem: 'stalled' }), limits.bodyTimeoutMs);
   });
@@ -116,7 +116,7 @@ export async function readWebBody(
   let problem: BodyProblem = 'failed';
   const stopReading = (reason: BodyProblem): void => {
     problem = reason;
-    // This rejects a pending read. Cancelling the body would close the connection before the answer.
+    // This rejects a pending read. Canceling the body would close the connection before the answer.
     reader.releaseLock();
   };
   const timer = setTimeout(stopReading, limits.bodyTimeoutMs, 'stalled');

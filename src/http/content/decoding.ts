@@ -5,13 +5,13 @@ import type { BodyLimits } from '../callback-request.js';
 /** Maximum milliseconds of decoding: the handler and the store also need time before the hub stops waiting. */
 const MAX_DECODE_MS = 3_000;
 
-/** Maximum size that several bodies of a grant may reach at once. Larger ones are decoded one after another. */
+/** Decoded bytes up to which the bodies of a grant are decoded at the same time. Larger ones are decoded one by one. */
 const SMALL_BYTES = 64 * 1024;
 
 const grantMutex = new KeyedMutex();
 
 /**
- * Undoes the codings of a body. Its bytes count as in flight, and it may be evicted.
+ * Decodes a body that has content codings, such as gzip. The body counts as in flight, and may be evicted.
  *
  * @param grantId the grant that the bytes are counted for
  */

@@ -6,7 +6,10 @@ import type { TransitionInput } from '../../subscription/machine/transition-type
 import type { CallbackRequest } from '../callback-request.js';
 import type { CallbackContext, ServedMatch } from '../callback-context.js';
 
-/** Applies what genuine content proves besides its body: its hub delivers, and its links may differ (PROTOCOL N1, L7). */
+/**
+ * Applies what genuine content proves about its hub: the hub delivers. Its `Link` headers may also name another hub or
+ * topic (PROTOCOL N1, L7).
+ */
 export function noteHubActivity(
   context: CallbackContext,
   match: ServedMatch,
@@ -19,7 +22,7 @@ export function noteHubActivity(
   if (namesOtherHubOrTopic(match, request.header('link'))) applyEvent(context, match, { type: 'links-differ' });
 }
 
-/** Applies an event without delaying the answer. If that fails, the next delivery leads to the same event. */
+/** Applies an input to the subscription without delaying the answer. A failure is only logged. */
 function applyEvent({ registry, logger }: CallbackContext, { stored }: ServedMatch, input: TransitionInput): void {
   const { id } = stored.record;
   registry.apply(id, input).catch((cause: unknown) => {
@@ -35,7 +38,7 @@ const MAX_HEADER_LENGTH = 16_384;
 
 /**
  * Whether the `Link` headers of pushed content name another hub or topic than the subscription knows (PROTOCOL L7).
- * Ignores the difference between http and https.
+ * Ignores the difference between http and https, and headers equal to the last ones.
  *
  * @param link the headers joined by commas; undefined without any
  */

@@ -20,7 +20,10 @@ export interface HubNotice {
   readonly time: AnswerDeadline;
 }
 
-/** Handles a denial of the subscription (WebSub section 5.2). Calls the handler at most once a minute. */
+/**
+ * Handles a denial of the subscription (WebSub section 5.2). Calls the handler at most once a minute, and once for each
+ * new request.
+ */
 export async function handleDenial(
   context: CallbackContext,
   match: ServedMatch,

@@ -164,8 +164,8 @@ async function runVerification(
     return { refusal: await refusedByHandler(context, match, { mode, isSolicited }, error) };
   }
   const { id } = stored.record;
-  // Quirk(thylacine): delivers the topic's content milliseconds after the first verification. We store the grant before we
-  // answer, so that this delivery is accepted.
+  // Quirk(thylacine): delivers the topic's content milliseconds after the first verification. We store the grant before
+  // we answer, so that this delivery is accepted.
   const after = await context.registry.apply(id, { type: 'verified', grantId: grant.id, mode, leaseSeconds: lease });
   const confirmedState = mode === 'subscribe' ? 'active' : 'unsubscribed';
   const isConfirmed = after.grants.some((each) => each.id === grant.id && each.state === confirmedState);

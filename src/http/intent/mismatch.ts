@@ -66,8 +66,8 @@ export function unsolicitedMismatch({ pending }: GrantRecord, mode: 'subscribe' 
 /**
  * The mismatch in the token of a verification; undefined without one.
  *
- * Quirk(PubSubHubbub 0.3): several hubs do not send `hub.verify_token` back. We accept a missing token, but no wrong one
- * (PROTOCOL S4).
+ * Quirk(PubSubHubbub 0.3): several hubs do not send `hub.verify_token` back. We accept a missing token, but not a wrong
+ * one (PROTOCOL S4).
  */
 export function tokenMismatch({ verifyToken }: GrantRecord, query: HubQuery): Mismatch | undefined {
   return isTokenOf(verifyToken, query.verifyToken) ? undefined : WRONG_TOKEN;

@@ -5,8 +5,8 @@ import { deferContinue } from '../body/expect-continue.js';
 import { trySendAnswer } from '../node-answer.js';
 
 /**
- * Marks the `checkContinue` listeners of this package, also of another copy of it. With any listener, node does not send
- * the 100 itself.
+ * Marks the `checkContinue` listeners of this package, also of another copy of it. If a listener exists, node does not
+ * send `100 Continue` itself.
  */
 const OWN_LISTENER = Symbol.for('websub-subscriber checkContinue');
 

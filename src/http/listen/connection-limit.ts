@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 /** Descriptors reserved for the store, hubs and everything else in the process. */
 const OTHER_DESCRIPTORS = 512;
 
-/** The maximum number of open files of the process; undefined if it cannot be read. */
+/** The maximum number of open files of the process; undefined if it cannot be read, as outside Linux. */
 export function openFilesLimit(path = '/proc/self/limits'): number | undefined {
   try {
     const [, soft] = /^Max open files\s+(\d+)/m.exec(readFileSync(path, 'utf8')) ?? [];
@@ -13,7 +13,10 @@ export function openFilesLimit(path = '/proc/self/limits'): number | undefined {
   }
 }
 
-/** The maximum number of connections: the configured one, or less for a low file limit, but at least a quarter of it. */
+/**
+ * The maximum number of connections: the configured number, or less if the open-files limit is low. The result leaves
+ * `OTHER_DESCRIPTORS` free, but is at least a quarter of the open-files limit.
+ */
 export function connectionLimit(configured: number, openFiles: number | undefined): number {
   if (openFiles === undefined) return configured;
   return Math.min(configured, Math.max(openFiles - OTHER_DESCRIPTORS, Math.ceil(openFiles / 4)));

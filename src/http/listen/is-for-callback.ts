@@ -4,8 +4,8 @@ import type { CallbackMatch } from '../../subscription/registry/registry.js';
 /**
  * Whether a request on a shared server is for a callback, also behind a proxy that adds a path prefix.
  *
- * The path of another page may end like a fixed callback. Therefore a GET must have `hub.mode`, and a POST must end in a
- * token or in the whole path of the callback.
+ * The path of another page may end like a fixed callback. Therefore a GET must have `hub.mode`. The path of a POST must
+ * end in a token or in the whole path of the callback.
  *
  * @param target path and query, as sent
  * @param match the callback that the target's last segment belongs to

@@ -40,7 +40,8 @@ export interface Listener {
 /**
  * Listens for callbacks.
  *
- * @throws ListenerError if it cannot listen. The message names the port, and what to do if the port is in use or not permitted.
+ * @throws ListenerError if it cannot listen. The message names the port, and the remedy if the port is in use or not
+ *   permitted.
  */
 export async function listen(
   handler: RequestListener,
@@ -51,8 +52,8 @@ export async function listen(
     if (unused.size > 0) unused.delete(request.socket);
     handler(request, response);
   };
-  // Quirk(Flask-WebSub): sends `Transfer-Encoding` and `Content-Length` together for a chunked topic. node:http answers 400. We
-  // leave it so: accepting both allows request smuggling.
+  // Quirk(Flask-WebSub): sends `Transfer-Encoding` and `Content-Length` together for a chunked topic. node:http answers
+  // 400. We keep that answer: accepting both headers allows request smuggling.
   const server = tls === undefined ? createServer(onRequest) : onDemand('node:https').createServer(tls, onRequest);
   server.maxConnections = maxConnections;
   server.on('drop', onDrop);
@@ -81,13 +82,13 @@ export async function listen(
   };
 }
 
-/** Tracks a connection without a request yet: node does not count it as idle. */
+/** Tracks a connection that has sent no request yet. Node does not count such a connection as idle. */
 function trackUnused(unused: Set<Socket>, socket: Socket): void {
   unused.add(socket);
   socket.once('close', () => unused.delete(socket));
 }
 
-/** Closes the server, and each keep-alive connection after its last answer instead of its timeout. */
+/** Closes the server. Closes each keep-alive connection soon after its last answer, before its timeout. */
 async function closeGracefully(server: Server): Promise<void> {
   const idle = setInterval(() => server.closeIdleConnections(), IDLE_CHECK_MS);
   try {

@@ -7,6 +7,7 @@ import { topicContent, type TopicContent } from './fetch-topic.js';
 
 /** Receives the topic's content if discovery has read it, so that the first poll need not fetch it again. */
 export interface TopicContentSink {
+  /** Maximum size of the content, in bytes. */
   readonly maxBytes: number;
   readonly take: (topic: string, content: TopicContent) => void;
 }
@@ -62,7 +63,7 @@ export function bufferDocument(document: OpenDocument, sink: TopicContentSink): 
   };
 }
 
-/** Whether the body is a feed. The topic's URL may serve a page to discovery, which accepts both, and a feed to a poll. */
+/** Whether the body is a feed. One URL may serve a page to discovery, which accepts pages, and a feed to a poll. */
 function isFeed(body: Uint8Array, contentType: string | null): boolean {
   const beginning = Buffer.from(body.subarray(0, SNIFFED_BYTES)).toString('latin1');
   const format = sniffFormat(beginning, parseMediaType(contentType));

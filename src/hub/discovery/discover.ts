@@ -40,7 +40,7 @@ export interface DiscoveryContext {
   readonly allowPrivateNetworks?: boolean | undefined;
   /**
    * Called with the URL of each request that is sent without the configured headers and credentials.
-   * @default they are listed in `warnings`
+   * @default `warnings` lists their origins
    */
   readonly onWithheld?: ((url: string) => void) | undefined;
   /** The alternate feed used last. It is used again while the page lists it. @default the first that the page lists */
@@ -62,7 +62,7 @@ export interface DiscoveryContext {
  *
  * 1. the HTTP `Link` headers of the answer,
  * 2. the links in the document: HTML, Atom, RSS, RDF or JSON Feed,
- * 3. the `Link` headers of the redirects that led to it,
+ * 3. the `Link` headers of the redirects that led to the document,
  * 4. the first alternate feed in the head of a page.
  *
  * It follows redirects, and reads no more of a document than it needs. `httpConfig.timeoutMs` applies to the whole
@@ -72,7 +72,7 @@ export interface DiscoveryContext {
  * ```ts
  * const { topic, hubs } = await discover('https://example.com/feed');
  * ```
- * @throws ResourceDiscoveryFailedError if no hub was found. `reason` is the kind of failure; the message lists the places.
+ * @throws ResourceDiscoveryFailedError if no hub was found. `reason` is the kind of failure.
  * @throws ConfigurationError if the configuration has a header that cannot be sent, or an invalid number
  */
 export async function discover(

@@ -44,7 +44,7 @@ export function discoveryRequest(
   };
 }
 
-/** Adds the headers of content negotiation. `accept` and `acceptLanguage` win over configured headers of the same name. */
+/** Adds the headers of content negotiation. `accept` and `acceptLanguage` replace configured headers of that name. */
 function withNegotiation(
   { accept, acceptLanguage }: DiscoveryConfig,
   headers: Headers,

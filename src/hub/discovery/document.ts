@@ -64,8 +64,8 @@ export interface OpenDocument {
   /**
    * Passes the decoded body to `take` in slices, until `take` returns true, the body ends or exceeds `maxBytes`.
    *
-   * Yields to the event loop between slices, so that a large body does not block it. A second call continues at the end of
-   * the first. `signal` cancels the transfer.
+   * Yields to the event loop between slices, so that a large body does not block it. A second call continues where the
+   * first ended. `signal` cancels the transfer.
    */
   read(take: (bytes: Uint8Array) => boolean, maxBytes: number, signal?: AbortSignal): Promise<ReadOutcome>;
   /** Redacts the sent credentials from a text. */
@@ -124,7 +124,7 @@ async function follow(
   const { dispatcher, configuredUrl = url.href } = request;
   let reached = url;
   const followed: FollowedRedirect[] = [];
-  // The configured headers are for the origin of the configured URL only, also for the feed that a page names.
+  // Configured headers go to the origin of the configured URL only. The feed of a page may have another origin.
   let sendsHeaders = canSendCredentials(url.href, configuredUrl);
   try {
     const headers = sendsHeaders ? await withAuthorization(request, deadline) : request.headersForOthers;

@@ -17,7 +17,7 @@ export interface Validators {
 /** Options for fetching a topic. */
 export interface TopicRequest {
   readonly config: DiscoveryConfig;
-  /** The validators of known content, which is then not transferred again. */
+  /** The validators of known content. If the content has not changed, it is not transferred again. */
   readonly known?: Validators | undefined;
   /** The URL that the user configured. It decides about private networks (`privateNetworkGuard`) and credentials. */
   readonly configuredUrl: string;

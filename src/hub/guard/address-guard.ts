@@ -54,11 +54,12 @@ const resolveHost: ResolveHost = async (host) =>
   (await dnsLookupPromise(host, { all: true })).map(({ address }) => address);
 
 /**
- * Why a URL counts as private, if it does.
+ * Whether a URL counts as private, and why.
  *
  * - `literal`: its host is localhost, or an address that is not public.
  * - `resolved`: its host name resolves to such addresses only.
- * - `public`: its host name does not resolve, or has a public address. The owner of a name can add any private address.
+ * - `public`: any other. This includes a host name with public and private addresses, because its owner can add any
+ *   private address.
  */
 export type Privacy = 'literal' | 'resolved' | 'public';
 

@@ -7,7 +7,7 @@ export type IsGuarded = (url: string) => boolean;
  * The guard for requests that follow from a configured URL. It allows private addresses as far as that URL names them.
  *
  * - A URL with localhost or a private address allows every URL that it leads to.
- * - A host name with private addresses only allows its own host and port: the owner of the name can change the addresses.
+ * - A host name whose addresses are all private allows only its own host and port: its owner can change the addresses.
  * - Any other URL allows none, not even itself: a name that was public may resolve to a private address later.
  */
 export async function privateNetworkGuard(configuredUrl: string): Promise<IsGuarded> {
@@ -19,8 +19,8 @@ export async function privateNetworkGuard(configuredUrl: string): Promise<IsGuar
 }
 
 /**
- * The `guarded` option of `sendHubRequest`. It is `true` unless the configured URL allows a private hub. Then it is
- * `'redirects'`: the hub's redirects may go as far as the hub's own URL allows.
+ * The `guarded` option of `sendHubRequest`. If the configured URL allows this hub to be private, it is `'redirects'`:
+ * redirects may go as far as the hub's own URL allows. Otherwise it is `true`.
  *
  * @param configuredUrl the target or the hub that the user configured
  */

@@ -15,15 +15,15 @@ export interface Deadline {
   readonly clear: () => void;
 }
 
-/** The longest delay of a Node.js timer. */
+/** The longest delay of a Node.js timer, in milliseconds. */
 export const MAX_TIMER_MS = 2_147_483_647;
 
 /**
  * Starts the deadline of one request.
  *
- * @param timeoutMs the value of `httpConfig.timeoutMs`
+ * @param timeoutMs the value of `httpConfig.timeoutMs`; 10,000 by default
  * @param signal aborts the request before the deadline
- * @throws ConfigurationError if no timer can run that long
+ * @throws ConfigurationError if `timeoutMs` is not from 1 to `MAX_TIMER_MS`
  */
 export function startDeadline(timeoutMs = 10_000, signal?: AbortSignal): Deadline {
   if (!(timeoutMs >= 1 && timeoutMs <= MAX_TIMER_MS)) {

@@ -5,7 +5,7 @@ import { setImmediate as macrotask } from 'node:timers/promises';
 import { undiciModules } from './undici-modules.js';
 
 /**
- * Makes undici load its HTTP parser. Undici reads that file at its first connection.
+ * Makes undici load its HTTP parser in advance. Otherwise undici reads the parser's file at its first connection.
  *
  * Without an earlier connection, this makes one with an unconnected socket. It opens no descriptor and sends nothing.
  *

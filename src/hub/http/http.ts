@@ -19,7 +19,7 @@ export interface OutboundRequest {
   readonly guarded: boolean;
 }
 
-/** An answer of any status. A caller that does not read the body to its end cancels it. */
+/** An answer of any status. A caller that does not read the body to its end must cancel it. */
 export interface OutboundResponse {
   readonly status: number;
   readonly headers: Headers;
@@ -35,7 +35,7 @@ function agentFor(guarded: boolean): Agent {
   return (agents.open ??= new Agent());
 }
 
-/** The codings that `decodedBody` decodes. Only GETs send it: a hub's answer to a POST is short. */
+/** The codings that `decodedBody` decodes. Only GETs send this header: a hub's answer to a POST is short. */
 const ACCEPT_ENCODING = 'gzip, deflate, br';
 
 /**
@@ -47,7 +47,7 @@ const ACCEPT_ENCODING = 'gzip, deflate, br';
 export async function send(url: string, outbound: OutboundRequest): Promise<OutboundResponse> {
   const headers = new Headers(outbound.headers);
   if (!headers.has('user-agent')) headers.set('user-agent', `websub-subscriber/${version}`);
-  // Without it, ofetch would send `Accept: application/json` with a text body.
+  // Without this header, ofetch would send `Accept: application/json` with a text body.
   if (!headers.has('accept')) headers.set('accept', '*/*');
   if (outbound.method === 'GET' && !headers.has('accept-encoding')) headers.set('accept-encoding', ACCEPT_ENCODING);
   try {

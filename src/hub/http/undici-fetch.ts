@@ -40,7 +40,7 @@ function rejectOnAbort<T>(work: Promise<T>, signal: AbortSignal | undefined): Pr
 const BODYLESS_STATUSES: ReadonlySet<number> = new Set([204, 205, 304]);
 
 function toResponse({ statusCode, headers, body }: Dispatcher.ResponseData<unknown>): Response {
-  // Its reader gets the error of a broken body. Without a reader, the error must not end the process.
+  // The reader of a broken body gets the error. Without a reader, the error must not end the process.
   body.on('error', () => undefined);
   const isEmpty = BODYLESS_STATUSES.has(statusCode);
   if (isEmpty) body.resume();

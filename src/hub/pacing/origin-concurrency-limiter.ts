@@ -36,7 +36,10 @@ export class OriginConcurrencyLimiter {
     return this.#queues.size;
   }
 
-  /** Runs `work` when its origin has a free slot, and settles like it. Resolves without running it if the signal aborts. */
+  /**
+   * Runs `work` when its origin has a free slot, and settles like `work`. If the signal aborts first, resolves without
+   * running `work`.
+   */
   async run(url: string, work: () => Promise<void>): Promise<void> {
     if (this.#signal.aborted) return;
     const origin = originOf(url);

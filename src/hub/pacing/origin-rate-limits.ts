@@ -74,7 +74,8 @@ export class OriginRateLimits {
   /**
    * Starts or extends the rate limit of the URL's origin.
    *
-   * @returns the end of a new limit, in epoch milliseconds; undefined if the origin was limited already, or is not limited
+   * @returns the end of a new limit, in epoch milliseconds; undefined if the origin was already limited, or if
+   *   `retryAfterSeconds` is not positive
    */
   limit(url: string, retryAfterSeconds: number): number | undefined {
     if (retryAfterSeconds <= 0) return undefined;
@@ -119,7 +120,7 @@ export class OriginRateLimits {
       return undefined;
     }
     const slot = this.#slotOf(limited, request);
-    // A slot after the end of the limit is of no use.
+    // Not urgent, or the next slot is after the end of the limit: wait for that end.
     if (slot >= limited.until) return limited.until + Math.floor(this.#options.random() * spreadMs(limited, request));
     if (!limited.slots.has(request.grantId)) limited.nextUrgentAt = slot + URGENT_INTERVAL_MS;
     if (slot > this.#options.now()) {
@@ -158,7 +159,8 @@ export class OriginRateLimits {
 }
 
 /**
- * Spread of deferred requests after a rate limit, in milliseconds. At most half the time that the lease then still runs.
+ * Spread of deferred requests after a rate limit, in milliseconds. If the lease ends after the limit, at most half of
+ * the time between the two ends.
  */
 function spreadMs({ until }: LimitedOrigin, { expiresAt = Infinity }: DeferrableRequest): number {
   return expiresAt > until ? Math.min(SPREAD_MS, (expiresAt - until) / 2) : SPREAD_MS;

@@ -32,7 +32,7 @@ export function hubTextRedactor(secrets: readonly string[]): Redactor {
 /** Maximum length of `hub.reason` in a message, in characters (PROTOCOL N1). */
 const MAX_REASON_LENGTH = 256;
 
-/** Like `hubTextRedactor`, for a `hub.reason`. Escapes control and formatting characters, and cuts after 256 characters. */
+/** Like `hubTextRedactor`, for a `hub.reason`. Escapes control and formatting characters. Cuts after 256 characters. */
 export function reasonRedactor(secrets: readonly string[]): Redactor {
   const redact = secretRedactor(secrets);
   const maxLength = bytesToRead(secrets);
@@ -77,7 +77,7 @@ const rangeOf = ({ index, 0: { length } }: RegExpExecArray): TextRange => [index
 
 function patternOf(secrets: readonly string[]): RegExp | 'none' {
   const variants = secrets.filter((secret) => secret !== '').flatMap(encodingsOf);
-  // Longest first: a secret may begin with another one, and its end must not stay.
+  // Longest first: if one secret is the beginning of another, the rest of the longer one must not stay.
   const pattern = variants
     .sort((one, other) => other.length - one.length)
     .map(escapeForRegExp)
@@ -101,8 +101,8 @@ export function bytesToRead(secrets: readonly string[]): number {
 }
 
 /**
- * Reads the beginning of a body as UTF-8 and cancels the rest. Returns the received part of a body that breaks off or is
- * aborted: only the status of an answer decides, never its text.
+ * Reads the beginning of a body as UTF-8 and cancels the rest. Returns the received part of a body that breaks off or
+ * is aborted: only the status of an answer decides, never its text.
  */
 export async function readBeginning(body: ReadableStream<Uint8Array> | null, bytes: number): Promise<string> {
   if (body === null) return '';

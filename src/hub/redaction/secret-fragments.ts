@@ -9,8 +9,9 @@ export type TextRange = readonly [start: number, end: number];
 /**
  * Finds every fragment of a secret with eight or more characters in a text.
  *
- * It finds plain text, hex, base64 and base64url, also within a longer encoded text. Each may be percent-encoded or have
- * the escapes of JSON or HTML. Case does not matter. It finds a shorter secret only if an encoded form is long enough.
+ * It finds plain text, hex, base64 and base64url, also within a longer encoded text. Each may be percent-encoded or
+ * have the escapes of JSON or HTML. Case does not matter. It finds a shorter secret only if an encoded form is long
+ * enough.
  */
 export function fragmentFinder(secrets: readonly string[]): (text: string) => readonly TextRange[] {
   let fragments: ReadonlySet<string> | undefined;

@@ -1,9 +1,9 @@
 /** A text with its escapes decoded, and the offsets of its characters in the original text. */
 export interface DecodedText {
   readonly text: string;
-  /** For each decoded character, the offset of its first character in the original text. */
+  /** For each decoded character, the offset in the original text where it (or its escape) begins. */
   readonly starts: readonly number[];
-  /** For each decoded character, the offset after its last character in the original text. */
+  /** For each decoded character, the offset in the original text after it (or its escape). */
   readonly ends: readonly number[];
 }
 

@@ -13,14 +13,14 @@ export function hubCandidates(hub: string): readonly [first: string, fallback?: 
   return [toHttps(hub), hub];
 }
 
-/** Statuses that mean no hub at the https form: another resource, no resource, or a redirect back to http. */
+/** Statuses that mean no hub at the https form: another resource, no resource, or a redirect, often back to http. */
 const NO_HUB_STATUSES: ReadonlySet<number> = new Set([301, 302, 303, 404, 405, 421, 501]);
 
 /**
  * Whether a failure at the https form of an http hub means that there is no hub, so that the next candidate is tried.
  *
- * These failures count: no connection, a TLS error, no answer in time, 301, 302, 303, 404, 405, 421, 501, and a forbidden
- * 307 or 308 to plain HTTP. Any other failure is the hub's answer and final.
+ * These failures count: no connection, a TLS error, no answer in time, 301, 302, 303, 404, 405, 421, 501, and a
+ * forbidden 307 or 308 to plain HTTP. Any other failure is final.
  */
 export function isHubMissing(failure: unknown): failure is SubscriptionInitiationError {
   if (!(failure instanceof SubscriptionInitiationError)) return false;

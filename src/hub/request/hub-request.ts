@@ -46,7 +46,10 @@ export interface HubRequestOptions {
    * @default 'redirects'
    */
   readonly guarded?: boolean | 'redirects' | undefined;
-  /** The hub as advertised or configured. Only its origin gets headers and credentials. @default the requested hub */
+  /**
+   * The hub as advertised or configured. Only its origin, and the https form of that, get headers and credentials.
+   * @default the requested hub
+   */
   readonly credentialsFor?: string | undefined;
   /** Called with the URL of each request that is sent without the configured headers and credentials. */
   readonly onWithheld?: ((url: string) => void) | undefined;
@@ -75,7 +78,7 @@ export interface HubAnswer {
 
 /** A hub's acceptance of a request. The hub verifies intent afterwards, or has already verified it. */
 export interface HubAcceptance {
-  /** The hub to use from now on: the requested one, or the target of the permanent redirects (308) before any other. */
+  /** The hub to use from now on: the requested hub, or where 308 redirects led before any 307. */
   readonly hub: string;
   /** The status of the answer, a 2xx. */
   readonly status: number;
@@ -84,7 +87,7 @@ export interface HubAcceptance {
 }
 
 /**
- * Sends one request to a hub (WebSub section 5.1). Follows 307 and 308 with the same method and body, and never retries.
+ * Sends one request to a hub (WebSub section 5.1). Follows 307 and 308 with the same method and body. Never retries.
  *
  * @throws ConfigurationError before anything is sent, if the request cannot be sent
  * @throws SubscriptionInitiationError if the hub did not accept. The message has the hub's text, cut after 1 KiB.
@@ -191,7 +194,7 @@ async function bearerToken({ hub, request, options, deadline }: Attempt): Promis
   }
 }
 
-/** Whether the configured headers and credentials are not sent to a hop. */
+/** Whether headers or credentials are configured that this hop does not get. */
 function isWithheld({ request, options }: Attempt, hop: Hop): boolean {
   return !hop.sendsHeaders && hasCredentials(options.httpConfig ?? {}, request.customHeaders);
 }

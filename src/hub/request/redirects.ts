@@ -8,7 +8,7 @@ export interface Hop {
   readonly url: string;
   /** Redirects followed so far. */
   readonly redirects: number;
-  /** The hub to use from now on: the requested one, or the target of the permanent redirects before any other. */
+  /** The hub to use from now on: the requested hub, or where 308 redirects led before any 307. */
   readonly hub: string;
   /** Whether every redirect so far was permanent. */
   readonly isPermanent: boolean;
@@ -26,7 +26,7 @@ export interface RedirectProblem {
 export interface RedirectRules {
   /** The requested hub. */
   readonly hub: string;
-  /** The hub as advertised or configured. Only its origin gets headers and credentials. */
+  /** The hub as advertised or configured. Only its origin, and the https form of that, get headers and credentials. */
   readonly credentialsFor: string;
   readonly maxRedirects: number;
   /** The confidential form fields of the request, by the name of their option. */
@@ -34,7 +34,7 @@ export interface RedirectRules {
   readonly allowInsecureSecret: boolean;
 }
 
-/** Form fields that follow a redirect only to https or loopback. */
+/** Form fields that follow a redirect only to https, to loopback, or to the hub's own origin. */
 export type ConfidentialField = 'secret' | 'verifyToken' | 'customParams';
 
 /** The first hop: the requested hub. */
@@ -45,8 +45,8 @@ export function firstHop({ hub, credentialsFor }: Pick<RedirectRules, 'hub' | 'c
 /**
  * The next hop of a 307 or 308.
  *
- * Headers and credentials go to their own origin only. Once dropped, they stay dropped. Secrets, verify tokens and custom
- * parameters follow only over https, to loopback, or to the hub's own origin.
+ * Headers and credentials go to the origin of `credentialsFor` only. Once dropped, they stay dropped. Secrets, verify
+ * tokens and custom parameters follow only over https, to loopback, or to the hub's own origin.
  */
 export function nextHop(
   hop: Hop,

@@ -38,8 +38,8 @@ export interface SubscriptionRequestResult extends HubAcceptance {
  * form: no connection, a TLS error, no answer in time, 301, 302, 303, 404, 405, 421, 501, or a forbidden 307 or 308 to
  * http. `httpConfig.timeoutMs` applies to each of the two attempts.
  *
- * The result has the `hub` that accepted. Renew and unsubscribe there. Headers and credentials go to the origin of `hub`
- * or its https form only, also after redirects.
+ * Renew and unsubscribe at the `hub` of the result. Headers and credentials go only to the origin of the requested hub
+ * or its https form, even after redirects.
  *
  * @example
  * await requestSubscription('https://hub.example.com', {

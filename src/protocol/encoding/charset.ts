@@ -30,7 +30,7 @@ export function detectEncoding(head: Uint8Array, headerCharset: string): string 
   return encodingOf(headerCharset, isSingleByteText) ?? encodingOf(declared, true) ?? 'utf-8';
 }
 
-/** Returns the canonical name; undefined if unknown, or if it is UTF-16 for text readable as single bytes. */
+/** Returns the canonical name of an encoding. Undefined if unknown, or if UTF-16 although single bytes are readable. */
 function encodingOf(label: string, isSingleByteText: boolean): string | undefined {
   try {
     const { encoding } = new TextDecoder(label);
@@ -41,8 +41,8 @@ function encodingOf(label: string, isSingleByteText: boolean): string | undefine
 }
 
 /**
- * Decodes a text, without its byte order mark, in the encoding that `detectEncoding` finds. JSON ignores the `charset`
- * parameter: it is always UTF-8 (RFC 8259 section 8.1), so only its bytes decide.
+ * Decodes a text, without its byte order mark, in the encoding that `detectEncoding` finds. For JSON, the `charset`
+ * parameter is ignored: JSON is UTF-8 (RFC 8259, section 8.1), unless its first bytes show UTF-16.
  */
 export function decodeText(bytes: Uint8Array, contentType: string | undefined): string {
   const { type, charset } = parseMediaType(contentType);

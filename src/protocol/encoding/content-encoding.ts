@@ -13,7 +13,7 @@ const MAX_CODINGS = 2;
 /** Bytes checked to tell plain text from coded content. */
 const HEAD_BYTES = 64;
 
-/** This many bytes of text are no accident. Fewer may be a whole short coded body. */
+/** A body that starts with this many bytes of text is plain. Fewer bytes of text may also be a short coded body. */
 const MIN_CERTAIN_TEXT_BYTES = 16;
 
 /** Returns the codings of a `Content-Encoding` in the order applied; none for `identity`. */
@@ -29,8 +29,9 @@ export function contentCodings(header: string | undefined): readonly string[] {
  * Decodes a body while it arrives. Senders lie about codings, so the first bytes decide (PROTOCOL D14): text that was
  * never coded passes unchanged. Bytes after the end of coded content are dropped.
  *
- * @param maxIntermediateBytes the most bytes of a layer that is still coded
- * @throws UndecodableError when the body is neither coded as declared nor plain; also the errors of the source
+ * @param maxIntermediateBytes the most bytes that a body coded twice may have after the first decoding
+ * @throws UndecodableError when the body is neither coded as declared nor plain, or over `maxIntermediateBytes`; also
+ *   the errors of the source
  */
 export function decodeChunks(
   source: AsyncIterable<Uint8Array>,
@@ -164,7 +165,7 @@ function isZlib([cmf = 0, flg = 0]: Uint8Array): boolean {
   return (cmf & 0x0f) === 8 && ((cmf << 8) | flg) % 31 === 0;
 }
 
-/** Matches a character that is no text: a control character. */
+/** Matches a control character that does not occur in text. */
 const NO_TEXT = /[^\t\n\f\r\u0020-\u{10ffff}]/u;
 
 /** Whether bytes are the start of a UTF-8 text. */

@@ -1,7 +1,7 @@
 import { createInflateRaw, crc32, type BrotliDecompress, type Inflate, type InflateRaw } from 'node:zlib';
 import type { ByteReader } from './byte-reader.js';
 
-/** The bytes are not in the `Content-Encoding` they seem to have, or are truncated. */
+/** A body cannot be decoded: it is corrupt or truncated, or its codings are not supported. */
 export class UndecodableError extends Error {
   override readonly name = 'UndecodableError';
 }
@@ -95,7 +95,7 @@ export async function* inflate(
       engine.write(bytes, () => resolve());
     });
   const feed = async (): Promise<void> => {
-    // Unconsumed bytes come after the end of the compressed stream.
+    // `bytesWritten` counts consumed bytes. Unconsumed ones come after the end of the compressed stream.
     while (!engine.destroyed && engine.bytesWritten === written) {
       const chunk = await input.next();
       if (chunk === undefined) {

@@ -5,7 +5,7 @@ export interface MediaType {
   readonly charset: string;
 }
 
-/** Parses a `Content-Type` header. Never throws: an invalid header has an empty type. */
+/** Parses a `Content-Type` header. Never throws: an invalid type is returned unchecked. */
 export function parseMediaType(contentType: string | null | undefined): MediaType {
   const [type = '', ...parameters] = (contentType ?? '').toLowerCase().split(';');
   const charset = parameters.map((parameter) => /^\s*charset\s*=\s*["']?([^"'\s]*)/.exec(parameter)?.[1]);

@@ -25,7 +25,7 @@ export function sniffFormat(text: string, media: MediaType): DocumentFormat | un
   return isUndecided && text.length < SNIFFED_LENGTH ? undefined : formatOfType(media);
 }
 
-/** Returns the format that a `Content-Type` declares. */
+/** Returns the format that a `Content-Type` declares. A missing one counts as HTML. */
 export function formatOfType(media: MediaType): DocumentFormat {
   if (media.type === 'text/html' || media.type === 'application/xhtml+xml' || media.type === '') return 'html';
   if (isXml(media)) return 'xml';

@@ -22,8 +22,8 @@ export interface DocumentLinkReader {
 }
 
 /**
- * Bytes decoded first; each later part doubles. Links are near the start of a socket chunk, but many small parts cost
- * more.
+ * Bytes of the first part that is decoded. The second part doubles to `MAX_PART_BYTES`. Links are often in the first
+ * part, so the rest of a socket chunk is not decoded. Many small parts would cost more.
  */
 const FIRST_PART_BYTES = 4_096;
 

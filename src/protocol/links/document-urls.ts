@@ -1,12 +1,12 @@
-/** The longest URL read from a document, and the longest URL of a document itself (PROTOCOL D12). */
+/** The longest URL read from a document, and the longest URL of a document itself, in characters (PROTOCOL D12). */
 export const MAX_URL_LENGTH = 8 * 1024;
 
-/** Limit of the total length of all URLs resolved for one document (PROTOCOL D12). */
+/** Limit of the total length of all URLs resolved for one document, in characters (PROTOCOL D12). */
 const MAX_TOTAL_LENGTH = 16 * 1024 * 1024;
 
 /**
- * Resolves the links of one document within the bounds of PROTOCOL D12. An href is ASCII, so its length equals its size
- * in bytes. Create one per document: it counts the URLs it resolves.
+ * Resolves the links of one document within the bounds of PROTOCOL D12. A resolved URL is ASCII, so its length equals
+ * its size in bytes. Create one instance per document, because each counts the URLs that it resolves.
  */
 export class DocumentUrls {
   readonly #documentUrl: string;
@@ -37,8 +37,8 @@ export class DocumentUrls {
   }
 
   /**
-   * Returns the base that `<base href>` or `xml:base` sets within an outer base. The outer base stays when there is
-   * none or it does not resolve. A base over the bound is replaced by the document's URL.
+   * Returns the base that `<base href>` or `xml:base` sets within an outer base. The outer base stays when
+   * `reference` is undefined or does not resolve. A base over the bound is replaced by the document's URL.
    */
   base(reference: string | undefined, outer: string = this.#documentUrl): string {
     if (reference === undefined) return outer;
@@ -58,8 +58,8 @@ export class DocumentUrls {
   }
 
   /**
-   * Resolves a reference. Every URL counts, including bases and dropped links. Without a URL as base, only absolute
-   * ones resolve.
+   * Resolves a reference. Every resolved URL counts toward the total length, also bases and dropped links. If the base
+   * is not a URL, only absolute references resolve.
    */
   #resolved(reference: string, base: string): URL | undefined {
     if (base !== this.#base) {

@@ -8,14 +8,14 @@ export interface MemberHandler {
    */
   member(name: string): 'keep' | 'skip' | 'stop';
   /**
-   * Called when the member's value ends, or an element of it when the value is an array.
+   * Called when the member's value ends. If the value is an array, called at the end of each element instead.
    *
    * @param text as written; undefined when it was skipped or is too long to keep
    */
   value(text: string | undefined, isElement: boolean): void;
 }
 
-/** The most characters kept of a name, and of a value. */
+/** The longest name and the longest value that are kept, in characters. Longer ones are dropped. */
 const MAX_NAME_LENGTH = 64;
 const MAX_VALUE_LENGTH = 65_536;
 
@@ -36,7 +36,7 @@ export function createMemberReader(handler: MemberHandler): (chunk: string) => v
   /** The start of the current name, value or element in this chunk, and its text from earlier chunks. */
   let startsAt = 0;
   let earlierText = '';
-  /** The most characters kept of the current text. */
+  /** The maximum length of the current text. A longer text is not kept; -1 keeps none. */
   let maxLength = 0;
 
   function begin(nextPlace: 'name' | 'value' | 'elements', index: number, length: number): void {

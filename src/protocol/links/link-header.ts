@@ -32,7 +32,7 @@ const REST_OF_LINK = /(?:"(?:[^"\\]|\\[^])*(?:"|\\?$)|[^,"])*/y;
  */
 export function linksFromHeaders(values: Iterable<string>, base: string): TopicLinks {
   const links = new LinkCollector();
-  // A configured topic may be longer than the bound: then only absolute links resolve.
+  // `base` may be a topic that is longer than the bound. Then only absolute links resolve.
   const urls = new DocumentUrls(base.length > MAX_URL_LENGTH ? '' : base);
   const isAbout = anchorCheck(urls, base);
   for (const value of values) {
@@ -44,7 +44,7 @@ export function linksFromHeaders(values: Iterable<string>, base: string): TopicL
   return topicLinks(links.take(), urls);
 }
 
-/** Returns a check whether an anchor names the resource itself. The resource's name may be no URL. */
+/** Returns a check whether an anchor names the resource itself. The resource's name need not be a URL. */
 function anchorCheck(urls: DocumentUrls, base: string): (anchor: string) => boolean {
   let resource: string | undefined;
   return (anchor) => {
@@ -85,7 +85,7 @@ function takeTarget(cursor: Cursor): Target | undefined {
   const quote = take(cursor, OPENING);
   if (cursor.at === at) return undefined;
   const end = text.indexOf('>', cursor.at);
-  // An unclosed bracket would swallow the next link: no URL contains `<`.
+  // No URL contains `<`, so the last one counts. Otherwise an unclosed bracket would swallow the next link.
   const start = text.lastIndexOf('<', end);
   cursor.at = end + 1;
   take(cursor, BLANKS);
@@ -94,7 +94,7 @@ function takeTarget(cursor: Cursor): Target | undefined {
   return { href: text.slice(start + 1, end), isInQuotes };
 }
 
-/** Reads parameters by lower-case name. Of repeated names the first counts, even when empty. */
+/** Reads parameters by lower-case name. If a name is repeated, the first value counts, even an empty one. */
 function takeParameters(cursor: Cursor, isInQuotes: boolean): Map<string, string> {
   const parameters = new Map<string, string>();
   for (;;) {
@@ -107,7 +107,7 @@ function takeParameters(cursor: Cursor, isInQuotes: boolean): Map<string, string
     const name = take(cursor, NAME).toLowerCase();
     take(cursor, BLANKS);
     const value = cursor.text[cursor.at] === '=' ? takeValue(cursor, name) : '';
-    // Quotes within quotes are escaped, or close the link.
+    // In a quoted link, quotes are escaped or close the link. Neither belongs to the value.
     if (!parameters.has(name)) parameters.set(name, isInQuotes ? value.replaceAll(/[\\"']/g, '') : value);
   }
 }

@@ -32,7 +32,7 @@ export const MAX_ELEMENTS = 500_000;
 /** The most entries read of a feed (PROTOCOL D12). */
 export const MAX_ENTRIES = 50_000;
 
-/** Replaces any value that is too long to count. */
+/** Replaces every value that is too long to be used. */
 const OVERLONG_VALUE = 'x'.repeat(MAX_URL_LENGTH + 1);
 
 /**

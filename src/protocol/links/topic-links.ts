@@ -1,7 +1,7 @@
 import { MAX_URL_LENGTH, type DocumentUrls } from './document-urls.js';
 import { normalizeEscapes } from '../hub-query.js';
 
-/** The most links read of one document. Relations hub, self and alternate count (PROTOCOL D12). */
+/** The most links read of one document. Links with relation hub, self or alternate count (PROTOCOL D12). */
 export const MAX_LINKS = 1_000;
 
 /** The most hubs kept of one document. */
@@ -11,7 +11,8 @@ export const MAX_HUBS = 10;
 const MAX_SELFS = 2;
 
 /**
- * Limit of the total length of URLs normalized for comparison, in characters. Longer lists are compared unnormalized.
+ * Limit of the total length of URLs normalized for comparison, in characters. URLs over the limit are compared
+ * unnormalized.
  */
 const MAX_NORMALIZED_LENGTH = 256 * 1024;
 
@@ -163,8 +164,8 @@ function hubUrl(url: URL): string | undefined {
 }
 
 /**
- * Returns an absolute topic as written. Hubs compare topics as strings, so `https://example.com` must keep its missing
- * slash.
+ * Returns an absolute topic as written. Hubs compare topics as strings, so `https://example.com` must not become
+ * `https://example.com/`.
  */
 function asWritten(href: string): string | undefined {
   const trimmed = href.trim();

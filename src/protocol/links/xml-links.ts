@@ -24,7 +24,7 @@ interface OpenElement {
   rel?: string;
   href?: string;
   base?: string;
-  /** Prefixes it binds, and whether to the Atom namespace. */
+  /** Prefixes that the element binds, and whether to the Atom namespace. */
   readonly binds: Map<string, boolean>;
 }
 
@@ -158,7 +158,7 @@ export function createXmlLinkReader(urls: DocumentUrls): LinkReader {
       return isDone;
     },
     end() {
-      // The line end ends a complete tag. Within a tag it does not: a truncated tag does not count.
+      // A final line end completes the last tag. Inside a truncated tag it does not, so that tag does not count.
       if (!isDone) parser.write('\n');
       open = undefined;
       if (!isDone) parser.end();

@@ -26,7 +26,7 @@ export class BackgroundTasks {
     if (!this.#tasks.has(key)) this.startAfterCurrent(key, work, errorMessage, slot);
   }
 
-  /** Starts a task in a slot once the running task of that key has ended. Does nothing if another task waits already. */
+  /** Starts a task in a slot once the running task of that key has ended. Does nothing if a task waits already. */
   startAfterCurrent(key: string, work: () => Promise<void>, errorMessage: string, slot: Slot = immediately): void {
     const current = this.#tasks.get(key);
     if (current?.hasStarted === false) return;

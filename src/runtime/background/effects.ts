@@ -72,7 +72,8 @@ export function performEffect(options: EffectOptions, record: SubscriptionRecord
         await requests.request(current, grantId, mode, policy);
       };
       const inSlot = slotAt(hub, options);
-      // A request that will be deferred takes no slot, because discovery shares the slots. The request checks again when it leaves.
+      // A request that will be deferred takes no slot, because discovery shares the slots. The request checks again
+      // when it leaves.
       const isDeferred = (): boolean => mode === 'subscribe' && requests.wouldDefer(record, grantId);
       const slot: Slot | undefined = inSlot && ((work) => (isDeferred() ? work() : inSlot(work)));
       // A second request is not redundant: the first may be for an earlier state, so that its answer no longer counts.

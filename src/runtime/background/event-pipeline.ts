@@ -219,7 +219,7 @@ export class EventPipeline {
     this.#catchUp.schedule(id, gapSince ?? now(), now());
   }
 
-  /** Fetches a topic again that was skipped after crashes. Called when a hub has verified the subscription. */
+  /** Resumes fetching a topic that was skipped after crashes. Called when a hub has verified the subscription. */
   resumeTopic(record: SubscriptionRecord): void {
     if (!this.#topicCrashGuard.onRenewed(record.id)) return;
     this.#catchUp.resume(record.id);

@@ -60,7 +60,7 @@ export class Liveness {
     return until === undefined ? undefined : Math.min(this.#options.now(), until);
   }
 
-  /** Starts the heartbeat, now that the services receive. */
+  /** Starts the heartbeat, and stores the first one. */
   async start(): Promise<void> {
     this.#options.engine.every(HEARTBEAT_CRON, () => {
       const { now, onDowntime } = this.#options;

@@ -28,8 +28,8 @@ export interface SweepOptions {
 }
 
 /**
- * Schedules the periodic work: stores counters every 10 s, and deletes old data. A safety net: runs due work whose
- * timer is missing.
+ * Schedules the periodic work: stores counters every 10 s, and deletes old data. Also runs due work whose timer is
+ * missing, as a safety net.
  */
 export function scheduleSweeps(options: SweepOptions): void {
   const { registry, processedLog, deadLetters, longestWindowMs, engine, logger, now, schedule } = options;

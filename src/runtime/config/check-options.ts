@@ -23,7 +23,7 @@ export type CheckedOptions = Omit<StartOptions, WithDefault> &
   Required<Pick<StartOptions, Exclude<WithDefault, 'schedule' | 'security'>>> & {
     readonly schedule: Required<ScheduleOptions>;
     readonly security: CheckedSecurity;
-    /** The first key seals stored records, all open them. Without keys, records are stored unsealed. */
+    /** The first key seals stored records, and every key opens them. Without keys, records are stored unsealed. */
     readonly sealKeys: readonly SealKey[];
   };
 

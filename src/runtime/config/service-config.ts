@@ -50,7 +50,10 @@ export interface SubscriberServiceConfig {
   readonly callback?: string | undefined;
   /** Appends the service path and a token to `callback`. @default false */
   readonly appendServicePath?: boolean | undefined;
-  /** A fixed path before the token. With a single subscription, it is the whole path. @default none: a token alone */
+  /**
+   * A fixed path before the token. With at most one declared target, the first callback is this path without a token.
+   * @default none: a token alone
+   */
   readonly servicePath?: string | undefined;
   /** Unsubscribes at the hub when the runtime stops. @default true */
   readonly unsubscribeOnShutdown?: boolean | undefined;
@@ -58,9 +61,9 @@ export interface SubscriberServiceConfig {
   readonly hubs?: 'failover' | 'all' | undefined;
   /** The protocol of the hub. @default 'websub' */
   readonly protocol?: HubProtocol | undefined;
-  /** The HTTP client for requests to hubs. */
+  /** The HTTP client for requests to hubs. @default {} */
   readonly httpConfig?: HttpClientConfig | undefined;
-  /** How hubs are discovered from the target (WebSub section 4). */
+  /** How hubs are discovered from the target (WebSub section 4). @default {} */
   readonly discoveryConfig?: DiscoveryConfig | undefined;
   /** Form fields to add to subscribe and unsubscribe requests. @default {} */
   readonly customParams?: Readonly<Record<string, string>> | undefined;
@@ -71,13 +74,13 @@ export interface SubscriberServiceConfig {
   /** Failed attempts in a row until a subscription without a grant gives up. @default unlimited */
   readonly maxAttempts?: number | undefined;
   /**
-   * Whether to request again after a denial. `'retry'` requests again, slowly. `'stop'` waits for `retry(id)` once every
-   * advertised hub has denied. @default 'retry'
+   * Whether to request again after a denial. `'retry'` requests again, slowly. `'stop'` waits for `retry(id)` once
+   * every advertised hub has denied. @default 'retry'
    */
   readonly afterDenial?: 'retry' | 'stop' | undefined;
   /**
-   * `'renewal'` uses a new secret for each renewal. The old secret is accepted for one more day. Needs `secret: 'auto'`.
-   * @default 'never'
+   * `'renewal'` uses a new secret for each renewal. The old secret is accepted for one more day. Not possible with a
+   * fixed secret or `false`. @default 'never'
    */
   readonly rotateSecret?: 'never' | 'renewal' | undefined;
   /**
@@ -85,9 +88,9 @@ export interface SubscriberServiceConfig {
    * sent. Not possible with a fixed callback. @default 'never'
    */
   readonly rotateCallback?: 'never' | 'renewal' | undefined;
-  /** How events are delivered to the handler. */
+  /** How events are delivered to the handler. @default {} */
   readonly delivery?: DeliveryConfig | undefined;
-  /** How signatures of content are verified. */
+  /** How signatures of content are verified. @default {} */
   readonly signature?: SignatureConfig | undefined;
 }
 

@@ -42,8 +42,8 @@ export interface SecurityOptions {
    */
   readonly maxConnections?: number | undefined;
   /**
-   * Milliseconds one store operation may take: opening it, each read and write, and each LMDB commit. The limit is
-   * shorter if the answer to a hub is due sooner, 9 seconds after its request. @default 5_000
+   * Milliseconds one store operation may take: opening the store, each read and write, and each LMDB commit. The limit
+   * is shorter if the answer to a hub is due sooner, 9 seconds after its request. @default 5_000
    */
   readonly storeTimeoutMs?: number | undefined;
   /** Allows public pages to lead to hubs in private networks. @default false */
@@ -54,7 +54,7 @@ export interface SecurityOptions {
   readonly hubConcurrency?: number | undefined;
   /** Maximum lease in seconds. A longer lease is cut to it. @default 31_536_000 */
   readonly maxLeaseSeconds?: number | undefined;
-  /** Lease in seconds if the hub sends no valid one. A shorter lease that you requested is used instead. @default 86_400 */
+  /** Lease in seconds if the hub sends no valid one. A shorter requested lease is used instead. @default 86_400 */
   readonly defaultLeaseSeconds?: number | undefined;
   /**
    * Seconds. A longer lease is renewed as if it were this long. This way, a hub that lost the subscription is noticed.
@@ -62,16 +62,16 @@ export interface SecurityOptions {
    */
   readonly maxRenewalSeconds?: number | undefined;
   /**
-   * Encrypts stored secrets and callbacks with AES-256-GCM. A key is 32 random bytes in base64 or base64url. With several
-   * keys, the first encrypts and all decrypt, so that a key can be replaced.
+   * Encrypts stored secrets and callbacks with AES-256-GCM. A key is 32 random bytes in base64 or base64url. With
+   * several keys, the first encrypts and all decrypt, so that a key can be replaced.
    * @default the environment's `WEBSUB_SEAL_KEY`, else nothing is encrypted
    */
   readonly sealKey?: string | readonly string[] | undefined;
 }
 
 /**
- * Cron expressions of the sweeps. Due work runs on time without them; the sweeps are a safety net for work that was
- * missed.
+ * Cron expressions of the sweeps, in the process's time zone. Due work runs on time without a sweep. The sweeps are a
+ * safety net for work that was missed.
  */
 export interface ScheduleOptions {
   /** When to run all overdue work of subscriptions. @default '0 * * * *' */
@@ -79,8 +79,8 @@ export interface ScheduleOptions {
   /** When to run the overdue work of subscriptions that failed or wait for a retry. @default '*\/10 * * * *' */
   readonly retry?: string | undefined;
   /**
-   * When to delete old data: subscriptions that ended 30 days ago, bodies older than `delivery.dedupeWindowSeconds` from
-   * the processed log, and dead letters above their limits. @default '0 3 * * *'
+   * When to delete old data: subscriptions that ended 30 days ago, dedupe keys of bodies older than
+   * `delivery.dedupeWindowSeconds`, and dead letters above their limits. @default '0 3 * * *'
    */
   readonly sweep?: string | undefined;
 }
@@ -103,8 +103,8 @@ export interface StartOptions {
    * until it listens.
    *
    * Paths below `basePath` belong to the callbacks, with or without the path of the public URL in front. Elsewhere your
-   * pages stay yours: a GET is for a callback only with a `hub.mode`, a POST only if its path ends in a callback's token
-   * or whole path. @default none
+   * pages stay yours: a GET is for a callback only with a `hub.mode`, a POST only if its path ends in a callback's
+   * token or whole path. @default none
    */
   readonly server?: Server | undefined;
   /** Key and certificate for HTTPS, as `node:tls` takes them. @default HTTP */
@@ -120,7 +120,7 @@ export interface StartOptions {
   readonly basePath?: string | undefined;
   /**
    * The URL under which hubs reach this machine.
-   * @default the environment's `WEBSUB_PUBLIC_URL`, else `http://localhost:<port>` with a warning
+   * @default the environment's `WEBSUB_PUBLIC_URL`, else the tunnel's, else `http://localhost:<port>` with a warning
    */
   readonly publicUrl?: string | undefined;
   /** Opens a tunnel to a local address, for example to `http://localhost:9090`. @default none */
@@ -134,24 +134,24 @@ export interface StartOptions {
    */
   readonly store?: Keyv | string | undefined;
   /**
-   * Seconds to wait until another process releases the store, for rolling deployments. With 0, the start rejects at once
-   * with a StoreError that names the owner. There is no wait for a store server that cannot be reached. @default 0
+   * Seconds to wait until another process releases the store, for rolling deployments. With 0, the start rejects at
+   * once with a StoreError that names the owner. There is no wait for a store server that cannot be reached. @default 0
    */
   readonly waitForStoreSeconds?: number | undefined;
   /** The tsyringe container. A child of it constructs the services. @default tsyringe's root container */
   readonly container?: DependencyContainer | undefined;
   /** A pino-compatible logger, or `false` for none. @default pino, at the level of the environment's `LOG_LEVEL` */
   readonly logger?: Logger | false | undefined;
-  /** When the sweeps run. */
+  /** When the sweeps run. @default {} */
   readonly schedule?: ScheduleOptions | undefined;
-  /** Rejects if a first discovery or subscribe request fails, instead of retrying. @default false */
+  /** Makes the start reject if a first discovery or subscribe request fails, instead of retrying. @default false */
   readonly failFast?: boolean | undefined;
   /** Unsubscribes stored subscriptions that the code once declared and no longer does. @default false */
   readonly pruneDeclared?: boolean | undefined;
-  /** Seconds a stop may take. @default 20 */
+  /** Seconds a stop may take, plus up to 2 if something hangs. @default 20 */
   readonly gracefulShutdownSeconds?: number | undefined;
   /** Stops at SIGINT and SIGTERM, then raises the signal again. @default true if the runtime listens itself */
   readonly handleSignals?: boolean | undefined;
-  /** Limits against harm from outside. */
+  /** Limits against harm from outside. @default {} */
   readonly security?: SecurityOptions | undefined;
 }

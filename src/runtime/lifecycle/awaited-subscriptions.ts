@@ -2,8 +2,8 @@ import type { SubscriptionRecord } from '../../subscription/record/record.js';
 import type { Registry } from '../../subscription/registry/registry.js';
 
 /**
- * The subscriptions that a caller waits for. An event of one subscription rechecks only that one: rechecking all of them
- * for each event would take quadratic time.
+ * The subscriptions that a caller waits for. A hook about one subscription rechecks only that subscription. Rechecking
+ * all of them each time would take quadratic time.
  */
 export class AwaitedSubscriptions {
   readonly #registry: Registry;

@@ -12,7 +12,7 @@ import type { Runtime } from '../runtime.js';
 /** Milliseconds that `startService` waits for the first requests. Slower requests continue in the background. */
 const FIRST_REQUESTS_TIMEOUT_MS = 5_000;
 
-/** With `manual`: milliseconds that an application has to mount the callbacks before the first requests. */
+/** With `manual`: milliseconds for the application to mount the callbacks before the first requests. */
 const MOUNT_WAIT_MS = 100;
 
 /** Dependencies of the first requests. */
@@ -29,7 +29,8 @@ export function canRequestAtStart({ server, manual, deferRequests }: FirstReques
 }
 
 /**
- * Requests the declared and the stored wanted subscriptions. Resolves once every first request was sent or is scheduled.
+ * Requests the declared and stored subscriptions that need it. Resolves once every first request was sent or is
+ * scheduled.
  *
  * If the callbacks cannot be answered yet, it resolves at once. The requests then follow when the given server listens,
  * 100 ms later with `manual`, or at `runtime.begin()` with `deferRequests`.
@@ -69,7 +70,7 @@ async function reconcileAndStart({ core, engine, runtime }: FirstRequestsContext
   try {
     await core.reconcile();
   } catch (error) {
-    // A stop closes the store meanwhile: not a failure.
+    // A stop may close the store meanwhile. That is not a failure.
     if (!runtime.isStopping) throw error;
   }
   if (!runtime.isStopping) engine.start();

@@ -35,7 +35,8 @@ export interface ReadinessOptions {
 /**
  * Resolves once every wanted subscription has a grant.
  *
- * @throws WebSubError that names the others: at the timeout, or as soon as one cannot get a grant before it
+ * @throws WebSubError that names subscriptions without a grant: at the timeout, when one of them cannot get a grant
+ *   before the timeout, or when the runtime stops
  */
 export async function whenReady(options: ReadinessOptions, timeoutMs: number): Promise<void> {
   const { registry, hooks, reconciled, stopSignal } = options;
@@ -70,7 +71,7 @@ export async function whenReady(options: ReadinessOptions, timeoutMs: number): P
           new WebSubError(['Not ready, and the runtime stops', ...describeMissing(missingNow(options))].join('; ')),
         ),
       );
-    // Later: when a hook is called, some effects of its transition may not have happened yet.
+    // Checks later: when a hook is called, other effects of the same transition may not have started.
     const checkSoon = ({ subscription }: HookPayload): void => void setImmediate(checkOne, subscription.id);
     const removeListeners = (['verified', 'failed', 'denied', 'unsubscribed'] as const).map((name) =>
       hooks.on(name, checkSoon),

@@ -9,8 +9,8 @@ import type { StopOptions } from '../subscriber-runtime.js';
 import { servicesToUnsubscribe, warnOfUnverified, unsubscribeAll } from './unsubscribe-all.js';
 
 /**
- * Milliseconds for each of the last steps, and for all of them beyond `gracefulShutdownSeconds`. They take no time
- * unless something hangs.
+ * Maximum milliseconds for each of the last steps. All last steps together may exceed `gracefulShutdownSeconds` by this
+ * much. They take no time unless something hangs.
  */
 export const LAST_STEP_MS = 2_000;
 
@@ -57,7 +57,7 @@ export async function shutDown(shutdown: Shutdown, options: StopOptions): Promis
   await waitUnlessAborted(runShutdownListeners(shutdown), listenersLimit.signal);
   core.abort();
   await waitForStep(core.backgroundTasks.waitForIdle());
-  // Closes connections that were busy before and are idle now.
+  // Ends connections that completed their TLS handshake after the first call and have sent no request.
   void listener?.close();
   await waitForStep(Promise.resolve(closed));
   await waitForStep(unmarked);

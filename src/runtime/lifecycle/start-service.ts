@@ -44,8 +44,8 @@ const REAL_SEAMS: Seams = { now: Date.now, random: Math.random, engine: embedded
 /**
  * Starts services: listens for callbacks, subscribes to their targets, and renews the subscriptions until it stops.
  *
- * It resolves once callbacks are answered, every first request was sent or is scheduled, and all packages are loaded. To
- * wait for the hubs, call `runtime.ready()`.
+ * It resolves once callbacks are answered, every first request was sent or is scheduled, and all packages are loaded.
+ * To wait for the hubs, call `runtime.ready()`.
  *
  * @example
  * ```ts

@@ -27,7 +27,8 @@ export async function unsubscribeAll(
       logger.error({ subscription: id, err: error }, 'a subscription could not be ended at its hub');
     }
   };
-  // A hub may still verify an earlier subscribe request. Only those are unsubscribed again, not the ones a handler keeps.
+  // A hub may still verify an earlier subscribe request. That subscription is unsubscribed again. A subscription that
+  // its handler keeps is not: it emits neither of these hooks.
   const onVerified = ({ subscription }: HookPayload): void => {
     if (serviceNames.has(subscription.service)) void unsubscribe(subscription);
   };
@@ -55,7 +56,7 @@ export async function unsubscribeAll(
     if (!(error instanceof SubscriptionInitiationError) || failures.increment(grant.id) > 1) return;
     retryTimers.add(setTimeout(() => void unsubscribe(subscription), SHUTDOWN_RETRY_MS));
   };
-  // Later: when a hook is called, its effects may not have started.
+  // Checks later: when a hook is called, other effects of the same transition may not have started.
   const checkSoon = ({ subscription }: HookPayload): void => void setImmediate(checkOne, subscription.id);
   const removeListeners = [
     ...(['verified', 'renewed'] as const).map((name) => core.hooks.on(name, onVerified)),

@@ -23,8 +23,8 @@ const SECRET_KEYS = [
 ];
 
 /**
- * Returns the logger of the `logger` option: the user's, none, or pino at the level of `LOG_LEVEL` with secrets redacted.
- * pino writes readable lines to a terminal, and JSON elsewhere.
+ * Returns the logger for the `logger` option: the user's, a silent one, or pino. pino has the level of `LOG_LEVEL` and
+ * redacts secrets. It writes readable lines to a terminal, and JSON elsewhere.
  *
  * @param env the environment, which says whether the terminal has colors
  * @throws ConfigurationError if pino does not know the level

@@ -8,9 +8,9 @@ const MAX_CACHED_LENGTH = 500;
 const kindCache = new Map<string, string>();
 
 /**
- * Returns the kind of a log line: its message up to the first colon or quote, without its variable parts. URLs and words
- * with a digit (numbers, times, ids) become `…`. Text of a hub comes after a colon or in quotes, so no hub can create
- * kinds.
+ * Returns the kind of a log line: its message up to the first colon or quote, without its variable parts. URLs and
+ * words with a digit (numbers, times, ids) become `…`. Text of a hub comes after a colon or in quotes, so no hub can
+ * create kinds.
  */
 export function lineKindOf(message: string): string {
   const cached = kindCache.get(message);

@@ -9,10 +9,10 @@ const MINUTE_MS = 60_000;
 /** Minimum milliseconds between checks of the suppressed lines. */
 const CHECK_INTERVAL_MS = 1_000;
 
-/** Warnings and errors of one kind, each about another subscription, until all of them share one line per minute. */
+/** Warnings and errors of one kind that are written before all subscriptions share one line per minute. */
 const BURST = 24;
 
-/** Lines of one kind without a subscription, until they get one line per minute. Each may be about something else. */
+/** Lines of one kind without a subscription that are written before one line per minute. Their subjects may differ. */
 const NO_SUBJECT_BURST = 5;
 
 const MAX_KINDS = 1_000;

@@ -1,6 +1,6 @@
 /**
- * A map of the most recently used values, in two halves. Used values move to the new half. When it is full, the old half
- * is dropped. Each use takes constant time, unlike finding the oldest key of a Map.
+ * A map of the most recently used values, in two halves. Used values move to the new half. When the new half is full,
+ * the old half is dropped. Each use takes constant time, unlike finding the oldest key of a Map.
  */
 export class LruMap<T> {
   readonly #halfCapacity: number;

@@ -44,8 +44,8 @@ const MAX_ERRORS_SHOWN = 10;
 const PLAIN = /^[^\s"'=\\]+$/;
 
 /**
- * Formats a line of pino for a terminal: local time, level, message, and fields as `key=value`. From `warn` on, the stack
- * of an error follows. Control characters are escaped, so that no line can control the terminal.
+ * Formats a line of pino for a terminal: local time, level, message, and fields as `key=value`. From `warn` on, the
+ * stack of an error follows. Control characters are escaped, so that no line can control the terminal.
  *
  * @param json the line as pino writes it, with secrets redacted
  */
@@ -133,8 +133,8 @@ function colored(text: string, code: number, { hasColors }: TerminalStyle): stri
 }
 
 /**
- * Characters that act on a terminal or mislead its reader: C0 and C1 controls, DEL, line separators, and the controls of
- * bidirectional text.
+ * Characters that act on a terminal or mislead its reader: C0 and C1 controls, DEL, line separators, and the controls
+ * of bidirectional text.
  */
 // oxlint-disable-next-line no-control-regex -- the pattern must match them.
 const CONTROL_CHARACTERS = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;

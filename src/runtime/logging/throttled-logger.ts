@@ -9,8 +9,8 @@ export interface ThrottledLogger extends Logger {
 
 /**
  * Throttles repeated lines. The first line of a kind about a subscription is written in full, then one per minute with
- * the number of suppressed lines. Warnings and errors are also throttled over all subscriptions: after a burst, one line
- * per minute and kind. `debug` and `fatal` are not throttled. A call may name its kind with the field `KIND`.
+ * the number of suppressed lines. Warnings and errors are also throttled over all subscriptions: after a burst, one
+ * line per minute and kind. `debug` and `fatal` are not throttled. A call may name its kind with the field `KIND`.
  */
 export function throttledLogger(logger: Logger, { now }: { readonly now: () => number }): ThrottledLogger {
   const lines = new LineThrottle(logger, now);

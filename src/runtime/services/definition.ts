@@ -9,14 +9,14 @@ import type { ServiceReference, SubscriberClass, SubscriberHandlers } from '../s
 /** A service before its start. */
 export interface ServiceDefinition {
   readonly name: string;
-  /** The configuration as its author wrote it. Another copy of this package in the process checks it by its own rules. */
+  /** The configuration as written. Another copy of this package in the process checks it with its own rules. */
   readonly declared: SubscriberServiceConfig;
   readonly config: CheckedServiceConfig;
   /** A class to construct, or the handlers themselves. */
   readonly handlers: SubscriberClass | SubscriberHandlers;
 }
 
-/** A global symbol: another copy of this package in the process, such as a command line's, finds the definition too. */
+/** A global symbol, so that another copy of this package in the process finds the definition too. */
 const METADATA_KEY = Symbol.for('websub-subscriber:service');
 const definitions = new WeakMap<object, ServiceDefinition>();
 

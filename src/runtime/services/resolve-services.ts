@@ -22,8 +22,8 @@ export interface InjectedByRuntime {
  * Constructs each service once. Returns the instances by service name.
  *
  * It uses a child container of `parent`, by default of tsyringe's root container. The child resolves `Logger` and
- * `SubscriberRuntime` to those of the runtime. A registration of a service's class in the parent is used. The instances
- * are never disposed, because they may be singletons of the parent.
+ * `SubscriberRuntime` to the given instances. If the parent has a registration of a service's class, that one is used.
+ * The instances are never disposed, because they may be singletons of the parent.
  *
  * @throws ConfigurationError if a service cannot be constructed (see `cause`) or has no `onEventNotification`
  */

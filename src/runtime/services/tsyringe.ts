@@ -1,7 +1,7 @@
 import type { InjectionToken as TsyringeToken } from 'tsyringe';
 import { onDemand } from '../../on-demand.js';
 
-// tsyringe does not load without it. Import tsyringe from this file only; its exports are also public.
+// tsyringe does not load without reflect-metadata. Therefore, import tsyringe from this file only.
 onDemand('reflect-metadata');
 
 /** The container, decorators and factories of tsyringe that services use. */

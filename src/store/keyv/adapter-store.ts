@@ -10,11 +10,11 @@ export const CLOSE_MS = 2_000;
 /** The differences between adapters. */
 export interface AdapterStoreOptions {
   readonly adapter: KeyvStoreAdapter;
-  /** @default unlimited */
+  /** The longest text a row can hold, in characters. @default unlimited */
   readonly maxTextLength?: number;
   /** Whether the adapter's iterator removes the requested namespace from keys. */
   readonly stripsNamespace?: boolean;
-  /** @default one read */
+  /** Connects and checks that the store answers. @default one read */
   readonly connect?: () => Promise<void>;
   readonly disconnect: () => Promise<void>;
 }

@@ -23,8 +23,8 @@ interface PartsHead {
 
 /**
  * Splits a text that is too long for one row. Parts are written first, then the head that names them, so a crash leaves
- * either the old or the new text readable. A long text gets the next generation after the long text it replaces. Parts
- * without a head are never read, and are overwritten later.
+ * either the old or the new text readable. A long text that replaces another gets the next generation, so its parts do
+ * not overwrite the old ones. Parts without a head are never read, and are overwritten later.
  */
 export function multipartTexts(rows: Texts, namespace: string, maxLength: number): MultipartTexts {
   const isUnlimited = !Number.isFinite(maxLength);

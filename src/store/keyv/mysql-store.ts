@@ -12,6 +12,7 @@ let openedStores = 0;
  * MySQL or MariaDB through Keyv's adapter, in the table `websub`.
  *
  * @throws StoreError when the adapter is not installed
+ * @throws ConfigurationError for a URI parameter other than `ssl=true`
  */
 export async function mysqlStore(location: ServerLocation, timeoutMs: number): Promise<TextStore> {
   const { KeyvMysql } = await loadOptionalPeer<typeof Adapter>('@keyv/mysql');
@@ -41,7 +42,7 @@ export async function mysqlStore(location: ServerLocation, timeoutMs: number): P
   });
 }
 
-/** The adapter ignores URI parameters, so a connection that asks for TLS would be unencrypted. Refuse it instead. */
+/** The adapter ignores URI parameters, also those that ask for TLS. We pass on `ssl=true` and refuse all others. */
 function tlsOf(url: URL, location: ServerLocation): { readonly ssl?: object } {
   const parameters = [...url.searchParams.keys()];
   const unknown = parameters.find((name) => name !== 'ssl');

@@ -11,7 +11,7 @@ import { withTimeout } from '../timeout.js';
 /** PostgreSQL through Keyv's adapter, in the table `websub`. @throws StoreError when the adapter is not installed */
 export async function postgresStore(location: ServerLocation, timeoutMs: number): Promise<TextStore> {
   const { KeyvPostgres } = await loadOptionalPeer<typeof Peer>('@keyv/postgres');
-  // `pool.end()` waits without limit for queries in flight. The sockets are tracked, so that `disconnect` can destroy them.
+  // `pool.end()` waits without limit for queries in flight. We track the sockets: `disconnect` can then destroy them.
   const sockets = new Set<Socket>();
   const stream = (): Socket => {
     const socket = new Socket();

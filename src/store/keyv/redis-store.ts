@@ -10,7 +10,7 @@ import { withTimeout } from '../timeout.js';
 /**
  * Redis through Keyv's adapter.
  *
- * @throws StoreError when the adapter is not installed or the server may delete records
+ * @throws StoreError when the adapter is not installed. `connect` throws one when the server may delete records.
  */
 export async function redisStore(location: ServerLocation, timeoutMs: number, logger: Logger): Promise<TextStore> {
   const { default: KeyvRedis, createClient } = await loadOptionalPeer<typeof Adapter>('@keyv/redis');

@@ -6,10 +6,10 @@ import { redisClientOf, checkEvictionPolicy } from './redis-eviction.js';
 import type { TextStore } from './keyv-backend.js';
 
 /**
- * Turns a user's Keyv into a store of texts. Closing the store does not disconnect the Keyv. Its errors are made to
- * throw, because an outage would otherwise look like an absent record.
+ * Turns a user's Keyv into a store of texts. Closing the store does not disconnect the Keyv. The Keyv is set to throw
+ * its errors, because an outage would otherwise look like an absent record.
  *
- * @throws ConfigurationError when it cannot store records: it has a `ttl`, or its adapter cannot list keys.
+ * @throws ConfigurationError when the Keyv cannot store records: it has a `ttl`, or its adapter cannot list keys.
  */
 export function userKeyvStore(keyv: Keyv, logger: Logger = silentLogger): TextStore {
   const adapter: unknown = keyv.store;
@@ -35,6 +35,7 @@ export function userKeyvStore(keyv: Keyv, logger: Logger = silentLogger): TextSt
     location,
     secrets: [],
     durable: !(adapter instanceof Map),
+    // The adapter may be MySQL's: the same limit as in `mysqlStore`.
     maxTextLength: 30_000,
     async *rows(prefix) {
       const keyPrefix = keyv.useKeyPrefix && keyv.namespace ? `${keyv.namespace}:` : '';

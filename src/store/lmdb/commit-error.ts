@@ -1,8 +1,8 @@
 import { withTimeout } from '../timeout.js';
 
 /**
- * Returns the reason why a commit failed. LMDB's binding rejects a separate promise with it; unhandled, that rejection
- * ends the process.
+ * Returns the reason why a commit failed. LMDB's binding rejects a separate promise with the reason. If nobody handles
+ * that rejection, it ends the process.
  */
 export async function commitErrorOf(error: unknown): Promise<unknown> {
   if (!(error instanceof Error) || !('commitError' in error)) return error;

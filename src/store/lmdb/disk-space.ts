@@ -3,8 +3,8 @@ import { statfsSync } from 'node:fs';
 /** Free bytes needed to open a store. Events never use them. */
 export const MIN_FREE_BYTES = 1024 * 1024;
 /**
- * Extra free bytes that events leave when the file has to grow. Events that fit into unused pages of the file may use
- * them. LMDB's file never shrinks, so its unused pages are only available to LMDB.
+ * Extra free bytes that an event must leave, unless it fits into unused pages of the file. LMDB's file never shrinks,
+ * so its unused pages are only available to LMDB.
  */
 const REUSE_RESERVE = 1024 * 1024;
 /** Bytes reserved for removals, which free space, when no other write fits. */

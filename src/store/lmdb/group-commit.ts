@@ -7,7 +7,7 @@ const SOON_MS = 20;
 export type Urgency = 'now' | 'soon';
 
 /**
- * Milliseconds spent on the writes of one transaction. They block the event loop, so the remaining writes go into the
+ * Maximum milliseconds of writing in one transaction. Writes block the event loop, so the remaining ones go into the
  * next transaction.
  */
 const MAX_TRANSACTION_MS = 8;

@@ -116,7 +116,7 @@ export class KeyvLmdb implements KeyvStoreAdapter {
     return present.length > 0;
   }
 
-  /** Removes a key if it exists, in the commit of the next write. */
+  /** Removes a key if it exists, in the commit of the next write or after 20 ms. */
   async deleteSoon(key: string): Promise<void> {
     await this.#write(0, 'removal', () => this.#database.removeSync(key), 'soon');
   }
@@ -156,7 +156,7 @@ export class KeyvLmdb implements KeyvStoreAdapter {
     }
   }
 
-  /** Reads and replaces one payload in a write transaction. Only one process at a time can hold one. */
+  /** Reads and replaces one payload in a write transaction. Only one process at a time can be in such a transaction. */
   async exchange(key: string, decide: (current: unknown) => RowExchange): Promise<void> {
     await this.#write(EXCHANGE_BYTES, 'record', () => {
       const row = this.#read(key);
@@ -166,7 +166,7 @@ export class KeyvLmdb implements KeyvStoreAdapter {
     });
   }
 
-  /** Waits for pending writes and closes the database. */
+  /** Waits for pending writes and closes the database. A truncated file is left alone. */
   async disconnect(): Promise<void> {
     await this.#groupCommit.idle();
     if (!this.#fileWatch.isTruncated) await this.#database.close();
@@ -184,7 +184,7 @@ export class KeyvLmdb implements KeyvStoreAdapter {
 
   async #commit(writes: () => void): Promise<{ readonly flushed: Promise<void> }> {
     const committing = this.#database.transaction(writes);
-    // Read before waiting: it then belongs to this commit, not to a later one that may fail.
+    // Read before waiting: `flushed` then belongs to this commit, not to a later one that may fail.
     const flushed = this.#database.flushed.then(() => undefined);
     flushed.catch(() => undefined);
     try {
@@ -215,6 +215,7 @@ export class KeyvLmdb implements KeyvStoreAdapter {
 
   // Pages instead of one range: an open range keeps a read transaction open, which stops LMDB from reusing space.
   *#keyPages(prefix: string | undefined): Generator<string[]> {
+    // `;` follows `:` in ASCII, so the range ends after the last key with the prefix.
     const end = prefix === undefined ? {} : { end: `${prefix.slice(0, -1)};` };
     let after: string | undefined;
     for (;;) {

@@ -59,7 +59,7 @@ function ignoreInGit(directory: string): void {
   }
 }
 
-/** Adds the file's path and the remedy to the error. The check itself changes nothing. */
+/** Checks the database file, if it exists. Adds the file's path and the remedy to the error. Changes nothing. */
 function checkDatabase(path: string): void {
   if (!existsSync(path)) return;
   try {

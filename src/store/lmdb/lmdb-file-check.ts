@@ -13,7 +13,7 @@ const bigDataLength = 24;
 /** Larger files are walked only when pages are missing at their end: the walk takes a second for about 500 MiB. */
 const MAX_WALKED_BYTES = 64 * 1024 * 1024;
 
-/** Attempts, and milliseconds between them, to check a damaged file that another process is writing to. */
+/** Attempts to check the file, and milliseconds between them. A file may look damaged while a process writes to it. */
 const ATTEMPTS = 5;
 const PAUSE_MS = 20;
 
@@ -33,6 +33,7 @@ export function checkLmdbFile(path: string): void {
       const before = fstatSync(file);
       const problem = fileProblem(file, before.size);
       if (problem === undefined) return;
+      // A synchronous sleep: opening a store is synchronous.
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, PAUSE_MS);
       const after = fstatSync(file);
       if (after.size === before.size && after.mtimeMs === before.mtimeMs) throw problem;
@@ -89,7 +90,7 @@ class PageReader {
     this.#count = Math.min(lastPage + 1, Math.floor(bytes / pageSize));
   }
 
-  /** Visits every page of a tree. Of a long value, only the first page is read. */
+  /** Visits every page of a tree. Reads only the first page of a long value. */
   check({ root, depth }: LmdbTree): void {
     if (root !== undefined) this.#visit(root, depth);
   }

@@ -61,7 +61,7 @@ export function readSnapshots(file: number): readonly [LmdbSnapshot, LmdbSnapsho
 
 /**
  * Returns the snapshots LMDB may open, usually one. After a reboot LMDB goes back to the last flushed snapshot. When
- * the boot id cannot be read, it may open either.
+ * the boot id cannot be read, LMDB may open that one or the latest.
  */
 export function openedSnapshots(
   [first, second, flushed]: readonly [LmdbSnapshot, LmdbSnapshot, LmdbSnapshot],

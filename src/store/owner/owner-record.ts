@@ -36,7 +36,7 @@ export function decodeOwner(raw: unknown): StoreOwner | undefined {
  * Whether the process that wrote the record still runs. On this host the operating system tells. On other hosts, or
  * when start times are unknown, the heartbeat decides.
  *
- * @param isAcquiredHere whether this process holds a lock with that id
+ * @param context `isAcquiredHere`: whether this process holds a lock with that id. `now`: milliseconds since the epoch.
  */
 export function isOwnerAlive(
   owner: StoreOwner,
@@ -46,7 +46,7 @@ export function isOwnerAlive(
   if (context.isAcquiredHere(owner.id)) return true;
   const hasRecentHeartbeat = context.now - owner.heartbeatAt < staleAfterMs;
   if (owner.host !== here.host) return hasRecentHeartbeat;
-  // Another thread or another copy of this module wrote it, with its own list of isAcquiredHere locks.
+  // Another thread or another copy of this module wrote the record. It has its own list of acquired locks.
   if (owner.pid === here.pid && owner.started === here.started) return hasRecentHeartbeat;
   if (!isRunning(owner.pid)) return false;
   const started = startTimeOf(owner.pid);

@@ -25,7 +25,7 @@ export interface OwnerLockWaitOptions {
   readonly logger: Logger;
   /** Monotonic milliseconds. @default performance.now */
   readonly elapsed?: (() => number) | undefined;
-  /** @default a timer */
+  /** Waits `milliseconds`. @default a timer */
   readonly pause?: ((milliseconds: number) => Promise<unknown>) | undefined;
 }
 

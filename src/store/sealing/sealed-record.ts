@@ -3,8 +3,8 @@ import { open, seal, type OpenResult } from './seal.js';
 import type { SealKey } from './seal-key.js';
 
 /**
- * The version of every sealed record. It is higher than that of any kind, so a websub-subscriber without seals reports
- * a record of a newer version.
+ * The version of every sealed record. It is higher than the version of any kind. A websub-subscriber that cannot seal
+ * therefore reports a record of a newer version.
  */
 const SEALED_VERSION = 1_000_000;
 
@@ -13,8 +13,8 @@ export type SealedKind = 'subscription' | 'event';
 
 /**
  * Whether records of a kind are sealed. A subscription is sealed whole: it holds secrets, callbacks and tokens, and
- * anyone who could change its hub would receive them. Of an event only the headers are sealed: a proxy may have added
- * the callback to them, and a hub its credentials. Other kinds hold neither.
+ * anyone who could change its hub would receive them. For an event, only the headers are sealed: a proxy may have added
+ * the callback to them, and a hub its credentials. Other kinds hold no secrets.
  */
 export function isSealedKind(kind: string): kind is SealedKind {
   return kind === 'subscription' || kind === 'event';

@@ -8,7 +8,7 @@ import { toStoreError } from '../store-error.js';
 
 /** A store that seals records on write and opens them on read. */
 export interface SealedStore {
-  /** `get` returns an {@link UnreadableRecord} for a sealed record that was tampered with. */
+  /** `get` returns an {@link UnreadableRecord} for a damaged sealed record, and throws when its key is missing. */
   readonly records: RecordStore;
   /** The first key, which seals; undefined when there is none and records are written unsealed. */
   readonly key: SealKey | undefined;
@@ -18,12 +18,13 @@ export interface SealedStore {
    * Seals a stale record with the first key. A write to the record waits meanwhile, so newer data is never overwritten.
    *
    * @param check throws for a record that is not of its kind; it stays unchanged
+   * @returns `'gone'` also when the record was rewritten meanwhile, and so is no longer stale
    * @throws StoreError when the store fails; the record stays stale
    */
   reseal(kind: SealedKind, id: string, check: (record: unknown) => void): Promise<'sealed' | 'unreadable' | 'gone'>;
 }
 
-/** Wraps a store: the first key seals, every key opens. Without a key, sealed records are still refused. */
+/** Wraps a store: the first key seals, every key opens. Without keys, reading a sealed record throws. */
 export function sealedStore(store: RecordStore, keys: readonly SealKey[]): SealedStore {
   const [sealKey] = keys;
   const byId = new Map(keys.map((key) => [key.id, key]));
@@ -58,7 +59,7 @@ export function sealedStore(store: RecordStore, keys: readonly SealKey[]): Seale
   const { exchange } = store;
   const records: RecordStore = {
     ...store,
-    // The store works, so a tampered record counts as unreadable and does not throw.
+    // The store works, so a damaged record counts as unreadable and does not throw.
     get: async (kind, id) => {
       const opened = openStored(kind, id, await store.get(kind, id));
       return 'error' in opened ? new UnreadableRecord(opened.error) : opened.value;

@@ -56,7 +56,7 @@ export type TransitionInput =
       /** The publisher's `Retry-After`, if it sent one. */
       readonly retryAfter?: PublisherRetryAfter | undefined;
     }
-  /** A publisher retry-after is still in effect, so nothing was fetched. */
+  /** The publisher's `Retry-After` lasts until `until` (epoch milliseconds), so nothing was fetched. */
   | { readonly type: 'discovery-deferred'; readonly until: number }
   /** The publisher answered a fetch of its topic with `Retry-After`. */
   | { readonly type: 'publisher-retry-after'; readonly retryAfter: PublisherRetryAfter }
@@ -83,6 +83,7 @@ export type TransitionInput =
       readonly grantId: string;
       readonly requestId: string;
       readonly hub: string;
+      /** Whether permanent redirects led to `hub`, another URL than the requested one. */
       readonly moved: boolean;
       /** How the request was sent: with `hub.verify=async`, or without. */
       readonly verifyForm?: 'async' | 'none' | undefined;

@@ -19,8 +19,8 @@ import { onCountersReset, onRenewalWanted, onRetried, onRotationWanted } from '.
 import { onUnwanted, onWanted } from './steps/on-wanted.js';
 
 /**
- * Applies an input to a subscription: returns the next record and the effects to run. Only this function changes a
- * subscription. The result depends on the arguments alone.
+ * Applies an input to a subscription: returns the next record and the effects to run. Every input passes through this
+ * function. The result depends on the arguments alone.
  */
 export function transition(record: SubscriptionRecord, input: TransitionInput, context: TransitionContext): Transition {
   const next = withoutRepeatedRequests(

@@ -65,7 +65,7 @@ function renameGrant(grant: unknown, direction: keyof FieldNames): unknown {
   return renamed;
 }
 
-/** A copy with renamed fields. The loop is three times as fast as `Object.fromEntries`, which counts at every start. */
+/** A copy with renamed fields. A start copies all records, and a loop takes a third of the time of `fromEntries`. */
 function rename(fields: Fields, names: ReadonlyMap<string, string>): Record<string, unknown> {
   const copy: Record<string, unknown> = {};
   for (const name of Object.keys(fields)) copy[names.get(name) ?? name] = fields[name];

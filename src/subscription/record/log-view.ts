@@ -13,8 +13,9 @@ export function viewNamed(name: string, fields: object): object {
 }
 
 /**
- * Gives an object a view for `console.log`. The object stays plain: the method is not enumerable, so copies, comparisons and
- * JSON do not see it. All objects of a kind share one descriptor, because every event creates snapshots.
+ * Gives an object a view for `console.log`. The object stays plain: the method is not enumerable, so copies,
+ * comparisons and JSON do not see it. All objects of a kind share one descriptor, because every event creates
+ * snapshots.
  */
 export function withView<T extends object>(object: T, view: LogView<T>): T {
   return Object.defineProperty(object, INSPECT, view);

@@ -25,7 +25,7 @@ export function fromVersion1(data: unknown): unknown {
   return { ...data, record: { ...record, grants: upgraded, ...(isStopped ? { heldByVersion1: true } : {}) } };
 }
 
-/** A grant that ended by a denial: live again if it is the latest one, else a tombstone. */
+/** Upgrades a grant that ended with a denial: reopened if `isLatest`, else a tombstone. */
 function withoutDeniedState({ endedAt, ...grant }: Fields, isLatest: boolean): Fields {
   if (!isLatest) return { ...grant, endedAt, state: 'unsubscribed' };
   const denied = { ...grant, deniedAt: endedAt, nextAttemptAt: undefined };

@@ -21,7 +21,7 @@ export interface SecretRecord {
   readonly acceptedUntil?: number;
 }
 
-/** A request to the hub that is neither verified nor failed. Stored before the request is sent. */
+/** A request to the hub that has neither succeeded nor failed yet. Stored before the request is sent. */
 export interface PendingRequest {
   /** A random id. Results name the request by this id, so results of an older request are ignored. */
   readonly id: string;
@@ -94,7 +94,7 @@ export interface GrantRecord {
   readonly freshSecret?: boolean | undefined;
   /** Whether options changed while a request was open. The grant is renewed once the request is verified. */
   readonly isOutdated?: boolean | undefined;
-  /** When the hub last verified a request that it had accepted. */
+  /** When the hub last verified a request that the hub also accepted. */
   readonly grantedAt?: number | undefined;
   /**
    * Whether the lease may be forged: the hub has not accepted a request behind the lease. When such a lease ends, the
@@ -121,7 +121,7 @@ export interface GrantRecord {
    * Whether a verification is stored, but our answer may not have been sent. After a crash, the hub is requested again.
    */
   readonly isConfirmationUnsent?: boolean | undefined;
-  /** Until then, a verification counts as a late answer to the accepted request that missed its deadline. */
+  /** Until this time, a verification still answers the accepted request that missed its deadline. */
   readonly lateUntil?: number | undefined;
   /** Whether another grant has replaced this grant. A superseded grant is unsubscribed and never renewed. */
   readonly superseded?: boolean | undefined;
@@ -135,7 +135,7 @@ export interface GrantRecord {
   readonly nextAttemptAt?: number | undefined;
   /** Equals `nextAttemptAt` if that time is only a crash guard for work in flight. Snapshots hide the guard. */
   readonly guardedUntil?: number | undefined;
-  /** Earliest time of the next subscribe request, after a `Retry-After`, a denial or a refusal. */
+  /** Earliest time of the next subscribe request, after a failure, a `Retry-After`, a denial or a refusal. */
   readonly notBefore?: number | undefined;
   /** The subscribe request is deferred until this time: the hub's origin is rate limited. */
   readonly deferredUntil?: number | undefined;
@@ -164,10 +164,10 @@ export interface SilentHub {
  */
 export type StopReason = 'denied' | 'handler-refused' | 'deleted' | 'unsubscribed' | 'pruned' | 'gave-up';
 
-/** The stored form of a failure. */
+/** The stored form of a failure. `at` is in epoch milliseconds. */
 export type FailureRecord = Omit<SubscriptionFailure, 'at'> & { readonly at: number };
 
-/** The stored form of a cause's failure count. */
+/** The stored form of a cause's failure count. `lastAt` is in epoch milliseconds. */
 export type TallyRecord = Omit<FailureTally, 'lastAt'> & { readonly lastAt: number };
 
 /** Options of `subscribe()` that override the service's configuration for one subscription. */
@@ -176,7 +176,7 @@ export interface SubscriptionOverrides {
   readonly leaseSeconds?: number | undefined;
   /** `'auto'`, a secret, or `false` for none. */
   readonly secret?: string | false | undefined;
-  /** Added to the service's parameters; wins on equal names. Values may be keys: no snapshot, log line or error shows them. */
+  /** Added to the service's parameters; wins on equal names. May be secret: no snapshot, log line or error shows it. */
   readonly customParams?: Readonly<Record<string, string>> | undefined;
 }
 
@@ -204,7 +204,7 @@ export interface FetchedRecord {
   readonly etag?: string | undefined;
   /** The `Last-Modified` header, sent as `If-Modified-Since` with the next fetch. */
   readonly lastModified?: string | undefined;
-  /** When polling last read the topic, in epoch milliseconds. Updated at most once a day. Absent before the first poll. */
+  /** When polling last read the topic (epoch milliseconds). Updated at most daily. Absent before the first poll. */
   readonly polledAt?: number | undefined;
 }
 

@@ -119,7 +119,7 @@ function attemptTimes(grant: GrantRecord): readonly number[] {
   return [requestAt, freshCallbackAt].filter((at) => at !== undefined);
 }
 
-/** Sorts grants: working, requested, superseded, ended. */
+/** Sorts grants: working, not working, superseded, ended. */
 function workingFirst(a: GrantRecord, b: GrantRecord): number {
   return rank(a) - rank(b);
 }

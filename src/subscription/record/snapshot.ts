@@ -50,13 +50,14 @@ export const SUBSCRIPTION_STATES = [
  *
  * - `discovery`: no hub was found for the target.
  * - `unreachable`: the hub did not answer the request.
- * - `hub-error`: the hub answered with a temporary error (408, 425, 429 or 5xx), or reported an error with `hub-error`.
+ * - `hub-error`: the hub answered with a temporary error (408, 409, 422, 425, 429 or 5xx), or reported an error with
+ *   `hub.mode=hub-error`.
  * - `refused`: the hub answered with a permanent error.
  * - `verification-missing`: the hub did not verify in time.
- * - `verification-wrong`: the hub's verification named another topic or token.
+ * - `verification-wrong`: the hub's call could not be confirmed, for example because of another topic or token.
  * - `denied`: the hub denied on the callback (WebSub section 5.2).
  * - `handler-refused`: a handler of the service refused the verification.
- * - `unsigned`: content came without a signature.
+ * - `unsigned`: content came without a valid signature.
  * - `configuration`: the request cannot be sent, or the function `auth.bearer` returned no token.
  */
 export type FailureCause = (typeof FAILURE_CAUSES)[number];
@@ -98,7 +99,10 @@ export interface SubscriptionStats {
   readonly received: number;
   /** Deliveries rejected because of their signature. */
   readonly rejected: number;
-  /** Genuine deliveries answered 503, for lack of room or without a store. If the body was not read, one a minute counts. */
+  /**
+   * Genuine deliveries answered 503, because there was no room or the store failed. If bodies were not read, at most
+   * one delivery a minute counts.
+   */
   readonly refused: number;
   /** Events that the handler has processed. */
   readonly delivered: number;
@@ -117,7 +121,7 @@ export interface Grant {
   readonly id: string;
   /** URL of the hub as the publisher advertised it. */
   readonly advertisedHub: string;
-  /** URL that requests go to. Differs after a 308, or if the https form of an advertised http URL is used. */
+  /** URL for requests. Differs from `advertisedHub` after a 308, or if the https form of an http URL is used. */
   readonly hub: string;
   readonly topic: string;
   /** The callback URL that the hub delivers to. Keep this URL secret: anyone who knows the URL can send content. */
@@ -142,7 +146,7 @@ export interface Subscription {
   /** Name of the service that receives the events. */
   readonly service: string;
   readonly target: SubscriptionTarget;
-  /** Whether the service's configuration declares it. Otherwise `subscribe()` added it. */
+  /** Whether the service's configuration declares the target. Otherwise `subscribe()` added it. */
   readonly declared: boolean;
   /** The user's wish. */
   readonly desired: 'subscribed' | 'unsubscribed';

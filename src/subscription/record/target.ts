@@ -6,8 +6,8 @@ export function targetName(target: SubscriptionTarget): string {
 }
 
 /**
- * The identity of a target: a service has one subscription for all targets with equal keys. `hub` is empty if the hub is
- * discovered. `name` is the topic, or the URL to discover from.
+ * The identity of a target: a service has one subscription for all targets with equal keys. `hub` is empty if the hub
+ * is discovered. `name` is the topic, or the URL to discover from.
  */
 export function targetKey(target: SubscriptionTarget): { readonly hub: string; readonly name: string } {
   if (typeof target === 'string') return { hub: '', name: normalized(target) };

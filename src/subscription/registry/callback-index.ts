@@ -48,8 +48,8 @@ export class CallbackIndex {
   }
 
   /**
-   * Until when another subscription of the same service reserves a callback. Subscriptions of other services reserve nothing:
-   * their service may no longer exist to end them.
+   * Until when another subscription of the same service reserves a callback. Subscriptions of other services reserve
+   * nothing: their service may no longer exist, and nothing else would end them.
    *
    * @returns epoch milliseconds; undefined if the callback is free
    */

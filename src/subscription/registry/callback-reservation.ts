@@ -8,7 +8,7 @@ const UNSUBSCRIBING_RECHECK_MS = 1_000;
 /** Milliseconds until the next check whether a callback is free, while its grant is active. */
 const ACTIVE_RECHECK_MS = 60_000;
 
-/** Whether a grant yields its callback to another grant: it has ended, or its hub failed to unsubscribe it repeatedly. */
+/** Whether another grant may take the callback: the grant has ended, or its hub repeatedly failed to unsubscribe. */
 export function canYieldCallback(grant: GrantRecord): boolean {
   return isOver(grant) || (grant.state === 'unsubscribing' && grant.attempts >= FAILOVER_AFTER);
 }

@@ -33,15 +33,15 @@ export interface RegistryOptions {
   readonly now: () => number;
   /** From 0 to 1. */
   readonly random: () => number;
-  /** Undefined for a service that the code no longer has. Its subscriptions stay stored, and nothing is done about them. */
+  /** Undefined for a service that this runtime does not run. Its subscriptions stay stored and ignore all inputs. */
   readonly requestPolicyOf: (service: string) => RequestPolicy | undefined;
   /** Carries out an effect of a transition, after the record is stored. Does not throw. */
   readonly perform: (record: SubscriptionRecord, effect: Effect) => void;
 }
 
 /**
- * All subscriptions. Applies events to them, one at a time per subscription. Stores a record before its effects start, unless
- * that write can be deferred.
+ * All subscriptions. Applies inputs to them, one at a time per subscription. Stores a record before its effects start,
+ * unless that write can be deferred.
  */
 export class Registry {
   readonly #options: RegistryOptions;
@@ -84,7 +84,7 @@ export class Registry {
     return this.#callbacks.match(key);
   }
 
-  /** Whether the subscription's state allows to confirm a verification. The service's handler may still refuse it. */
+  /** Whether the subscription's state allows confirming a verification. The service's handler may still refuse it. */
   canConfirm({ stored, grant }: CallbackMatch, mode: 'subscribe' | 'unsubscribe'): boolean {
     const policy = this.#options.requestPolicyOf(stored.record.service);
     return policy !== undefined && canConfirm(stored.record, grant, mode, policy);
@@ -110,11 +110,12 @@ export class Registry {
   }
 
   /**
-   * Applies an event: stores the record, then starts its effects. A write that can be deferred (see `canDeferWrite`) is made
-   * with the next one, or in a batch.
+   * Applies an input: stores the record, then starts its effects. A write that can be deferred (see `canDeferWrite`) is
+   * made with the next one, or in a batch.
    *
    * @returns the new record
    * @throws StoreError if the store fails; nothing has changed then
+   * @throws WebSubError if there is no such subscription
    */
   async apply(id: string, input: TransitionInput): Promise<SubscriptionRecord> {
     return this.#options.engine.runExclusive(id, async () => {
@@ -132,7 +133,7 @@ export class Registry {
     });
   }
 
-  /** Whether an event would change a subscription or have effects. */
+  /** Whether an input would change a subscription or have effects. */
   isAffected(id: string, input: TransitionInput): boolean {
     const stored = this.#subscriptions.get(id);
     const policy = stored && this.#options.requestPolicyOf(stored.record.service);
@@ -173,8 +174,8 @@ export class Registry {
   }
 
   /**
-   * Removes grants that ended before a time (epoch milliseconds); their callbacks no longer answer 410. Removes unwanted,
-   * undeclared subscriptions once no grant is left.
+   * Removes grants that ended before a time (epoch milliseconds); their callbacks no longer answer 410. Removes
+   * unwanted, undeclared subscriptions once no grant is left.
    */
   async sweep(endedBefore: number): Promise<void> {
     for (const stored of this.#subscriptions.values()) {

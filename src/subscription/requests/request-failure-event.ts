@@ -5,7 +5,7 @@ import { failureOf } from '../record/failure.js';
 import type { FailureRecord } from '../record/record.js';
 import type { SubscriptionTarget } from '../record/snapshot.js';
 
-/** The event that reports a failed request to its subscription. */
+/** The input that reports a failed request to its subscription. */
 export function requestFailureEvent(error: unknown, grantId: string, requestId: string, now: number): TransitionInput {
   const failed = (cause: FailureRecord['cause']) => ({ grantId, requestId, failure: failureOf(error, cause, now) });
   if (!(error instanceof SubscriptionInitiationError)) return { type: 'refused', ...failed('configuration') };
@@ -19,7 +19,7 @@ export function requestFailureEvent(error: unknown, grantId: string, requestId: 
   return { type: 'refused', ...failed(reason === 'refused' ? 'refused' : 'configuration'), retryAfterSeconds, status };
 }
 
-/** Adds the origin of the topic to a hub's refusal, if the topic is not the target itself. */
+/** Adds to a hub's refusal where the topic comes from, if the topic differs from the target. */
 export function withTopicOrigin(error: unknown, target: SubscriptionTarget): unknown {
   if (!(error instanceof SubscriptionInitiationError) || error.reason !== 'refused') return error;
   const { message, reason, hub, topic, status, retryAfterSeconds, cause } = error;

@@ -29,7 +29,7 @@ type Mode = 'subscribe' | 'unsubscribe';
 /** Dependencies of requests for subscriptions. */
 export interface SubscriptionRequestsOptions {
   readonly client: HubClient;
-  /** Applies an event to a subscription, and resolves with the stored record. */
+  /** Applies an input to a subscription, and resolves with the new record. */
   readonly apply: (id: string, input: TransitionInput) => Promise<SubscriptionRecord>;
   readonly logger: Logger;
   /** Epoch milliseconds. */
@@ -42,7 +42,7 @@ export interface SubscriptionRequestsOptions {
   readonly signal: AbortSignal;
 }
 
-/** Performs the two effects of a transition that use the network. Each reports its result as an event. */
+/** Performs the two effects of a transition that use the network. Each reports its result as an input. */
 export interface SubscriptionRequests {
   /** Discovers the hubs of the subscription's target. */
   discover(record: SubscriptionRecord, policy: RequestPolicy): Promise<void>;
@@ -138,8 +138,8 @@ export function subscriptionRequests(options: SubscriptionRequestsOptions): Subs
     const requestId = randomUUID();
     const secret =
       mode === 'unsubscribe' ? undefined : firstFailure ? firstFailure.secret : secretFor(record, grant, url, policy);
-    // Quirk(websub.rocks, PubSubHubbub 0.3): they verify while the subscribe request is still open. We store the request
-    // before it leaves (PROTOCOL S2).
+    // Quirk(websub.rocks, PubSubHubbub 0.3): verify while the subscribe request is still open. We store the request
+    // before we send it (PROTOCOL S2).
     const before = await apply(id, { type: 'requested', grantId, requestId, mode, secret, insteadOf });
     const pendingGrant = grantOf(before, grantId);
     if (pendingGrant?.pending?.id !== requestId) return undefined;

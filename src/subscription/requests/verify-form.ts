@@ -13,7 +13,8 @@ export function rememberedVerifyForm({ verifyForm }: GrantRecord, policy: Verify
  * Whether to repeat a failed subscribe request with `hub.verify=async`: the hub answered 400, and has never accepted a
  * request of this grant.
  *
- * Quirk(PuSHPress): answers 400 to a request without `hub.verify`. We repeat it at once with `hub.verify=async` (PROTOCOL S3).
+ * Quirk(PuSHPress): answers 400 to a request without `hub.verify`. We repeat the request at once with
+ * `hub.verify=async` (PROTOCOL S3).
  */
 export function shouldRetryWithVerify(error: unknown, grant: GrantRecord, policy: VerifyPolicy): boolean {
   if (!(error instanceof SubscriptionInitiationError) || error.status !== 400 || !canAddVerify(policy)) return false;

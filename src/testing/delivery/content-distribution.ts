@@ -17,8 +17,8 @@ export interface Content {
 export type ContentHeaders = Readonly<Record<string, string | undefined>>;
 
 /**
- * Sends content once to every active subscriber of a topic, all at the same time (WebSub section 7). A 410 response
- * ends the subscription. A silent hub sends nothing.
+ * Sends content to every active subscriber of a topic, all at the same time (WebSub section 7). A 410 response ends the
+ * subscription. A silent hub sends nothing.
  */
 export async function distribute(context: HubContext, topic: string, content: Content): Promise<Delivery[]> {
   if (context.faultsOf(topic).silent) return [];

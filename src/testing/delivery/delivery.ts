@@ -1,6 +1,6 @@
 /** A request the hub sent to a callback, and the response. */
 export interface Delivery {
-  /** The kind of request: sections 5.3, 5.2, Ballerina's extension of 5.2 (`hub-error`), and 7. */
+  /** The kind of request (WebSub sections 5.3, 5.2 and 7). `hub-error` is Ballerina's extension of section 5.2. */
   readonly kind: 'verification' | 'denial' | 'hub-error' | 'content';
   readonly callback: string;
   readonly topic: string;
@@ -14,6 +14,7 @@ export interface Delivery {
   readonly body: string;
   /** The error when there is no response. Its `cause` is the network error. */
   readonly error: Error | undefined;
+  /** Time of the response, or of the error. */
   readonly at: Date;
 }
 

@@ -7,7 +7,8 @@ import type { SubscriptionKey } from '../subscriptions/subscription-table.js';
 /** Options of `hub.verify()`. */
 export interface ReverifyOptions {
   /**
-   * Mode to verify. A forger sends `unsubscribe`; a subscriber confirms only what it requested. @default 'subscribe'
+   * Mode to verify. Use `unsubscribe` to act as a forger: a subscriber must confirm only its own requests.
+   * @default 'subscribe'
    */
   readonly mode?: 'subscribe' | 'unsubscribe';
   /** Seconds granted, unless a fault sets them. @default the lease granted before, else the lease requested */

@@ -100,7 +100,10 @@ function appliesTo({ only }: RequestLimits, kind: RequestKind): boolean {
   return only === undefined || only === kind;
 }
 
-/** Merges several layers into one set of faults. For each field, the first layer that sets it decides. */
+/**
+ * Merges several layers into one set of faults. For each field, the first layer that sets it decides. Leaves out
+ * `fail`, `redirect` and `rateLimit`: each layer counts these itself.
+ */
 export function mergedFaults(layers: readonly FaultLayer[]): HubFaults {
   const first = <Name extends keyof HubFaults>(name: Name): HubFaults[Name] =>
     layers.map((layer) => layer.faults[name]).find((value) => value !== undefined);

@@ -65,12 +65,16 @@ export interface HubFaults {
   readonly announcedLease?: number | string | false | undefined;
   /** Required parameters: a request without them gets 400. Example: `['hub.verify']`. @default [] */
   readonly requires?: readonly string[] | undefined;
-  /** The response to an accepted request, even when its `sync` verification failed. @default 202; 409 when it failed */
+  /**
+   * The response to an accepted request, even when its `sync` verification failed.
+   * @default as in `RequestAcceptance`; 409 when the verification failed
+   */
   readonly accept?: RequestAcceptance | undefined;
   /** Rate limit for subscription requests; `false` limits nothing. @default false */
   readonly rateLimit?: RateLimit | false | undefined;
   /**
-   * Denial sent to subscription requests after the 202, or its reason. `''` gives no reason; `false` denies nothing.
+   * A denial of accepted subscription requests, or only its reason. `''` denies without a reason; `false` denies
+   * nothing.
    * @default false
    */
   readonly deny?: string | RequestDenial | false | undefined;

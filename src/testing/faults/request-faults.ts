@@ -59,7 +59,10 @@ export interface RequestDenial extends RequestLimits, DenyOptions {
 
 /** The hub's response to a request that it accepts. */
 export interface RequestAcceptance {
-  /** Status of the response. @default 202, or 204 after a `sync` verification in PubSubHubbub 0.3's form */
+  /**
+   * Status of the response.
+   * @default 202, or 204 after a `sync` or `unchecked` verification of a request with `hub.verify`
+   */
   readonly status?: number;
   /** Body of the response. @default '' */
   readonly body?: AnswerBody;

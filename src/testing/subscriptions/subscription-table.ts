@@ -90,8 +90,8 @@ export class SubscriptionTable {
   }
 
   /**
-   * Records a request that the hub serves. An active subscription does not change until the request is verified, nor
-   * does one to unsubscribe. With `takesSecret`, the request's secret signs content at once.
+   * Records a request that the hub serves. A renewal, or an unsubscribe request for a known subscription, keeps its
+   * state; any other request makes it `pending`. With `takesSecret`, the secret of a renewal signs content at once.
    */
   recordRequest(request: SubscriptionRequest, { takesSecret = false }: { readonly takesSecret?: boolean } = {}): void {
     const row = this.#rows.get(keyOf(request));

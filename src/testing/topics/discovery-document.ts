@@ -69,7 +69,7 @@ function withInsertedLinks(
   return { body: Buffer.from(parts.join(''), 'latin1'), contentType };
 }
 
-// A wrapped body cannot keep its content type, because the type has changed. An empty body keeps the topic's type.
+// A wrapped document has the content type of its wrapper. For an empty body, the topic's own type stays.
 function wrapped({ body, contentType }: ServedDocument, discovery: DiscoveryMethod, text: string): ServedDocument {
   return { body: Buffer.from(text), contentType: body.length === 0 ? contentType : DEFAULT_CONTENT_TYPE[discovery] };
 }

@@ -93,7 +93,7 @@ describe('in Express', () => {
     expect(events[0]?.json()).toEqual({ news: 'ü' });
     expect((await topic.publish('more')).map(({ status }) => status)).toEqual([202]);
     const answer = await exchange(port, request('POST', '/api', { 'Content-Type': 'application/json' }, '{"a":1}'));
-    expect(answer).toMatchObject({ status: 200, body: '{"got":{"a":1}}' });
+    expect(answer).toMatchObject({ status: 200, body: '{"received":{"a":1}}' });
     const unknown = await exchange(port, signedPost('/websub/unknown', 'news'));
     expect(fieldsOf(unknown)).toEqual({ reason: 'there is no such callback' });
   });

@@ -3,7 +3,7 @@ import { ConfigurationError } from '../../../errors.js';
 import { withoutCredentials } from '../../../protocol/http-url.js';
 import { nearestName } from './nearest-name.js';
 
-/** The place of a configured value, for errors: its subject (`Service "News"`) and its field (`delivery.concurrency`). */
+/** The place of a configured value, for errors: a subject (`Service "News"`) and a field (`delivery.concurrency`). */
 export interface Place {
   readonly subject: string;
   readonly field: string;

@@ -7,7 +7,7 @@ type CallbackContext = Pick<TransitionContext, 'callbackOf'>;
 type GrantContext = Pick<TransitionContext, 'callbackOf' | 'now' | 'rules'>;
 
 /**
- * Whether a grant matches today's requests: an advertised hub, the advertised topic and a callback of ours (PROTOCOL
+ * Whether a grant matches a request made now: an advertised hub, the advertised topic and a callback of ours (PROTOCOL
  * D10, L6). A grant that is not current still works until a current grant replaces it.
  */
 export function isCurrent(record: SubscriptionRecord, grant: GrantRecord, { callbackOf }: CallbackContext): boolean {

@@ -4,8 +4,8 @@ import type { GrantRecord, SubscriptionRecord } from '../../record/record.js';
 type Guarded = Pick<GrantRecord, 'nextAttemptAt' | 'guardedUntil'>;
 
 /**
- * A next attempt that guards work in flight. If the process dies before the work ends, the work starts again at `at`.
- * Snapshots hide the guard.
+ * A next attempt that guards work in flight. If the process dies before the work ends, the work starts again at `at`
+ * (epoch milliseconds). Snapshots hide the guard.
  */
 export function inFlightGuard(at: number): Required<Guarded> {
   return { nextAttemptAt: at, guardedUntil: at };

@@ -2,7 +2,7 @@ import type { SecretRecord } from '../../record/record.js';
 
 const DAY_MS = 86_400_000;
 
-/** Milliseconds until a renewal when no secret is accepted. The verification may not have come from the hub. */
+/** Milliseconds until a renewal when no secret is accepted. Not at once: the verification may be forged. */
 const NO_SECRET_RETRY_MS = 60_000;
 
 /**

@@ -54,7 +54,7 @@ export function withRenewalsReleased(
   return { ...record, grants };
 }
 
-/** Postpones the renewal of a working grant until a time. */
+/** Postpones the renewal of a working grant until a time (epoch milliseconds). */
 export function postponeRenewal(record: SubscriptionRecord, working: GrantRecord, time: number): SubscriptionRecord {
   const planned = working.nextAttemptAt ?? working.renewsAt ?? time;
   const nextAttemptAt = planned < time ? time : working.nextAttemptAt;

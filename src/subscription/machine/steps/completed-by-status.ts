@@ -30,7 +30,7 @@ export function completeByStatus(
     context,
   );
   if (granted.record === record) return granted;
-  // The hub waits for no answer to a verification.
+  // No verification came, so no answer to one is outstanding.
   const settled = andThen(granted, (updated) => onAnswered(updated, { type: 'answered', grantId }));
   if (grant.verifiedAt !== undefined) return settled;
   const warning: Effect = {

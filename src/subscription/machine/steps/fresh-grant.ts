@@ -20,7 +20,10 @@ export function canRequestFreshGrant(
   return !hasFixedCallback(grant, context) && !isInProgress && isCurrent(record, grant, context);
 }
 
-/** Requests a hub under the callback of a new grant. The new grant replaces `successorOf`, a grant at the same hub. */
+/**
+ * Requests a hub under the callback of a new grant. If `successorOf` is given, the new grant replaces that grant at the
+ * same hub.
+ */
 export function requestFreshGrant(
   record: SubscriptionRecord,
   hub: string,

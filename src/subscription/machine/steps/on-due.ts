@@ -152,7 +152,7 @@ function endLease(record: SubscriptionRecord, grant: GrantRecord, context: Trans
     return { record: over, effects: [{ type: 'hook', name: 'unsubscribed', grantId: grant.id }] };
   }
   const hook: Effect = { type: 'hook', name: 'expired', grantId: grant.id };
-  // The hub sent nothing after the denial, so the denial was true: the grant has ended (PROTOCOL N1).
+  // Nothing refuted the denial before the lease ended, so the grant has ended (PROTOCOL N1).
   const isEnded = hasUnsolicitedDenial(grant) && !hasPendingSubscribe(grant) && !hasFixedCallback(grant, context);
   const planned = plannedAttemptAt(record, grant, now);
   const isWaiting = grant.provisional === true && planned !== undefined;

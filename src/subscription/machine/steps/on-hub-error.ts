@@ -5,7 +5,7 @@ import type { GrantRecord, SubscriptionRecord } from '../../record/record.js';
 import { failRequest } from './on-request-result.js';
 import { hasPendingSubscribe, isWaitingToRetry, isWorking } from '../state.js';
 
-/** A hub error within this many milliseconds after a verification undoes it (PROTOCOL N3). */
+/** A hub error within this many milliseconds after a verification makes it a failed attempt (PROTOCOL N3). */
 const AFTER_VERIFICATION_MS = 60_000;
 
 /** Whether a hub error now turns the last verification into a failed attempt. At most once per verification. */

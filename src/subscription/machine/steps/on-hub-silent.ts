@@ -12,7 +12,7 @@ const SKIP_SILENT_HUB_MS = 7 * 86_400_000;
 const LINKS_FOLLOWED_EVERY_MS = 86_400_000;
 
 /**
- * Polling found entries that the hub had not delivered. After the second time without a delivery between, the next
+ * Polling found entries that the hub had not delivered. If this happens twice without a delivery in between, the next
  * advertised hub is requested. The silent hub is unsubscribed once the next hub has verified.
  */
 export function onHubSilent(

@@ -22,8 +22,8 @@ export function onRequestDeferred(
   if (grant === undefined || !isWaitingToSend(record, grant, requestId)) return withoutEffects(record);
   const waiting: GrantRecord = {
     ...grant,
-    // Only a redirect answered, so no hub has the request. A hub that accepted an earlier request may still verify the
-    // earlier one.
+    // The only answer was a redirect, so no hub has the request. A hub that accepted an earlier request may still
+    // verify the earlier one.
     state: grant.state === 'verifying' ? (grant.lateUntil === undefined ? 'requested' : 'failed') : grant.state,
     pending: undefined,
     isRenewalStarted: undefined,

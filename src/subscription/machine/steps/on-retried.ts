@@ -7,7 +7,7 @@ import type { GrantRecord, SubscriptionRecord } from '../../record/record.js';
 import { withoutCooldown } from '../rules/refusal-cooldown.js';
 import { isEnabled, hasUnsolicitedDenial, isVerificationExpected, isOver, isWorking } from '../state.js';
 
-/** Clears the stop reason and all failures, and starts again. */
+/** Clears the stop reason and all failure counters, and starts again. */
 export function onRetried(
   record: SubscriptionRecord,
   { overrides: newOverrides, metadata = record.metadata }: InputOf<'retried'>,
@@ -43,7 +43,7 @@ export function onRenewalWanted(
   return startRenewals(isOwed ? record : withoutHubCooldowns(record), [], context);
 }
 
-/** The record without waits at the hubs of working grants: the user wants them requested now. */
+/** The record without waits at the hubs of working grants: the user wants the hubs requested now. */
 function withoutHubCooldowns(record: SubscriptionRecord): SubscriptionRecord {
   const idle = record.grants.filter((grant) => isWorking(grant) && grant.pending === undefined);
   const clear = (updated: SubscriptionRecord, grant: GrantRecord): SubscriptionRecord =>

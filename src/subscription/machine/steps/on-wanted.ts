@@ -48,7 +48,7 @@ function enableStoppedByVersion1(record: SubscriptionRecord, context: Transition
 }
 
 /**
- * Requests hubs again whose callback is no longer ours, for example after a new public URL. A live grant continues
+ * Requests hubs again if their callback is no longer ours, for example after a new public URL. A live grant continues
  * until another grant has replaced it (PROTOCOL L6). A grant that is not live, or has a fixed callback, is rewritten
  * instead: with a fixed callback, two grants cannot exist side by side.
  */
@@ -167,7 +167,7 @@ function undoUnsubscribe(record: SubscriptionRecord, context: TransitionContext)
   );
 }
 
-/** Unsubscribes active grants at their hub. Other grants end at once, except at a shutdown. */
+/** Unsubscribes active grants at their hub. Grants that are not live end at once, except at a shutdown. */
 export function onUnwanted(
   record: SubscriptionRecord,
   { why }: InputOf<'unwanted'>,
