@@ -9,7 +9,8 @@
  * callback       the capability URL that a hub delivers to; each grant has its own
  * request        our subscribe or unsubscribe POST; pending until the hub verifies or refuses it
  * verification   the hub's GET that checks our intent; unsolicited if no request is open
- * refusal        a 4xx answer: from the hub to our request, or from us to a request of the hub
+ * refusal        a hub's 4xx answer to our request, or a handler's error for a verification
+ * error answer   our 4xx or 5xx answer to a hub's request
  * denial         the hub's GET with `hub.mode=denied` on the callback
  * rejection      content is not delivered because its signature is missing or wrong
  * delivery       a hub's POST to a callback

@@ -17,8 +17,8 @@ export interface CallbackAnswer {
   readonly onSent?: () => void;
 }
 
-/** Headers and fields that a service adds to a refusal. */
-export interface RefusalDetails {
+/** Headers and fields that a service adds to an error answer. */
+export interface ErrorAnswerDetails {
   readonly headers?: AnswerHeaders | undefined;
   readonly body?: Readonly<Record<string, string>> | undefined;
 }
@@ -74,8 +74,8 @@ export function acknowledgement(status: 200 | 202, extras: Acknowledgement | und
   };
 }
 
-/** A refusal: `reason=…` and the fields of the service, form-encoded. */
-export function refusal(status: number, reason: string, details: RefusalDetails = {}): CallbackAnswer {
+/** An error answer: `reason=…` and the fields of the service, form-encoded. */
+export function errorAnswer(status: number, reason: string, details: ErrorAnswerDetails = {}): CallbackAnswer {
   // An untyped handler may have built the details, so they are validated.
   const { headers = {}, body = {} } = acknowledgementOf(details) ?? {};
   return {
@@ -97,14 +97,14 @@ export const NOT_FOUND: CallbackAnswer = {
   body: 'Not found\n',
 };
 
-/** A refusal that closes the connection, because part of the request was not read. */
-export function closingRefusal(status: 408 | 413, reason: string): CallbackAnswer {
-  return { ...refusal(status, reason), close: true };
+/** An error answer that closes the connection, because part of the request was not read. */
+export function closingErrorAnswer(status: 408 | 413, reason: string): CallbackAnswer {
+  return { ...errorAnswer(status, reason), close: true };
 }
 
 /** A 503 that asks the hub to retry. */
 export function unavailable(reason: string, retryAfterSeconds: number): CallbackAnswer {
-  return refusal(503, reason, { headers: { 'retry-after': String(retryAfterSeconds) } });
+  return errorAnswer(503, reason, { headers: { 'retry-after': String(retryAfterSeconds) } });
 }
 
 /** The answer to a hub's GET if the handler or the store takes longer than a hub waits (PROTOCOL C9). */

@@ -44,7 +44,7 @@ export interface CallbackContext {
   /** The error of the store if it is known to be down, without a new request to the store. */
   readonly storeFailure?: (() => Error | undefined) | undefined;
   /** Whether the runtime has stopped. It then calls no handler. */
-  readonly isClosed: () => boolean;
+  readonly areCallbacksClosed: () => boolean;
 }
 
 /** A callback match whose service is running. */
@@ -55,7 +55,7 @@ export interface ServedMatch extends CallbackMatch {
 /** The outcome of a verification, apart from its challenge. */
 export type VerificationResult =
   | { readonly headers: Acknowledgement['headers'] }
-  | { readonly refusal: CallbackAnswer };
+  | { readonly errorAnswer: CallbackAnswer };
 
 /** Running verifications, and results of the last minute. */
 export type RecentVerifications = RecentAnswers<VerificationResult | Promise<VerificationResult>>;

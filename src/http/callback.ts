@@ -1,7 +1,7 @@
 import { shouldLogDebug } from '../logger.js';
 import { lastSegment } from '../subscription/registry/callback-key.js';
 import type { CallbackMatch } from '../subscription/registry/registry.js';
-import { refusal, STOPPED, unavailable, type CallbackAnswer } from './answer.js';
+import { errorAnswer, STOPPED, unavailable, type CallbackAnswer } from './answer.js';
 import type { CallbackContext, ServedMatch } from './callback-context.js';
 import { answerDistribution } from './content/distribution.js';
 import { answerIntent } from './intent/intent.js';
@@ -29,7 +29,8 @@ export function answerCallback(
   exchange.run(() => {
     const { method } = exchange.request;
     const served = match && servedMatch(context, match);
-    if (method === 'POST' && served !== undefined && !context.isClosed()) answerDistribution(context, served, exchange);
+    if (method === 'POST' && served !== undefined && !context.areCallbacksClosed())
+      answerDistribution(context, served, exchange);
     else exchange.answer(() => otherAnswer(context, exchange, { match, served }));
   });
 }
@@ -47,15 +48,15 @@ function otherAnswer(
 ): CallbackAnswer | Promise<CallbackAnswer> {
   const { method } = request;
   if (method !== 'POST' && method !== 'GET' && method !== 'HEAD') {
-    return refusal(405, 'a callback takes GET and POST', { headers: { allow: 'GET, HEAD, POST' } });
+    return errorAnswer(405, 'a callback takes GET and POST', { headers: { allow: 'GET, HEAD, POST' } });
   }
   if (match === undefined) {
     context.unknownCallbacks.warn(request);
-    return refusal(404, 'there is no such callback');
+    return errorAnswer(404, 'there is no such callback');
   }
-  if (context.isClosed()) return STOPPED;
+  if (context.areCallbacksClosed()) return STOPPED;
   if (served !== undefined) return answerIntent(context, served, request, log);
   return method === 'POST'
     ? unavailable('the service of this subscription is not running', RETRY_AFTER_SECONDS)
-    : refusal(404, 'the service of this subscription is not running');
+    : errorAnswer(404, 'the service of this subscription is not running');
 }

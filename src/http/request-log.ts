@@ -86,7 +86,7 @@ export class RequestLog {
   }
 }
 
-/** The reason in the form-encoded body of a refusal. */
+/** The reason in the form-encoded body of an error answer. */
 function reasonIn(body: string): string | undefined {
   return new URLSearchParams(body).get('reason')?.slice(0, MAX_SHOWN_LENGTH);
 }

@@ -11,13 +11,13 @@ export const SIGNATURE_ALGORITHMS = ['sha1', 'sha256', 'sha384', 'sha512'] as co
 export type SignatureAlgorithm = (typeof SIGNATURE_ALGORITHMS)[number];
 
 /** A received signature. The length of its digest fits the algorithm. */
-interface SentSignature {
+interface ReceivedSignature {
   readonly algorithm: SignatureAlgorithm;
   readonly hex: string;
 }
 
 /** The result of parsing a signature header: the signature to check, or why there is none. */
-export type ParsedSignature = SentSignature | { readonly problem: 'missing' | 'malformed' | 'algorithm' };
+export type ParsedSignature = ReceivedSignature | { readonly problem: 'missing' | 'malformed' | 'algorithm' };
 
 const DIGEST_BYTES: Readonly<Record<SignatureAlgorithm, number>> = { sha1: 20, sha256: 32, sha384: 48, sha512: 64 };
 const ALGORITHM_BY_METHOD: ReadonlyMap<string, SignatureAlgorithm> = new Map(
@@ -83,10 +83,10 @@ function createDigestBuffers(algorithm: SignatureAlgorithm): DigestBuffers {
 
 /** Hashes a body as it arrives, and checks at its end whether one of the secrets signed it. */
 export class SignatureCheck {
-  readonly #signature: SentSignature;
+  readonly #signature: ReceivedSignature;
   readonly #hmacs: readonly Hmac[];
 
-  constructor(signature: SentSignature, secrets: readonly (KeyObject | string)[]) {
+  constructor(signature: ReceivedSignature, secrets: readonly (KeyObject | string)[]) {
     this.#signature = signature;
     this.#hmacs = secrets.map((secret) => createHmac(signature.algorithm, secret));
   }

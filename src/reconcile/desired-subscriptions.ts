@@ -59,7 +59,7 @@ export class DesiredSubscriptions {
     };
     const declared = new Set<string>();
     for (const { id, service, target } of this.#duplicateSubscriptions) {
-      if (options.isClosing() || this.#subscribeCalledIds.has(id) || options.configOf(service) === undefined) continue;
+      if (options.isStopping() || this.#subscribeCalledIds.has(id) || options.configOf(service) === undefined) continue;
       options.logger.warn(
         { subscription: id, service },
         `the store holds two subscriptions to ${targetName(target)}, as one could not be read for a while: the younger one is unsubscribed`,
@@ -68,7 +68,7 @@ export class DesiredSubscriptions {
     }
     for (const config of configs)
       await this.#withServiceLock(config.name, () => addDeclared(options, config, declared));
-    if (!options.isClosing()) await reconcileStored(options, declared);
+    if (!options.isStopping()) await reconcileStored(options, declared);
   }
 
   /**

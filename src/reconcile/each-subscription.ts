@@ -6,7 +6,7 @@ import type { Registry } from '../subscription/registry/registry.js';
 export interface EachSubscriptionOptions {
   readonly registry: Registry;
   /** Whether the runtime is stopping. Then no further slice is started. */
-  readonly isClosing: () => boolean;
+  readonly isStopping: () => boolean;
 }
 
 /**
@@ -16,11 +16,11 @@ export interface EachSubscriptionOptions {
  * @throws the first rejection of `work`, after its slice has ended; later slices do not run
  */
 export async function forEachSubscription(
-  { registry, isClosing }: EachSubscriptionOptions,
+  { registry, isStopping }: EachSubscriptionOptions,
   work: (record: SubscriptionRecord) => Promise<unknown> | undefined,
 ): Promise<void> {
   for await (const slice of slices(registry.all())) {
-    if (isClosing()) return;
+    if (isStopping()) return;
     const results = await Promise.allSettled(slice.flatMap(({ record }) => work(record) ?? []));
     const failure = results.find((result) => result.status === 'rejected');
     if (failure !== undefined) throw failure.reason;

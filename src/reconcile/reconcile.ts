@@ -18,7 +18,7 @@ export interface ReconcileOptions {
   /** Whether `subscribe()` was called for a subscription in this process. */
   readonly isSubscribeCalled: (id: string) => boolean;
   /** Whether the runtime is stopping. Then nothing new is started. */
-  readonly isClosing: () => boolean;
+  readonly isStopping: () => boolean;
   /** Whether to unsubscribe subscriptions that the code no longer declares. */
   readonly pruneDeclared: boolean;
 }
@@ -31,13 +31,13 @@ const MAX_NAMED = 10;
  * is literal and a target is declared, unsubscribes the service's other subscriptions.
  */
 export async function addDeclared(
-  { registry, targetIndex, isClosing, logger }: ReconcileOptions,
+  { registry, targetIndex, isStopping, logger }: ReconcileOptions,
   config: DeclaredService,
   declared: Set<string>,
 ): Promise<void> {
   const { name: service, targets } = config;
   for await (const slice of slices(targets)) {
-    if (isClosing()) return;
+    if (isStopping()) return;
     const ids = slice.map(
       async (target) =>
         targetIndex.idOf(service, target) ??
@@ -46,7 +46,7 @@ export async function addDeclared(
     for (const id of await Promise.all(ids)) declared.add(id);
   }
   if (!isLiteralCallback(config) || targets.length === 0) return;
-  await forEachSubscription({ registry, isClosing }, (record) => {
+  await forEachSubscription({ registry, isStopping }, (record) => {
     const { id, target, desired } = record;
     if (record.service !== service || desired === 'unsubscribed' || declared.has(id)) return undefined;
     // A literal callback serves one target only, and now that is the declared one.

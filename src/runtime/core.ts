@@ -74,8 +74,8 @@ export class Core {
   /** Paths before a callback's token: the base path, with the public URL's path and without (a proxy may remove it). */
   #basePaths: readonly string[];
   #reconciling = Promise.resolve();
-  #isClosing = false;
-  #isClosed = false;
+  #isStopping = false;
+  #areCallbacksClosed = false;
 
   constructor(options: CoreOptions) {
     const { store, engine, logger, now, random } = options;
@@ -106,7 +106,7 @@ export class Core {
       now,
       requestPolicyOf: (service) => this.#requestPolicies.get(service),
       subscriptionOf: (id) => this.registry.get(id),
-      isClosing: () => this.#isClosing,
+      isStopping: () => this.#isStopping,
       requestsAllowed: this.requestsAllowed,
     };
     const serviceOf = (name: string): CallbackService | undefined => this.#services.get(name)?.callback;
@@ -130,7 +130,7 @@ export class Core {
         refuseUnpollable([target], pollSeconds, `subscribe() for service "${name}"`);
       },
       pruneDeclared: options.pruneDeclared,
-      isClosing: effects.isClosing,
+      isStopping: effects.isStopping,
     });
     this.pipeline = new EventPipeline({
       ...options,
@@ -150,7 +150,7 @@ export class Core {
     const { registry, hooks } = this;
     const { delivery, overloadRecovery } = this.pipeline;
     const rejections = new RejectionLog({ registry, hooks, logger, now });
-    const isClosed = (): boolean => this.#isClosed;
+    const areCallbacksClosed = (): boolean => this.#areCallbacksClosed;
     this.app = callbackApp(
       {
         registry,
@@ -164,7 +164,7 @@ export class Core {
         now,
         serviceOf,
         storeFailure: store.failure,
-        isClosed,
+        areCallbacksClosed,
         recentVerifications: new RecentAnswers(),
         recentNotices: new NoticeThrottle(),
       },
@@ -204,7 +204,7 @@ export class Core {
       processedLog: this.pipeline.processedLog,
       deadLetters: this.pipeline.deadLetters,
       longestWindowMs: Math.max(0, ...windows),
-      isClosing: () => this.#isClosing,
+      isStopping: () => this.#isStopping,
     });
   }
 
@@ -242,13 +242,13 @@ export class Core {
 
   /** Sends no more subscribe requests. Unsubscribe requests are still sent. */
   close(): void {
-    this.#isClosing = true;
+    this.#isStopping = true;
     this.requestsAllowed.open();
   }
 
   /** Answers every further hub request with 503, and calls no handler for it. */
   closeCallbacks(): void {
-    this.#isClosed = true;
+    this.#areCallbacksClosed = true;
   }
 
   /** Aborts all network requests. */

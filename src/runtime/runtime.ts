@@ -118,7 +118,7 @@ export class Runtime implements SubscriberRuntime {
   }
 
   /** Stops at once without writing to the store, which another process now owns. */
-  storeLost(): void {
+  stopWithoutStore(): void {
     this.#ownsStore = false;
     void this.stopNow();
   }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { acknowledgement, confirmation, refusal, unavailable } from '../../src/http/answer.js';
+import { acknowledgement, confirmation, errorAnswer, unavailable } from '../../src/http/answer.js';
 
 describe('the additions of a service to an answer', () => {
   test.each([
@@ -23,7 +23,7 @@ describe('the additions of a service to an answer', () => {
     const untypedHeaders = headers as unknown as Record<string, string>;
     expect(acknowledgement(202, { headers: untypedHeaders }).headers).toEqual({ 'cache-control': 'no-store' });
     expect(confirmation('c', untypedHeaders).headers).toEqual(confirmation('c').headers);
-    expect(refusal(404, 'no', { headers: untypedHeaders }).headers).toEqual(refusal(404, 'no').headers);
+    expect(errorAnswer(404, 'no', { headers: untypedHeaders }).headers).toEqual(errorAnswer(404, 'no').headers);
   });
 
   test('include every other header, in lower case, with several values', () => {
@@ -47,8 +47,8 @@ describe('the additions of a service to an answer', () => {
 });
 
 test('a refusal has its reason first, and a service may replace it', () => {
-  expect(refusal(404, 'no', { body: { more: 'x' } }).body).toBe('reason=no&more=x');
-  expect(refusal(404, 'no', { body: { reason: 'never' } }).body).toBe('reason=never');
+  expect(errorAnswer(404, 'no', { body: { more: 'x' } }).body).toBe('reason=no&more=x');
+  expect(errorAnswer(404, 'no', { body: { reason: 'never' } }).body).toBe('reason=never');
 });
 
 test('a 503 has a Retry-After', () => {

@@ -1,7 +1,7 @@
 import { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { closingRefusal } from '../../src/http/answer.js';
+import { closingErrorAnswer } from '../../src/http/answer.js';
 import { sendAnswer } from '../../src/http/node-answer.js';
 
 beforeEach(() => {
@@ -15,7 +15,7 @@ function answerEarly(): { readonly request: IncomingMessage; readonly response: 
   const request = new IncomingMessage(new Socket());
   request.headers['content-length'] = '1000000';
   const response = new ServerResponse(request);
-  sendAnswer(request, response, closingRefusal(413, 'too large'), { maxBodyBytes: 100 });
+  sendAnswer(request, response, closingErrorAnswer(413, 'too large'), { maxBodyBytes: 100 });
   return { request, response };
 }
 
@@ -67,6 +67,6 @@ test('C6 a request that was read completely gets its answer at once', () => {
   const request = new IncomingMessage(new Socket());
   request.complete = true;
   const response = new ServerResponse(request);
-  sendAnswer(request, response, closingRefusal(413, 'too large'));
+  sendAnswer(request, response, closingErrorAnswer(413, 'too large'));
   expect(response.writableEnded).toBe(true);
 });

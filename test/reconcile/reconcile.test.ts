@@ -20,7 +20,7 @@ async function setUp(records: readonly SubscriptionRecord[], targets: readonly s
     logger: recordingLogger(),
     configOf: (name) => (name === 'News' ? config : undefined),
     isSubscribeCalled: () => false,
-    isClosing: () => false,
+    isStopping: () => false,
     pruneDeclared: true,
   };
   const apply = vi.spyOn(registry, 'apply');

@@ -91,7 +91,7 @@ export class CatchUp {
    * The start of the earliest gap without a fetch attempt, in epoch milliseconds; undefined if there is none. Other
    * gaps are stored with their subscriptions.
    */
-  get missingSince(): number | undefined {
+  get unsavedGapSince(): number | undefined {
     let earliest: number | undefined;
     for (const { since, attempts } of this.#gaps.values()) {
       if (attempts === 0) earliest = Math.min(since, earliest ?? since);
@@ -100,9 +100,9 @@ export class CatchUp {
   }
 
   async #run(id: string): Promise<void> {
-    const { subscriptionOf, serviceOf, isClosing } = this.#options;
+    const { subscriptionOf, serviceOf, isStopping } = this.#options;
     const gap = this.#gaps.get(id);
-    if (gap === undefined || isClosing()) return;
+    if (gap === undefined || isStopping()) return;
     const subscription = subscriptionOf(id);
     const service = subscription && serviceOf(subscription.record.service);
     const grant = subscription && readableGrant(subscription.record);
@@ -136,7 +136,7 @@ export class CatchUp {
       }
       fetchedRecord = content === undefined ? (known ?? fetchedRecord) : { ...fetchedRecord, ...content.validators };
     } catch (error) {
-      if (this.#options.isClosing()) return;
+      if (this.#options.isStopping()) return;
       const canRetry = !isPermanentFailure(error) && now() - gap.requestedAt < TOPIC_FETCH.giveUpAfterMs;
       const fields = { subscription: id, topic, err: error };
       const since = new Date(gap.since).toISOString();

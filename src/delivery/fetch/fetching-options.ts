@@ -29,5 +29,5 @@ export interface FetchingOptions {
   readonly startTask: (key: string, work: () => Promise<void>, failed: string) => void;
   readonly crashGuard: Pick<TopicCrashGuard, 'run'>;
   /** Whether the runtime is stopping. No new work starts then. */
-  readonly isClosing: () => boolean;
+  readonly isStopping: () => boolean;
 }

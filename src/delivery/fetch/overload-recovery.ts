@@ -27,7 +27,7 @@ export interface OverloadRecoveryOptions {
   /** Fetches a topic now, for content missed since `since` (epoch milliseconds). */
   readonly catchUp: (subscriptionId: string, since: number) => void;
   /** Whether the runtime is stopping. No new work starts then. */
-  readonly isClosing: () => boolean;
+  readonly isStopping: () => boolean;
 }
 
 /** State of a subscription whose content was refused. */
@@ -35,7 +35,7 @@ interface Refusal {
   /** Epoch milliseconds. */
   readonly since: number;
   /** Whether nothing is left to store: the gap is stored, or the service has no catch-up. */
-  isStored: boolean;
+  needsNoWrite: boolean;
   /** Whether the inbox had room and the fetch is scheduled. */
   isScheduled: boolean;
 }
@@ -88,7 +88,7 @@ export class OverloadRecovery {
   /**
    * Time of the earliest refused content whose fetch has not started; undefined without any. Epoch milliseconds.
    */
-  get missingSince(): number | undefined {
+  get unsavedGapSince(): number | undefined {
     let earliest: number | undefined;
     for (const { since } of this.#refusals.values()) earliest = Math.min(since, earliest ?? since);
     return earliest;
@@ -96,8 +96,8 @@ export class OverloadRecovery {
 
   #start({ record: { id, service } }: StoredSubscription): void {
     const { now, serviceOf } = this.#options;
-    const isStored = serviceOf(service)?.delivery.catchUp !== true;
-    const refusal: Refusal = { since: now(), isStored, isScheduled: false };
+    const needsNoWrite = serviceOf(service)?.delivery.catchUp !== true;
+    const refusal: Refusal = { since: now(), needsNoWrite, isScheduled: false };
     this.#refusals.set(id, refusal);
     this.#due.set(id, now() + CHECK_INTERVAL_MS);
     void this.#ensureStored(id, refusal);
@@ -105,9 +105,9 @@ export class OverloadRecovery {
 
   /** Called when a timer is due. First checks for room, then waits a random time, then fetches and renews. */
   async #check(id: string): Promise<void> {
-    const { now, random, subscriptionOf, serviceOf, isFull, isClosing } = this.#options;
+    const { now, random, subscriptionOf, serviceOf, isFull, isStopping } = this.#options;
     const refusal = this.#refusals.get(id);
-    if (refusal === undefined || isClosing()) return;
+    if (refusal === undefined || isStopping()) return;
     const subscription = subscriptionOf(id);
     const service = subscription && serviceOf(subscription.record.service);
     if (service === undefined) {
@@ -134,7 +134,7 @@ export class OverloadRecovery {
     } catch (error) {
       // `#ensureStored` succeeded before. Content refused meanwhile has its own state.
       if (!this.#refusals.has(id)) {
-        this.#refusals.set(id, { since, isStored: true, isScheduled: true });
+        this.#refusals.set(id, { since, needsNoWrite: true, isScheduled: true });
         this.#due.set(id, now() + STORE_RETRY_MS);
       }
       logger.error({ subscription: id, err: error }, 'a subscription could not be renewed after content was refused');
@@ -143,13 +143,13 @@ export class OverloadRecovery {
 
   /** Stores the gap if it is not stored yet. Resolves to whether it is stored. */
   async #ensureStored(id: string, refusal: Refusal): Promise<boolean> {
-    if (refusal.isStored) return true;
+    if (refusal.needsNoWrite) return true;
     try {
       await this.#options.apply(id, { type: 'missed', since: refusal.since, isRenewalOwed: true });
-      refusal.isStored = true;
+      refusal.needsNoWrite = true;
     } catch (error) {
       this.#options.logger.error({ subscription: id, err: error }, 'that content is missing could not be noted');
     }
-    return refusal.isStored;
+    return refusal.needsNoWrite;
   }
 }

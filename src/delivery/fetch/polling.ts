@@ -83,10 +83,10 @@ export class Polling {
   }
 
   async #run(id: string): Promise<void> {
-    const { subscriptionOf, serviceOf, isCatchingUp, isClosing, now, random, logger } = this.#options;
+    const { subscriptionOf, serviceOf, isCatchingUp, isStopping, now, random, logger } = this.#options;
     const subscription = subscriptionOf(id);
     const service = subscription && serviceOf(subscription.record.service);
-    if (subscription === undefined || service === undefined || isClosing() || !isEnabled(subscription.record))
+    if (subscription === undefined || service === undefined || isStopping() || !isEnabled(subscription.record))
       return this.#end(id);
     const intervalMs = service.delivery.pollSeconds * 1000;
     const grant = readableGrant(subscription.record);
@@ -110,7 +110,7 @@ export class Polling {
       if (run === 'skipped') return this.#end(id);
       if (run !== 'busy') this.#failures.delete(id);
     } catch (error) {
-      if (isClosing()) return;
+      if (isStopping()) return;
       const failures = (this.#failures.get(id) ?? 0) + 1;
       this.#failures.set(id, failures);
       next = Math.max(next, now() + failedPollWaitMs(intervalMs, failures, random()), earliestRetryAt(error));
@@ -132,7 +132,7 @@ export class Polling {
     }
     const entries = await topicEntries(content, { subscriptionId: id });
     const { stillMissing, isCertain } = await delivery.runExclusive(id, () =>
-      this.#compare({ subscription, target: service, grant }, content, entries),
+      this.#deliverOverdue({ subscription, target: service, grant }, content, entries),
     );
     if (stillMissing.length === 0) this.#missing.delete(id);
     // Validators are stored only if every entry is accounted for. Otherwise the next poll must fetch the content
@@ -146,7 +146,7 @@ export class Polling {
    * Delivers overdue entries. `stillMissing`: entries not delivered yet. `isCertain`: no entry in progress can still
    * fail.
    */
-  async #compare(
+  async #deliverOverdue(
     polled: PolledTopic,
     content: TopicContent,
     entries: readonly TopicEntry[],
@@ -155,10 +155,10 @@ export class Polling {
     const { fetched } = polled.subscription.record;
     const missing = await filterInSlices(entries, (each) => this.#isMissing(each, fetched));
     await processedLog.touch(entries.map(({ dedupeKey }) => dedupeKey));
-    const watchedSince = this.#baselineBefore(polled.target, fetched);
+    const baselineBefore = this.#baselineBefore(polled.target, fetched);
     // Entries from before the first poll are not new. An undated entry may have appeared since the last poll.
     const isBaseline = ({ at = Infinity }: TopicEntry): boolean =>
-      watchedSince === Infinity || at < (watchedSince ?? -Infinity);
+      baselineBefore === Infinity || at < (baselineBefore ?? -Infinity);
     const [baseline, newEntries] = await partition(missing, isBaseline);
     await processedLog.markBaseline(baseline.map(({ dedupeKey }) => dedupeKey));
     const uncertain = await filterInSlices(entries, ({ dedupeKey }) => processedLog.isUncertain(dedupeKey));

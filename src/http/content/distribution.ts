@@ -2,7 +2,14 @@ import type { DeliveryAnswer } from '../../delivery/delivery-answer.js';
 import { contentCodings } from '../../protocol/encoding/content-encoding.js';
 import { parseSignature, SignatureCheck, type ParsedSignature } from '../../protocol/signature.js';
 import { isOver, isNeverRequested } from '../../subscription/machine/state.js';
-import { acknowledgement, closingRefusal, refusal, STOPPED, unavailable, type CallbackAnswer } from '../answer.js';
+import {
+  acknowledgement,
+  closingErrorAnswer,
+  errorAnswer,
+  STOPPED,
+  unavailable,
+  type CallbackAnswer,
+} from '../answer.js';
 import { acceptedKeys } from './accepted-keys.js';
 import type { BodyProblem, CallbackRequest, HeaderPairs } from '../callback-request.js';
 import type { CallbackContext, ServedMatch } from '../callback-context.js';
@@ -10,17 +17,17 @@ import { decodeBody } from './decoding.js';
 import type { Exchange } from '../exchange.js';
 import { noteHubActivity } from './hub-activity.js';
 import type { RequestLog } from '../request-log.js';
-import { SentContent } from './sent-content.js';
+import { PushedContent } from './pushed-content.js';
 
 /** `Retry-After` of the 503 if the inbox is full or the store is down, in seconds. */
 const RETRY_AFTER_SECONDS = 30;
 
 /**
- * Answers a POST: content distribution (WebSub section 7). Refusals that need only the headers are sent before the body
+ * Answers a POST: content distribution (WebSub section 7). Error answers that need only the headers are sent before the body
  * is read (PROTOCOL C6).
  */
 export function answerDistribution(context: CallbackContext, match: ServedMatch, exchange: Exchange): void {
-  const refused = earlyRefusal(match);
+  const refused = earlyErrorAnswer(match);
   if (refused !== undefined) {
     exchange.answer(() => refused);
     return;
@@ -58,13 +65,13 @@ export function answerDistribution(context: CallbackContext, match: ServedMatch,
   );
 }
 
-/** The refusal that follows from the subscription's state; undefined if the state allows content. */
-function earlyRefusal({ stored: { record }, grant }: ServedMatch): CallbackAnswer | undefined {
-  if (isNeverRequested(grant)) return refusal(404, 'there is no such subscription yet');
+/** The error answer that follows from the subscription's state; undefined if the state allows content. */
+function earlyErrorAnswer({ stored: { record }, grant }: ServedMatch): CallbackAnswer | undefined {
+  if (isNeverRequested(grant)) return errorAnswer(404, 'there is no such subscription yet');
   if (record.stoppedBecause === 'handler-refused' && grant.verifiedAt === undefined) {
-    return refusal(404, 'this subscription was refused');
+    return errorAnswer(404, 'this subscription was refused');
   }
-  if (isOver(grant) || record.stoppedBecause === 'deleted') return refusal(410, 'this subscription has ended');
+  if (isOver(grant) || record.stoppedBecause === 'deleted') return errorAnswer(410, 'this subscription has ended');
   return undefined;
 }
 
@@ -84,7 +91,7 @@ function acceptContent(
 ): CallbackAnswer | Promise<CallbackAnswer> {
   const headers = request.headers();
   const codings = contentCodings(request.header('content-encoding'));
-  if (codings.length === 0) return deliverContent(context, match, new SentContent(headers, raw), 0, log);
+  if (codings.length === 0) return deliverContent(context, match, new PushedContent(headers, raw), 0, log);
   return acceptEncoded(context, match, headers, { raw, codings, log });
 }
 
@@ -105,13 +112,13 @@ async function acceptEncoded(
   if ('bytes' in decoded) {
     // The result is `raw` if the body was plain despite its header. It is not stored twice.
     const bytes = decoded.bytes === raw ? undefined : decoded.bytes;
-    return deliverContent(context, match, new SentContent(headers, raw, bytes), spentMs, log);
+    return deliverContent(context, match, new PushedContent(headers, raw, bytes), spentMs, log);
   }
-  if (decoded.problem === 'too-large') return refusal(413, 'the content is too large when decoded');
+  if (decoded.problem === 'too-large') return errorAnswer(413, 'the content is too large when decoded');
   if (decoded.problem === 'stopped') {
     return unavailableFor(context, match, 'there is no room to decode the content now');
   }
-  return deliverContent(context, match, new SentContent(headers, raw, 'undecodable'), spentMs, log);
+  return deliverContent(context, match, new PushedContent(headers, raw, 'undecodable'), spentMs, log);
 }
 
 /**
@@ -122,12 +129,12 @@ async function acceptEncoded(
 function deliverContent(
   context: CallbackContext,
   match: ServedMatch,
-  content: SentContent,
+  content: PushedContent,
   spentMs: number,
   log: RequestLog | undefined,
 ): CallbackAnswer | Promise<CallbackAnswer> {
   // The runtime may have stopped while the content arrived.
-  if (context.isClosed()) return STOPPED;
+  if (context.areCallbacksClosed()) return STOPPED;
   const { stored, grant, service } = match;
   const failure = context.storeFailure?.();
   if (failure !== undefined) {
@@ -141,7 +148,7 @@ function deliverContent(
 }
 
 function toCallbackAnswer(context: CallbackContext, match: ServedMatch, answer: DeliveryAnswer): CallbackAnswer {
-  if (answer.type === 'deleted') return refusal(410, answer.error.message, answer.error);
+  if (answer.type === 'deleted') return errorAnswer(410, answer.error.message, answer.error);
   if (answer.type === 'unavailable') return unavailableFor(context, match, answer.reason);
   return acknowledgement(202, answer.acknowledgement);
 }
@@ -169,23 +176,23 @@ function unreadBody(context: CallbackContext, match: ServedMatch, problem: BodyP
   }
   if (problem === 'too-large') {
     logger.warn(fields, `content over ${limits.maxBodyBytes} bytes was refused: see security.maxBodyBytes`);
-    return closingRefusal(413, 'the content is too large');
+    return closingErrorAnswer(413, 'the content is too large');
   }
   if (problem === 'stalled') {
     logger.warn(fields, `content did not arrive within ${limits.bodyTimeoutMs} ms: see security.bodyTimeoutMs`);
-    return closingRefusal(408, 'the content did not arrive in time');
+    return closingErrorAnswer(408, 'the content did not arrive in time');
   }
   if (problem === 'memory-limit') {
     logger.warn(fields, 'content was cut off, as too much was arriving at once: see security.maxInFlightBytes');
-    return closingRefusal(408, 'too much content is arriving at once');
+    return closingErrorAnswer(408, 'too much content is arriving at once');
   }
-  if (problem === 'aborted') return closingRefusal(408, 'the content did not arrive whole');
+  if (problem === 'aborted') return closingErrorAnswer(408, 'the content did not arrive whole');
   logger.error(
     fields,
     'the body was read before it got here, and its bytes are needed to check the signature: mount the runtime before ' +
       'any body parser, or have the parser keep the bytes as request.rawBody',
   );
-  return refusal(500, 'the body was read by another part of the server');
+  return errorAnswer(500, 'the body was read by another part of the server');
 }
 
 /** The answer to content with a missing or wrong signature. */
@@ -197,5 +204,5 @@ function rejectSignature(
   rejections.note(match, signature);
   return match.service.signature.onFailure === 'acknowledge'
     ? acknowledgement(202, undefined)
-    : refusal(403, 'the content is not signed as it has to be');
+    : errorAnswer(403, 'the content is not signed as it has to be');
 }

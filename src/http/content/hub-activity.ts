@@ -18,12 +18,12 @@ export function noteHubActivity(
 ): void {
   const { grant } = match;
   if (isHubRecovery(grant, isSigned))
-    applyEvent(context, match, { type: 'hub-delivered', grantId: grant.id, isSigned });
-  if (namesOtherHubOrTopic(match, request.header('link'))) applyEvent(context, match, { type: 'links-differ' });
+    applyInput(context, match, { type: 'hub-delivered', grantId: grant.id, isSigned });
+  if (namesOtherHubOrTopic(match, request.header('link'))) applyInput(context, match, { type: 'links-differ' });
 }
 
 /** Applies an input to the subscription without delaying the answer. A failure is only logged. */
-function applyEvent({ registry, logger }: CallbackContext, { stored }: ServedMatch, input: TransitionInput): void {
+function applyInput({ registry, logger }: CallbackContext, { stored }: ServedMatch, input: TransitionInput): void {
   const { id } = stored.record;
   registry.apply(id, input).catch((cause: unknown) => {
     logger.error({ subscription: id, err: cause }, 'what a delivery says of its hub could not be noted');

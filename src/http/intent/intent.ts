@@ -9,7 +9,7 @@ import { failureOf } from '../../subscription/record/failure.js';
 import { grantSnapshot, subscriptionSnapshot } from '../../subscription/record/snapshot-of.js';
 import type { GrantRecord } from '../../subscription/record/record.js';
 import { isVerificationExpected, isOver } from '../../subscription/machine/state.js';
-import { acknowledgement, confirmation, refusal, TIMED_OUT, type CallbackAnswer } from '../answer.js';
+import { acknowledgement, confirmation, errorAnswer, TIMED_OUT, type CallbackAnswer } from '../answer.js';
 import type { CallbackRequest } from '../callback-request.js';
 import type { CallbackContext, ServedMatch, VerificationResult } from '../callback-context.js';
 import { handleDenial, handleHubError, hubReason, type HubNotice } from './hub-notice.js';
@@ -17,7 +17,7 @@ import { findMismatch, quoted, tokenMismatch, unsolicitedMismatch } from './mism
 import type { RequestLog } from '../request-log.js';
 
 /** The answer to a denial or a hub error for another topic. */
-const WRONG_TOPIC = refusal(404, 'this topic was not asked for');
+const WRONG_TOPIC = errorAnswer(404, 'this topic was not asked for');
 
 /** Answers a GET: verification of intent, denial, hub error (WebSub sections 5.2 and 5.3). A HEAD changes nothing. */
 export async function answerIntent(
@@ -29,7 +29,7 @@ export async function answerIntent(
   const start = request.target.indexOf('?');
   const rawQuery = start === -1 ? '' : request.target.slice(start + 1);
   const query = parseHubQuery(rawQuery);
-  if (query === undefined) return refusal(400, 'hub.challenge is not UTF-8');
+  if (query === undefined) return errorAnswer(400, 'hub.challenge is not UTF-8');
   log?.setMode(query.mode);
   const isProbe = request.method === 'HEAD';
   const { ackAfterMs } = match.service.delivery;
@@ -49,9 +49,9 @@ export async function answerIntent(
         : handleHubError(context, match, { query, time });
     }
     case undefined:
-      return refusal(400, 'hub.mode is missing');
+      return errorAnswer(400, 'hub.mode is missing');
     default:
-      return refusal(400, 'hub.mode is unknown');
+      return errorAnswer(400, 'hub.mode is unknown');
   }
 }
 
@@ -77,7 +77,7 @@ async function verify(
   if (mismatch !== undefined) {
     if (!isProbe)
       await new AckTimeout().wait(noteMismatch(context, match, { problem: mismatch.problem }), time.storeMs);
-    return refusal(mismatch.status, mismatch.reason);
+    return errorAnswer(mismatch.status, mismatch.reason);
   }
   if (isProbe) return confirmation('');
   const details = { mode, challenge, lease: query.leaseSeconds };
@@ -92,7 +92,7 @@ async function verify(
     if (isSolicited) context.recentVerifications.delete(match.stored, key);
     return TIMED_OUT;
   }
-  if ('refusal' in result) return result.refusal;
+  if ('errorAnswer' in result) return result.errorAnswer;
   return { ...confirmation(challenge, result.headers), onSent: () => void noteAnswered(context, match) };
 }
 
@@ -161,7 +161,7 @@ async function runVerification(
   try {
     headers = acknowledgementOf(await callVerificationHandler(match, mode, challenge, lease))?.headers;
   } catch (error) {
-    return { refusal: await refusedByHandler(context, match, { mode, isSolicited }, error) };
+    return { errorAnswer: await refusedByHandler(context, match, { mode, isSolicited }, error) };
   }
   const { id } = stored.record;
   // Quirk(thylacine): delivers the topic's content milliseconds after the first verification. We store the grant before
@@ -169,7 +169,7 @@ async function runVerification(
   const after = await context.registry.apply(id, { type: 'verified', grantId: grant.id, mode, leaseSeconds: lease });
   const confirmedState = mode === 'subscribe' ? 'active' : 'unsubscribed';
   const isConfirmed = after.grants.some((each) => each.id === grant.id && each.state === confirmedState);
-  if (!isConfirmed) return { refusal: refusal(404, `this ${mode} is not wanted any more`) };
+  if (!isConfirmed) return { errorAnswer: errorAnswer(404, `this ${mode} is not wanted any more`) };
   return { headers };
 }
 
@@ -250,5 +250,5 @@ async function refusedByHandler(
   const failure = failureOf(error, 'handler-refused', now());
   // A refused unsolicited verification changes nothing (PROTOCOL V9).
   if (isSolicited) await registry.apply(id, { type: 'handler-refused', grantId: grant.id, mode, failure });
-  return refusal(404, failure.message, error instanceof WebSubError ? error : {});
+  return errorAnswer(404, failure.message, error instanceof WebSubError ? error : {});
 }

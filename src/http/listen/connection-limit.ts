@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 
 /** Descriptors reserved for the store, hubs and everything else in the process. */
-const OTHER_DESCRIPTORS = 512;
+const RESERVED_DESCRIPTORS = 512;
 
 /** The maximum number of open files of the process; undefined if it cannot be read, as outside Linux. */
 export function openFilesLimit(path = '/proc/self/limits'): number | undefined {
@@ -15,9 +15,9 @@ export function openFilesLimit(path = '/proc/self/limits'): number | undefined {
 
 /**
  * The maximum number of connections: the configured number, or less if the open-files limit is low. The result leaves
- * `OTHER_DESCRIPTORS` free, but is at least a quarter of the open-files limit.
+ * `RESERVED_DESCRIPTORS` free, but is at least a quarter of the open-files limit.
  */
 export function connectionLimit(configured: number, openFiles: number | undefined): number {
   if (openFiles === undefined) return configured;
-  return Math.min(configured, Math.max(openFiles - OTHER_DESCRIPTORS, Math.ceil(openFiles / 4)));
+  return Math.min(configured, Math.max(openFiles - RESERVED_DESCRIPTORS, Math.ceil(openFiles / 4)));
 }

@@ -47,9 +47,9 @@ export async function listen(
   handler: RequestListener,
   { port, host, tls, maxConnections, onDrop = () => {}, onError }: ListenOptions,
 ): Promise<Listener> {
-  const unused = new Set<Socket>();
+  const withoutRequest = new Set<Socket>();
   const onRequest: RequestListener = (request, response) => {
-    if (unused.size > 0) unused.delete(request.socket);
+    if (withoutRequest.size > 0) withoutRequest.delete(request.socket);
     handler(request, response);
   };
   // Quirk(Flask-WebSub): sends `Transfer-Encoding` and `Content-Length` together for a chunked topic. node:http answers
@@ -61,7 +61,9 @@ export async function listen(
     deferContinue(request, response);
     onRequest(request, response);
   });
-  server.on(tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => trackUnused(unused, socket));
+  server.on(tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) =>
+    trackUntilRequest(withoutRequest, socket),
+  );
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => reject(listenerError(error, port, host)));
     server.listen(port, host, resolve);
@@ -75,7 +77,7 @@ export async function listen(
     close({ force } = { force: false }) {
       closed ??= closeGracefully(server);
       // Does not wait for connections without a request, such as those that a load balancer opens in advance.
-      for (const socket of unused) socket.destroy();
+      for (const socket of withoutRequest) socket.destroy();
       if (force) server.closeAllConnections();
       return closed;
     },
@@ -83,9 +85,9 @@ export async function listen(
 }
 
 /** Tracks a connection that has sent no request yet. Node does not count such a connection as idle. */
-function trackUnused(unused: Set<Socket>, socket: Socket): void {
-  unused.add(socket);
-  socket.once('close', () => unused.delete(socket));
+function trackUntilRequest(withoutRequest: Set<Socket>, socket: Socket): void {
+  withoutRequest.add(socket);
+  socket.once('close', () => withoutRequest.delete(socket));
 }
 
 /** Closes the server. Closes each keep-alive connection soon after its last answer, before its timeout. */

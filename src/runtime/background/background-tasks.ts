@@ -1,7 +1,7 @@
 import type { Logger } from '../../logger.js';
 
 /** Runs work now, or once a slot is free. Resolves when the work has ended or was dropped. */
-export type Slot = (work: () => Promise<void>) => Promise<void>;
+export type RunInSlot = (work: () => Promise<void>) => Promise<void>;
 
 interface Task {
   hasStarted: boolean;
@@ -10,7 +10,7 @@ interface Task {
   ended: Promise<void>;
 }
 
-const immediately: Slot = (work) => work();
+const immediately: RunInSlot = (work) => work();
 
 /** Tasks in the background, at most one running per key. Failures are logged. */
 export class BackgroundTasks {
@@ -22,12 +22,17 @@ export class BackgroundTasks {
   }
 
   /** Starts a task in a slot, unless a task of that key runs or waits. */
-  startUnlessRunning(key: string, work: () => Promise<void>, errorMessage: string, slot: Slot = immediately): void {
+  startUnlessRunning(
+    key: string,
+    work: () => Promise<void>,
+    errorMessage: string,
+    slot: RunInSlot = immediately,
+  ): void {
     if (!this.#tasks.has(key)) this.startAfterCurrent(key, work, errorMessage, slot);
   }
 
   /** Starts a task in a slot once the running task of that key has ended. Does nothing if a task waits already. */
-  startAfterCurrent(key: string, work: () => Promise<void>, errorMessage: string, slot: Slot = immediately): void {
+  startAfterCurrent(key: string, work: () => Promise<void>, errorMessage: string, slot: RunInSlot = immediately): void {
     const current = this.#tasks.get(key);
     if (current?.hasStarted === false) return;
     const begin = (): Promise<void> => {

@@ -10,7 +10,7 @@ import type { RequestPolicy } from '../../subscription/request-policy.js';
 import { logAndEmitHook, logFieldsOf } from './transition-hooks.js';
 import type { Latch } from '../lifecycle/latch.js';
 import type { EventPipeline } from './event-pipeline.js';
-import type { Slot, BackgroundTasks } from './background-tasks.js';
+import type { RunInSlot, BackgroundTasks } from './background-tasks.js';
 
 /** Dependencies of `performEffect`. */
 export interface EffectOptions {
@@ -28,7 +28,7 @@ export interface EffectOptions {
   readonly requestPolicyOf: (service: string) => RequestPolicy | undefined;
   readonly subscriptionOf: (subscriptionId: string) => StoredSubscription | undefined;
   /** Whether the runtime stops: no more subscribe requests then. */
-  readonly isClosing: () => boolean;
+  readonly isStopping: () => boolean;
   /** Opens once requests to hubs may leave. Callbacks are answered by then. */
   readonly requestsAllowed: Latch;
 }
@@ -45,7 +45,7 @@ export function performEffect(options: EffectOptions, record: SubscriptionRecord
     now,
     requestPolicyOf,
     subscriptionOf,
-    isClosing,
+    isStopping,
   } = options;
   const policy = requestPolicyOf(record.service);
   const stored = subscriptionOf(record.id);
@@ -56,7 +56,7 @@ export function performEffect(options: EffectOptions, record: SubscriptionRecord
     case 'discover': {
       const discover = async (): Promise<void> => {
         const current = currentRecord();
-        if (current !== undefined && !isClosing()) await requests.discover(current, policy);
+        if (current !== undefined && !isStopping()) await requests.discover(current, policy);
       };
       const slot = whenAllowed(slotAt(discoveryUrlOf(record), options), options);
       backgroundTasks.startUnlessRunning(`${record.id} discover`, discover, 'a discovery failed', slot);
@@ -68,14 +68,14 @@ export function performEffect(options: EffectOptions, record: SubscriptionRecord
       const hub = grantOf(record, grantId)?.hub;
       const request = async (): Promise<void> => {
         const current = currentRecord();
-        if (current === undefined || (mode === 'subscribe' && isClosing())) return;
+        if (current === undefined || (mode === 'subscribe' && isStopping())) return;
         await requests.request(current, grantId, mode, policy);
       };
       const inSlot = slotAt(hub, options);
       // A request that will be deferred takes no slot, because discovery shares the slots. The request checks again
       // when it leaves.
       const isDeferred = (): boolean => mode === 'subscribe' && requests.wouldDefer(record, grantId);
-      const slot: Slot | undefined = inSlot && ((work) => (isDeferred() ? work() : inSlot(work)));
+      const slot: RunInSlot | undefined = inSlot && ((work) => (isDeferred() ? work() : inSlot(work)));
       // A second request is not redundant: the first may be for an earlier state, so that its answer no longer counts.
       backgroundTasks.startAfterCurrent(
         `${grantId} ${mode}`,
@@ -96,7 +96,7 @@ export function performEffect(options: EffectOptions, record: SubscriptionRecord
       return;
     case 'hook':
       if (effect.name === 'verified' || effect.name === 'renewed') pipeline.resumeTopic(record);
-      logAndEmitHook(record, effect, { stored, hooks, logger, now, isClosing });
+      logAndEmitHook(record, effect, { stored, hooks, logger, now, isStopping });
       return;
   }
 }
@@ -111,12 +111,12 @@ function discoveryUrlOf({ target }: SubscriptionRecord): string | undefined {
 }
 
 /** Runs work in a slot of the URL's origin (PROTOCOL L5). */
-function slotAt(url: string | undefined, { concurrencyLimiter }: EffectOptions): Slot | undefined {
+function slotAt(url: string | undefined, { concurrencyLimiter }: EffectOptions): RunInSlot | undefined {
   return url === undefined ? undefined : (work) => concurrencyLimiter.run(url, work);
 }
 
 /** Delays work until requests to hubs may leave. It takes a slot only then. */
-function whenAllowed(slot: Slot | undefined, { requestsAllowed }: EffectOptions): Slot | undefined {
+function whenAllowed(slot: RunInSlot | undefined, { requestsAllowed }: EffectOptions): RunInSlot | undefined {
   if (requestsAllowed.isOpen) return slot;
   return async (work) => {
     await requestsAllowed.opened;

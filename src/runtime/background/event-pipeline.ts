@@ -51,7 +51,7 @@ export interface EventPipelineOptions {
   readonly serviceOf: (service: string) => DeliveryService | undefined;
   readonly requestPolicyOf: (service: string) => RequestPolicy | undefined;
   readonly services: () => readonly string[];
-  readonly isClosing: () => boolean;
+  readonly isStopping: () => boolean;
 }
 
 /** Catch-ups after a start are spread at random: 20 ms for each topic, at most 30 min in total. In milliseconds. */
@@ -76,7 +76,7 @@ export class EventPipeline {
   readonly #discoveredTopics: DiscoveredTopicCache;
 
   constructor(options: EventPipelineOptions) {
-    const { store, engine, logger, now, random, registry, hooks, backgroundTasks, serviceOf, isClosing } = options;
+    const { store, engine, logger, now, random, registry, hooks, backgroundTasks, serviceOf, isStopping } = options;
     this.#options = options;
     this.processedLog = new ProcessedLog({ store, logger, now });
     this.markers = new CrashMarkers({ store, logger });
@@ -146,7 +146,7 @@ export class EventPipeline {
       apply,
       startTask: (key, work, errorMessage) => backgroundTasks.startAfterCurrent(key, work, errorMessage),
       crashGuard: this.#topicCrashGuard,
-      isClosing,
+      isStopping,
     };
     this.#catchUp = new CatchUp({
       ...fetching,
@@ -179,7 +179,7 @@ export class EventPipeline {
         logger.warn(`nobody was there to receive since ${at}: the machine slept, or the process stood still`);
         this.#scheduleCatchUp(() => since);
       },
-      missedSince: () => earliest(this.#catchUp.missingSince, this.overloadRecovery.missingSince),
+      unsavedGapSince: () => earliest(this.#catchUp.unsavedGapSince, this.overloadRecovery.unsavedGapSince),
     });
   }
 

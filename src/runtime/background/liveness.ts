@@ -22,7 +22,7 @@ export interface LivenessOptions {
   /** Called when heartbeats paused although this process was running, as after sleep. `since`: epoch milliseconds. */
   readonly onDowntime: (since: number) => void;
   /** The start of the earliest gap that no catch-up has filled yet, in epoch milliseconds; undefined without a gap. */
-  readonly missedSince: () => number | undefined;
+  readonly unsavedGapSince: () => number | undefined;
 }
 
 /**
@@ -75,10 +75,10 @@ export class Liveness {
   /** Stores a heartbeat. Does nothing before `start()`. Never rejects. */
   async writeHeartbeat(): Promise<void> {
     if (this.#lastHeartbeatAt === undefined) return;
-    const { store, logger, now, missedSince, services } = this.#options;
+    const { store, logger, now, unsavedGapSince, services } = this.#options;
     const at = now();
     this.#lastHeartbeatAt = at;
-    const until = Math.min(at, missedSince() ?? at);
+    const until = Math.min(at, unsavedGapSince() ?? at);
     for (const service of services()) this.#aliveUntil.set(service, until);
     try {
       await store.set('alive', ID, encodeRecord(VERSION, { services: [...this.#aliveUntil] }));

@@ -24,7 +24,7 @@ export interface SweepOptions {
   readonly longestWindowMs: number;
   readonly schedule: Required<ScheduleOptions>;
   /** Whether the runtime stops: nothing new starts then. */
-  readonly isClosing: () => boolean;
+  readonly isStopping: () => boolean;
 }
 
 /**
@@ -59,7 +59,7 @@ export function scheduleSweeps(options: SweepOptions): void {
 }
 
 async function applyOverdue(
-  { registry, logger, isClosing }: SweepOptions,
+  { registry, logger, isStopping }: SweepOptions,
   isSelected: (record: SubscriptionRecord) => boolean,
 ): Promise<void> {
   const applyDue = async (id: string): Promise<void> => {
@@ -69,7 +69,7 @@ async function applyOverdue(
       logger.error({ subscription: id, err: error }, 'due work could not be done: the next sweep tries again');
     }
   };
-  await forEachSubscription({ registry, isClosing }, (record) =>
+  await forEachSubscription({ registry, isStopping }, (record) =>
     isSelected(record) && registry.isDueUnscheduled(record) ? applyDue(record.id) : undefined,
   );
 }

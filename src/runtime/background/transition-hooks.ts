@@ -20,9 +20,9 @@ const MESSAGES: Readonly<Record<HookEffect['name'], readonly [level: 'info' | 'w
 };
 
 /** The part of a log line that says when a failed attempt is retried. */
-function nextAttemptText(record: SubscriptionRecord, nextHub: string | undefined, isClosing: boolean): string {
+function nextAttemptText(record: SubscriptionRecord, nextHub: string | undefined, isStopping: boolean): string {
   const { gaveUp, nextAttemptAt } = subscriptionSnapshot(record, NO_STATS);
-  if (isClosing) return '';
+  if (isStopping) return '';
   if (nextHub !== undefined) return ` (asking hub ${nextHub} now)`;
   if (gaveUp === true || record.stoppedBecause === 'denied') return ' (not tried again before retry())';
   return nextAttemptAt === undefined ? '' : ` (next try: ${nextAttemptAt.toISOString()})`;
@@ -48,13 +48,13 @@ export function logAndEmitHook(
     hooks,
     logger,
     now,
-    isClosing,
+    isStopping,
   }: {
     stored: StoredSubscription;
     hooks: SubscriberHooks;
     logger: Logger;
     now: () => number;
-    isClosing: () => boolean;
+    isStopping: () => boolean;
   },
 ): void {
   const { name, grantId } = effect;
@@ -64,7 +64,7 @@ export function logAndEmitHook(
   const failure = 'failure' in effect ? effect.failure : undefined;
   const fields = { ...logFieldsOf(record, grant), ...(failure === undefined ? {} : { code: failure.code }) };
   const nextHub = 'nextHub' in effect ? effect.nextHub : undefined;
-  const nextAttempt = failure === undefined ? '' : nextAttemptText(record, nextHub, isClosing());
+  const nextAttempt = failure === undefined ? '' : nextAttemptText(record, nextHub, isStopping());
   logger[level](fields, failure === undefined ? message : `${message}: ${failure.message}${nextAttempt}`);
   const subject = (): Pick<HookPayload, 'subscription' | 'at'> => ({
     subscription: subscriptionSnapshot(record, stored.counters.stats()),

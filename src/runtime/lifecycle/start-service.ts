@@ -95,7 +95,7 @@ export async function start(
       storeLostError = error;
       logger.fatal({ err: error }, 'another process has taken the store over: stopping');
       void sealing.stop();
-      runtime?.storeLost();
+      runtime?.stopWithoutStore();
     };
     const settleOptions = checked.store === 'memory' ? { settleMs: 0 } : {};
     const wait = { waitMs: checked.waitForStoreSeconds * 1000, logger };

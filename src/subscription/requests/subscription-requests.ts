@@ -17,7 +17,7 @@ import { failureOf } from '../record/failure.js';
 import { withCustomParams } from '../record/overrides.js';
 import type { GrantRecord, SubscriptionRecord } from '../record/record.js';
 import type { RequestPolicy } from '../request-policy.js';
-import { requestFailureEvent, withTopicOrigin } from './request-failure-event.js';
+import { requestFailureInput, withTopicExplanation } from './request-failure-input.js';
 import { requestSecrets } from './request-secret.js';
 import { rememberedVerifyForm, shouldRetryWithVerify } from './verify-form.js';
 
@@ -122,9 +122,9 @@ export function subscriptionRequests(options: SubscriptionRequestsOptions): Subs
   /** @returns the id of the failed request if the hub's other URL is to be tried; else undefined */
   async function sendAttempt(attempt: RequestAttempt): Promise<string | undefined> {
     const { record, grant, mode, policy, url, isLastUrl, insteadOf, firstFailure } = attempt;
-    const failureEvent = (failure: unknown, request: string): TransitionInput => {
-      const explained = mode === 'subscribe' ? withTopicOrigin(failure, record.target) : failure;
-      return requestFailureEvent(explained, grant.id, request, now());
+    const failureInput = (failure: unknown, request: string): TransitionInput => {
+      const explained = mode === 'subscribe' ? withTopicExplanation(failure, record.target) : failure;
+      return requestFailureInput(explained, grant.id, request, now());
     };
     const { id } = record;
     const grantId = grant.id;
@@ -155,7 +155,7 @@ export function subscriptionRequests(options: SubscriptionRequestsOptions): Subs
     }
     const { error } = result;
     if (firstFailure !== undefined) {
-      await apply(id, failureEvent(firstFailure.error, requestId));
+      await apply(id, failureInput(firstFailure.error, requestId));
     } else if (error instanceof RateLimitedError) {
       await apply(id, { type: 'request-deferred', grantId, until: error.until, requestId });
     } else if (!isLastUrl && isHubMissing(error)) {
@@ -163,7 +163,7 @@ export function subscriptionRequests(options: SubscriptionRequestsOptions): Subs
     } else if (mode === 'subscribe' && shouldRetryWithVerify(error, pendingGrant, effectivePolicy)) {
       await sendAttempt({ ...attempt, insteadOf: requestId, firstFailure: { error, secret } });
     } else {
-      await apply(id, failureEvent(error, requestId));
+      await apply(id, failureInput(error, requestId));
     }
     return undefined;
   }

@@ -18,7 +18,7 @@ const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
-type Got = Pick<ContentDistributionMessage, 'source' | 'attempt'> & { readonly entries: readonly string[] };
+type ReceivedEvent = Pick<ContentDistributionMessage, 'source' | 'attempt'> & { readonly entries: readonly string[] };
 
 interface Options {
   readonly delivery?: DeliveryConfig;
@@ -45,7 +45,7 @@ async function setUp({
   const old: WrittenEntry = { id: 'old', at: world.now - 30 * DAY };
   const publisher = await startPublisher(hub, atom([old]));
   const store = new FaultyStore();
-  const received: Got[] = [];
+  const received: ReceivedEvent[] = [];
   const service = defineSubscriber(
     { name: 'news', target: publisher.url, secret: false, unsubscribeOnShutdown: false, delivery, ...config },
     {

@@ -18,7 +18,7 @@ async function setUp() {
       engine: { every: (_cronTime, run) => void heartbeats.push(run) },
       logger: world.logger,
       now: () => world.now,
-      missedSince: () => gapSince,
+      unsavedGapSince: () => gapSince,
     });
   const setGap = (since: number | undefined): void => void (gapSince = since);
   /** Reads the store like the next process. */

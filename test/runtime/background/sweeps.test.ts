@@ -39,7 +39,7 @@ async function setUp({ lost = [], kept = [] }: { lost?: SubscriptionRecord[]; ke
   const here = await world();
   const jobs = new Map<string, () => void>();
   const logger = recordingLogger();
-  let isClosing = false;
+  let isStopping = false;
   const engine = { ...here.engine, every: (time: string, run: () => void) => void jobs.set(time, run) };
   const swept: number[] = [];
   let deadLetterSweeps = 0;
@@ -52,7 +52,7 @@ async function setUp({ lost = [], kept = [] }: { lost?: SubscriptionRecord[]; ke
     logger,
     now: () => here.now,
     schedule: SCHEDULE,
-    isClosing: () => isClosing,
+    isStopping: () => isStopping,
   });
   for (const record of lost) await here.registry.add(record);
   here.now += 1_000;
@@ -76,7 +76,7 @@ async function setUp({ lost = [], kept = [] }: { lost?: SubscriptionRecord[]; ke
     deadLetterSweeps: () => deadLetterSweeps,
     logger,
     runSweep,
-    close: () => void (isClosing = true),
+    close: () => void (isStopping = true),
   };
 }
 

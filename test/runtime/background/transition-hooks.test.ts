@@ -23,14 +23,14 @@ function recordWithSecrets(): SubscriptionRecord {
 function announceEffect(
   record: SubscriptionRecord,
   effect: Parameters<typeof logAndEmitHook>[1],
-  isClosing = false,
+  isStopping = false,
 ): { readonly logger: RecordingLogger; readonly payloads: readonly HookPayload[] } {
   const logger = recordingLogger();
   const hooks = subscriberHooks(logger);
   const payloads: HookPayload[] = [];
   hooks.on(effect.name, (payload) => void payloads.push(payload));
   const stored = { record, counters: new Counters(record.id, new Set()), keys: [] };
-  logAndEmitHook(record, effect, { stored, hooks, logger, now: () => START, isClosing: () => isClosing });
+  logAndEmitHook(record, effect, { stored, hooks, logger, now: () => START, isStopping: () => isStopping });
   return { logger, payloads };
 }
 
@@ -71,8 +71,8 @@ describe('announce', () => {
     const record = { ...recordWithSecrets(), attempts: 1, nextAttemptAt: START + 60_000 };
     const grantId = record.grants[0]?.id ?? '';
     const effect = { type: 'hook', name: 'failed', grantId, failure: failure('hub-error') } as const;
-    const messageOf = (hookEffect: Parameters<typeof logAndEmitHook>[1], isClosing = false): string | undefined =>
-      announceEffect(record, hookEffect, isClosing).logger.lines[0]?.message;
+    const messageOf = (hookEffect: Parameters<typeof logAndEmitHook>[1], isStopping = false): string | undefined =>
+      announceEffect(record, hookEffect, isStopping).logger.lines[0]?.message;
     expect(messageOf(effect)).toMatch(/\(next try: \d{4}-.*Z\)$/);
     expect(messageOf({ ...effect, nextHub: 'https://b.example/' })).toMatch(
       /\(asking hub https:\/\/b\.example\/ now\)$/,

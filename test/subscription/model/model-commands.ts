@@ -293,7 +293,7 @@ async function runUserCall(
 async function stop(world: ModelWorld, seconds: number): Promise<void> {
   const { process, watch } = world;
   if (process === undefined) return;
-  process.isClosing = true;
+  process.isStopping = true;
   watch.onUnwanted(false);
   await world.tell({ type: 'unwanted', why: 'shutdown' });
   await world.advance(seconds * 1000);

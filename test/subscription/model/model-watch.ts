@@ -291,7 +291,7 @@ export class ModelWatch {
     this.#areOpenRightly(record);
     this.#content.check(record, this.isWanted, this.isRefused);
     this.#before = record;
-    this.#isEnding = process.isClosing;
+    this.#isEnding = process.isStopping;
   }
 
   #shows(record: SubscriptionRecord): void {
@@ -303,7 +303,7 @@ export class ModelWatch {
 
   #isScheduled(record: SubscriptionRecord): void {
     const { process } = this.#world;
-    if (process?.isClosing === true) return;
+    if (process?.isStopping === true) return;
     const hasLiveGrant = record.grants.some(({ state }) => state === 'active' || state === 'unsubscribing');
     const isDue = process?.dueTimes.has(ID) === true;
     this.#expect(isDue || !isEnabled(record), 'L2 a wanted subscription has no scheduled work');

@@ -59,7 +59,7 @@ export class SubscriberProcess {
   readonly dueTimes = new Map<string, number>();
   /** Requests and discoveries in flight. */
   readonly inFlight = new Set<string>();
-  isClosing = false;
+  isStopping = false;
   isDead = false;
   readonly #engine: EmbeddedEngine;
   readonly #environment: Environment;
@@ -90,7 +90,7 @@ export class SubscriberProcess {
       perform: (record, effect) => {
         if (this.isDead) return;
         const subscriptionOf = (id: string) => this.registry.get(id);
-        const isClosing = (): boolean => this.isClosing;
+        const isStopping = (): boolean => this.isStopping;
         // Catch-up and polling have nothing to do with the hubs of the model.
         const pipeline = { catchUp: () => {}, startPolling: () => {}, resumeTopic: () => {} };
         const common = {
@@ -104,7 +104,7 @@ export class SubscriberProcess {
           now,
           requestPolicyOf,
           subscriptionOf,
-          isClosing,
+          isStopping,
           requestsAllowed,
         };
         performEffect(common, record, effect);
@@ -124,7 +124,7 @@ export class SubscriberProcess {
       serviceOf: () => this.#service,
       recentVerifications: verdicts,
       recentNotices: notices,
-      isClosed: () => false,
+      areCallbacksClosed: () => false,
     };
     this.#service = {
       ...nothingOf<CallbackService>(),

@@ -21,18 +21,18 @@ export function canRequestFreshGrant(
 }
 
 /**
- * Requests a hub under the callback of a new grant. If `successorOf` is given, the new grant replaces that grant at the
+ * Requests a hub under the callback of a new grant. If `predecessor` is given, the new grant replaces that grant at the
  * same hub.
  */
 export function requestFreshGrant(
   record: SubscriptionRecord,
   hub: string,
   context: TransitionContext,
-  successorOf?: GrantRecord,
+  predecessor?: GrantRecord,
 ): Transition {
   const { topic = '' } = record;
-  const { refusals = 0 } = successorOf ?? reusableGrantAt(record, hub, context) ?? {};
-  const known = successorOf === undefined ? cooldownOf(record, { advertisedHub: hub, topic }, context).refusals : 0;
+  const { refusals = 0 } = predecessor ?? reusableGrantAt(record, hub, context) ?? {};
+  const known = predecessor === undefined ? cooldownOf(record, { advertisedHub: hub, topic }, context).refusals : 0;
   const { id, path, verifyToken } = context.newGrantIdentity();
   // Unsolicited verifications bring a renewal forward at most once an hour. This limit also applies to a hub that was
   // unsubscribed and is used again.
@@ -49,15 +49,15 @@ export function requestFreshGrant(
     state: 'requested',
     secrets: [],
     attempts: 0,
-    broughtForwardAt: (successorOf ?? last)?.broughtForwardAt,
+    broughtForwardAt: (predecessor ?? last)?.broughtForwardAt,
     refusals: Math.max(refusals, known) || undefined,
-    ...(successorOf === undefined
+    ...(predecessor === undefined
       ? {}
       : {
-          hub: successorOf.hub,
-          hasHubAccepted: successorOf.hasHubAccepted,
-          replaces: successorOf.id,
-          attempts: successorOf.attempts,
+          hub: predecessor.hub,
+          hasHubAccepted: predecessor.hasHubAccepted,
+          replaces: predecessor.id,
+          attempts: predecessor.attempts,
         }),
   };
   const isStale = (other: GrantRecord): boolean =>

@@ -87,8 +87,8 @@ function onRequestDenied(record: SubscriptionRecord, grant: GrantRecord, context
 /** Whether failover is not needed. */
 function shouldStayWithHub(record: SubscriptionRecord, context: TransitionContext): boolean {
   // With several hubs, each has its own schedule.
-  const isNoneInstead = context.rules.hubs === 'all' || !isEnabled(record);
-  return isNoneInstead || record.grants.some(isWorking) || isSatisfied(record, context);
+  const isFailoverOff = context.rules.hubs === 'all' || !isEnabled(record);
+  return isFailoverOff || record.grants.some(isWorking) || isSatisfied(record, context);
 }
 
 /** The denial is the hub's late answer to an attempt that has already failed. */

@@ -233,8 +233,8 @@ function retryOrFailOver(
     : retryWaitMs(isAll ? grant.attempts : record.attempts, random, HUB_UNREACHABLE);
   const nextAttemptAt = now + Math.max(backoff, retryAfterMs);
   // Fails over if another hub may be requested before this `Retry-After` ends.
-  const isLeftAlone = retryAfterMs > 0 && isOtherHubSooner(record, grant.advertisedHub, nextAttemptAt, context);
-  const shouldFailOver = isRefused || isLeftAlone || grant.attempts >= FAILOVER_AFTER;
+  const hasSoonerHub = retryAfterMs > 0 && isOtherHubSooner(record, grant.advertisedHub, nextAttemptAt, context);
+  const shouldFailOver = isRefused || hasSoonerHub || grant.attempts >= FAILOVER_AFTER;
   const scheduled = withGrant(record, grant.id, (one) => ({ ...one, nextAttemptAt }));
   const waiting = withGrant(record, grant.id, (one) => ({ ...one, notBefore: nextAttemptAt }));
   // The hub denied before its request failed, and another hub has been requested since.

@@ -6,7 +6,7 @@ import type { FailureRecord } from '../record/record.js';
 import type { SubscriptionTarget } from '../record/snapshot.js';
 
 /** The input that reports a failed request to its subscription. */
-export function requestFailureEvent(error: unknown, grantId: string, requestId: string, now: number): TransitionInput {
+export function requestFailureInput(error: unknown, grantId: string, requestId: string, now: number): TransitionInput {
   const failed = (cause: FailureRecord['cause']) => ({ grantId, requestId, failure: failureOf(error, cause, now) });
   if (!(error instanceof SubscriptionInitiationError)) return { type: 'refused', ...failed('configuration') };
   const { reason, retryAfterSeconds, status } = error;
@@ -20,7 +20,7 @@ export function requestFailureEvent(error: unknown, grantId: string, requestId: 
 }
 
 /** Adds to a hub's refusal where the topic comes from, if the topic differs from the target. */
-export function withTopicOrigin(error: unknown, target: SubscriptionTarget): unknown {
+export function withTopicExplanation(error: unknown, target: SubscriptionTarget): unknown {
   if (!(error instanceof SubscriptionInitiationError) || error.reason !== 'refused') return error;
   const { message, reason, hub, topic, status, retryAfterSeconds, cause } = error;
   if (typeof target !== 'string' || topic === undefined || isSameTopic(target, topic)) return error;

@@ -2,7 +2,7 @@ import type { ReceivedContent } from '../../delivery/message/received-content.js
 import type { HeaderPairs } from '../callback-request.js';
 
 /** Genuine content from a hub. Its headers become pairs when they are first read: few handlers read them. */
-export class SentContent implements ReceivedContent {
+export class PushedContent implements ReceivedContent {
   readonly raw: Uint8Array;
   readonly #decoded: Uint8Array | 'undecodable' | undefined;
   /** The headers, or the function that builds them. An event in the inbox keeps nothing else of its request. */
