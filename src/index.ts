@@ -1,6 +1,6 @@
 /*
- * Terms of the code: one word for one thing. Comments cite wire requirements by number ("PROTOCOL V4"). Tests have the
- * number of their requirement in their titles. `Quirk(hub):` marks a workaround for one hub.
+ * Terms of the code: one word for one thing. "PROTOCOL V4" is the number of a wire requirement: the tests whose titles
+ * begin with V4 say what it requires. `Quirk(hub):` marks a workaround for one hub.
  *
  * target         what the user names: a URL to discover from, or a known hub and topic
  * topic          the followed resource, as the hub knows it

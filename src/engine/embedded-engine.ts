@@ -10,7 +10,7 @@ export interface EmbeddedEngineOptions {
   readonly now: () => number;
   /** When to look for due work, as a cron expression. @default every second */
   readonly tick?: string;
-  /** Gets errors of timers: cron cannot be loaded, or work throws. The engine continues. @default ignores them */
+  /** Receives errors of cron and of the work it runs. The engine continues. @default ignores them */
   readonly onError?: (error: unknown) => void;
 }
 
@@ -80,7 +80,7 @@ export function embeddedEngine({
     } catch (error) {
       onError(error);
       for (const job of jobs) void job.stop();
-      // Due work continues without cron.
+      // Due work must not wait for cron: each retry runs it, too.
       tick();
       startTimer = setTimeout(startJobs, JOBS_RETRY_MS).unref();
     }

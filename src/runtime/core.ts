@@ -71,7 +71,7 @@ export class Core {
   readonly #abort = new AbortController();
   readonly #services = new Map<string, RunningService & { readonly callback: CallbackService }>();
   readonly #requestPolicies = new Map<string, RequestPolicy>();
-  /** Paths before a callback's token: the base path, with the public URL's path and without (a proxy may remove it). */
+  /** Paths before a callback's token: `basePath` with and without the public URL's path, which a proxy may remove. */
   #basePaths: readonly string[];
   #reconciling = Promise.resolve();
   #isStopping = false;

@@ -21,7 +21,7 @@ export interface CrashMarkersOptions {
  */
 export class CrashMarkers {
   readonly #options: CrashMarkersOptions;
-  /** Number of crashes during runs of a key, by key. Removed when no further run follows. */
+  /** How often the process ended during a run of each key. A key is removed after its last run. */
   #crashes = new Map<string, number>();
   /** The keys of marked runs in progress. */
   readonly #running = new Set<string>();

@@ -36,7 +36,7 @@ const MAX_SYNC_KEYS = 500;
 /** Mutex key for recovered events that need parsing. They are parsed one at a time. */
 const RECOVERY_KEY = 'recovery';
 
-/** Tracks processed content. Drops duplicates for services that set `delivery.dedupe`. */
+/** Tracks processed content and drops duplicates (`delivery.dedupe`). `tracked-keys.ts` says which keys are compared. */
 export class Deduplicator {
   readonly #options: DeduplicatorOptions;
   readonly #ackTimeout: AckTimeout;
@@ -104,7 +104,7 @@ export class Deduplicator {
   onRunEnded(context: EventContext, outcome: StoredRun['type']): void {
     if (outcome === 'done') this.#recordProcessed(context);
     else if (outcome === 'deleted') this.#release(context);
-    // The retry gets its own event object.
+    // This event object is not used again: a retry gets a new one.
     else closeEvent(context.event);
   }
 

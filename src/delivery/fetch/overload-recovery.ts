@@ -30,8 +30,8 @@ export interface OverloadRecoveryOptions {
   readonly isStopping: () => boolean;
 }
 
-/** State of a subscription whose content was refused. */
-interface Refusal {
+/** A subscription whose content was answered 503. */
+interface UnsavedContent {
   /** Epoch milliseconds. */
   readonly since: number;
   /** Whether nothing is left to store: the gap is stored, or the service has no catch-up. */
@@ -54,7 +54,7 @@ interface Refusal {
 export class OverloadRecovery {
   readonly #options: OverloadRecoveryOptions;
   readonly #due: Timetable;
-  readonly #refusals = new Map<string, Refusal>();
+  readonly #unsaved = new Map<string, UnsavedContent>();
   readonly #logThrottle = new Throttle();
   readonly #unreadThrottle = new Throttle();
 
@@ -77,10 +77,10 @@ export class OverloadRecovery {
         'content was answered 503: the topic is fetched and the subscription renewed when there is room again',
       );
     }
-    if (!this.#refusals.has(id)) this.#start(subscription);
+    if (!this.#unsaved.has(id)) this.#start(subscription);
   }
 
-  /** Records that content was refused unread. It may be forged, so at most one refusal a minute counts. */
+  /** Records that content was refused unread. It may be forged, so at most one a minute counts. */
   onRefusedUnread(match: CallbackMatch, reason: string): void {
     if (this.#unreadThrottle.tryPass(match.stored, this.#options.now()) !== undefined) this.onRefused(match, reason);
   }
@@ -90,51 +90,51 @@ export class OverloadRecovery {
    */
   get unsavedGapSince(): number | undefined {
     let earliest: number | undefined;
-    for (const { since } of this.#refusals.values()) earliest = Math.min(since, earliest ?? since);
+    for (const { since } of this.#unsaved.values()) earliest = Math.min(since, earliest ?? since);
     return earliest;
   }
 
   #start({ record: { id, service } }: StoredSubscription): void {
     const { now, serviceOf } = this.#options;
     const needsNoWrite = serviceOf(service)?.delivery.catchUp !== true;
-    const refusal: Refusal = { since: now(), needsNoWrite, isScheduled: false };
-    this.#refusals.set(id, refusal);
+    const unsaved: UnsavedContent = { since: now(), needsNoWrite, isScheduled: false };
+    this.#unsaved.set(id, unsaved);
     this.#due.set(id, now() + CHECK_INTERVAL_MS);
-    void this.#ensureStored(id, refusal);
+    void this.#ensureStored(id, unsaved);
   }
 
   /** Called when a timer is due. First checks for room, then waits a random time, then fetches and renews. */
   async #check(id: string): Promise<void> {
     const { now, random, subscriptionOf, serviceOf, isFull, isStopping } = this.#options;
-    const refusal = this.#refusals.get(id);
-    if (refusal === undefined || isStopping()) return;
+    const unsaved = this.#unsaved.get(id);
+    if (unsaved === undefined || isStopping()) return;
     const subscription = subscriptionOf(id);
     const service = subscription && serviceOf(subscription.record.service);
     if (service === undefined) {
-      this.#refusals.delete(id);
+      this.#unsaved.delete(id);
     } else if (isFull(service)) {
-      refusal.isScheduled = false;
+      unsaved.isScheduled = false;
       this.#due.set(id, now() + CHECK_INTERVAL_MS);
-    } else if (!(await this.#ensureStored(id, refusal))) {
+    } else if (!(await this.#ensureStored(id, unsaved))) {
       this.#due.set(id, now() + STORE_RETRY_MS);
-    } else if (refusal.isScheduled) {
-      await this.#catchUpAndRenew(id, refusal);
+    } else if (unsaved.isScheduled) {
+      await this.#catchUpAndRenew(id, unsaved);
     } else {
-      refusal.isScheduled = true;
+      unsaved.isScheduled = true;
       this.#due.set(id, now() + Math.floor(random() * SPREAD_MS));
     }
   }
 
-  async #catchUpAndRenew(id: string, { since }: Refusal): Promise<void> {
+  async #catchUpAndRenew(id: string, { since }: UnsavedContent): Promise<void> {
     const { apply, catchUp, logger, now } = this.#options;
-    this.#refusals.delete(id);
+    this.#unsaved.delete(id);
     try {
       await apply(id, { type: 'renewal-wanted', isOwed: true });
       catchUp(id, since);
     } catch (error) {
       // `#ensureStored` succeeded before. Content refused meanwhile has its own state.
-      if (!this.#refusals.has(id)) {
-        this.#refusals.set(id, { since, needsNoWrite: true, isScheduled: true });
+      if (!this.#unsaved.has(id)) {
+        this.#unsaved.set(id, { since, needsNoWrite: true, isScheduled: true });
         this.#due.set(id, now() + STORE_RETRY_MS);
       }
       logger.error({ subscription: id, err: error }, 'a subscription could not be renewed after content was refused');
@@ -142,14 +142,14 @@ export class OverloadRecovery {
   }
 
   /** Stores the gap if it is not stored yet. Resolves to whether it is stored. */
-  async #ensureStored(id: string, refusal: Refusal): Promise<boolean> {
-    if (refusal.needsNoWrite) return true;
+  async #ensureStored(id: string, unsaved: UnsavedContent): Promise<boolean> {
+    if (unsaved.needsNoWrite) return true;
     try {
-      await this.#options.apply(id, { type: 'missed', since: refusal.since, isRenewalOwed: true });
-      refusal.needsNoWrite = true;
+      await this.#options.apply(id, { type: 'missed', since: unsaved.since, isRenewalOwed: true });
+      unsaved.needsNoWrite = true;
     } catch (error) {
       this.#options.logger.error({ subscription: id, err: error }, 'that content is missing could not be noted');
     }
-    return refusal.needsNoWrite;
+    return unsaved.needsNoWrite;
   }
 }

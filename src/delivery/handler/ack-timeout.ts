@@ -1,6 +1,9 @@
 import { setImmediate as macrotask } from 'node:timers/promises';
 
-/** Waits for handlers while their hubs wait for an answer. Each wait has a timeout. `expireAll` ends all waits. */
+/**
+ * Limits how long work may take while a hub waits for our answer: a handler, parsing or a store write. `expireAll` ends
+ * all waits.
+ */
 export class AckTimeout {
   readonly #waiting = new Set<() => void>();
   #isExpired = false;

@@ -66,7 +66,7 @@ function authorsOf(holder: Json, base: LinkBase): readonly FeedAuthor[] {
   return firstNonEmpty(authors, author);
 }
 
-/** Reads an id. A number counts as the string it is written as (JSON Feed 1.1, Items). */
+/** Reads an id. A number is converted to a string, so `1.0` becomes `1` (JSON Feed 1.1, Items). */
 function idOf(id: unknown): string | undefined {
   return typeof id === 'number' ? String(id) : stringOf(id);
 }

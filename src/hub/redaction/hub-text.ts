@@ -96,7 +96,7 @@ export function callbackSecrets(callback: string): readonly string[] {
 
 /** Bytes to read: the maximum text, one more character, and one whole secret at the cut. */
 export function bytesToRead(secrets: readonly string[]): number {
-  // In HTML or JSON, each byte of a character takes at most six bytes.
+  // Escaping for HTML or JSON makes at most six bytes of one byte of a secret.
   return MAX_TEXT_BYTES + 4 + 6 * Math.max(0, ...secrets.map((secret) => Buffer.byteLength(secret, 'utf8')));
 }
 

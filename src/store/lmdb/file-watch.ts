@@ -14,7 +14,10 @@ export interface FileProblem {
 
 /** Options of {@link FileWatch}. */
 export interface FileWatchOptions {
-  /** Called when a problem begins, once a minute while it lasts, and with undefined when it ends. */
+  /**
+   * Called when a problem begins or changes, and at most once a minute while operations are refused. Called with
+   * undefined when the problem ends.
+   */
   readonly onProblem: (problem: FileProblem | undefined) => void;
   /** Monotonic milliseconds. @default performance.now */
   readonly now?: () => number;

@@ -56,7 +56,7 @@ function isInjectionToken(value: unknown): value is InjectionToken {
   return typeof value === 'function' || typeof value === 'symbol' || (isRecord(value) && 'createProxy' in value);
 }
 
-/** Checks which advertised hubs are used. */
+/** Checks the option `hubs`. */
 export const hubs = oneOf('failover', 'all');
 
 const signatureAlgorithms: Check<Required<SignatureConfig>['algorithms']> = (value, place) => {

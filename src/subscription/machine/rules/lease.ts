@@ -1,4 +1,4 @@
-/** Bounds for a granted lease, in seconds. */
+/** Bounds for a granted lease, in seconds. The lease to request is the service's `leaseSeconds`. */
 export interface LeaseBounds {
   /** The lease if the hub names no valid one. A shorter requested lease wins. */
   readonly defaultLeaseSeconds: number;

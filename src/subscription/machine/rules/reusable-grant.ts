@@ -32,7 +32,10 @@ export function hasFixedCallback(
   return hasOneCallback === true || !endsWithCallbackToken(path);
 }
 
-/** A new grant under the callback of a previous grant. Content from the previous hub is still accepted. */
+/**
+ * The new grant that takes over a callback. If the previous grant was verified and is not over, the new one gets its
+ * lease and secrets, so that content from the previous hub is still accepted.
+ */
 export function withTakenOverCallback(grant: GrantRecord, previous: GrantRecord): GrantRecord {
   if (previous.verifiedAt === undefined || isOver(previous)) return grant;
   const { verifiedAt, expiresAt, secrets } = previous;
