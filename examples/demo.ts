@@ -30,7 +30,7 @@ const hub = await TestHub.start();
 const topic = hub.topic('/feed', { contentType: 'application/json', body: '{"title":"Nothing yet"}' });
 say('publisher', `serves ${topic.url}`);
 say('hub', `listens at ${hub.url}`);
-const telling = tellHubSide(hub);
+const hubSideOutput = tellHubSide(hub);
 
 const titles: string[] = [];
 
@@ -57,7 +57,7 @@ try {
   await demonstrate();
 } finally {
   await hub.close();
-  await telling;
+  await hubSideOutput;
   await rm(directory, { recursive: true, force: true });
 }
 
@@ -79,7 +79,7 @@ async function demonstrate(): Promise<void> {
   );
 
   for (const title of NEWS) await publish(title);
-  if (!isOnce) await goOn();
+  if (!isOnce) await publishUntilInterrupted();
 
   // The terminal printed ^C at the start of this line.
   if (process.stdout.isTTY && interrupted.signal.aborted) console.log();
@@ -91,7 +91,7 @@ async function demonstrate(): Promise<void> {
   if (!isOver || (isOnce && titles.length < NEWS.length)) process.exitCode = 1;
 }
 
-async function goOn(): Promise<void> {
+async function publishUntilInterrupted(): Promise<void> {
   if (interrupted.signal.aborted) return;
   say('demo', 'That was it. More news comes every few seconds; Ctrl-C unsubscribes and ends the demo.');
   for (let count = 1; !interrupted.signal.aborted; count += 1) {

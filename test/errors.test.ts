@@ -8,20 +8,23 @@ import {
   WebSubError,
 } from '../src/index.js';
 
-describe('an error created with only a message', () => {
+describe('an error of the class', () => {
   test.each([
     [SubscriptionDeniedError, 'ERR_WEBSUB_DENIED', { subscription: undefined, grant: undefined, topic: undefined }],
     [InternalHubError, 'ERR_WEBSUB_HUB_ERROR', { subscription: undefined, grant: undefined, topic: undefined }],
     [UnrecoverableEventError, 'ERR_WEBSUB_UNRECOVERABLE_EVENT', { name: 'UnrecoverableEventError' }],
     [ResourceDiscoveryFailedError, 'ERR_WEBSUB_DISCOVERY', { reason: 'no-hub', status: undefined }],
     [SubscriptionInitiationError, 'ERR_WEBSUB_INITIATION', { reason: 'refused', hub: undefined, topic: undefined }],
-  ])('%o is a WebSubError and has its code and known fields', (ErrorClass, code, fields) => {
-    const error = new ErrorClass('no');
-    expect(error).toBeInstanceOf(WebSubError);
-    expect(error.message).toBe('no');
-    expect(error.code).toBe(code);
-    expect(error).toMatchObject(fields);
-  });
+  ])(
+    '%o that is created with only a message is a WebSubError with its code and known fields',
+    (ErrorClass, code, fields) => {
+      const error = new ErrorClass('no');
+      expect(error).toBeInstanceOf(WebSubError);
+      expect(error.message).toBe('no');
+      expect(error.code).toBe(code);
+      expect(error).toMatchObject(fields);
+    },
+  );
 
   test.each([SubscriptionDeniedError, InternalHubError, ResourceDiscoveryFailedError, SubscriptionInitiationError])(
     '%o carries a cause, headers and a body',

@@ -49,12 +49,12 @@ test('the off function removes only its own registration, even if the listener w
   const { hooks, emit, payloadCount } = setUp();
   let calls = 0;
   const listener: HookListener = () => (calls += 1);
-  const offs = [hooks.on('unsubscribed', listener), hooks.on('unsubscribed', listener)];
-  offs[0]?.();
-  offs[0]?.();
+  const offFunctions = [hooks.on('unsubscribed', listener), hooks.on('unsubscribed', listener)];
+  offFunctions[0]?.();
+  offFunctions[0]?.();
   emit();
   expect(calls).toBe(1);
-  offs[1]?.();
+  offFunctions[1]?.();
   emit();
   expect([calls, payloadCount(), hooks.has('unsubscribed')]).toEqual([1, 1, false]);
 });
@@ -74,7 +74,7 @@ test.each([
     .toEqual([{ level: 'error', fields: { hook: 'unsubscribed', err: new Error('a bug') }, message: 'a hook failed' }]);
 });
 
-test('a listener added by a listener runs from the next event on', () => {
+test('a listener added by a listener runs from the next call of emit() on', () => {
   const { hooks, emit } = setUp();
   let calls = 0;
   const addAnother: HookListener = () => {

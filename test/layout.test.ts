@@ -70,7 +70,7 @@ const cycleOf = (file: string): readonly string[] | undefined => {
 };
 
 describe('the layout of src', () => {
-  it('has only the folders and top-level files that DESIGN names', () => {
+  it('has only the known layers and top-level files', () => {
     const unknownFiles = files.filter((file) => {
       const [top = ''] = file.split('/');
       return file.includes('/') ? !LAYERS.includes(top) : !TOP.has(top) && !BASE.has(top);
@@ -79,12 +79,12 @@ describe('the layout of src', () => {
   });
 
   it('imports only from lower layers', () => {
-    const upward = files.flatMap((file) =>
+    const upwardImports = files.flatMap((file) =>
       importsOf(file)
         .filter((target) => rank(target) < rank(file) || rank(target) === -1)
         .map((target) => `${file} imports ${target}`),
     );
-    expect(upward).toEqual([]);
+    expect(upwardImports).toEqual([]);
   });
 
   it('has no import cycle, including type imports', () => {
@@ -92,7 +92,7 @@ describe('the layout of src', () => {
     expect(cycles.map((cycle) => cycle.join(' imports '))).toEqual([]);
   });
 
-  it('finds the imports it checks', () => {
+  it('has imports, and each of them leads to one of its files', () => {
     expect(importsOf('index.ts').length).toBeGreaterThan(20);
     expect(files.filter((file) => importsOf(file).some((target) => !files.includes(target)))).toEqual([]);
   });
@@ -101,18 +101,18 @@ describe('the layout of src', () => {
     const onDemand = readFileSync(join(root, 'on-demand.ts'), 'utf8');
     const names = [...onDemand.matchAll(/^import type .* from '([^']+)'/gm)].map(([, name = '']) => name);
     expect(names).toContain('undici');
-    const loading = files
+    const loadingFiles = files
       .filter((file) => !file.startsWith('testing/'))
       .filter((file) => {
         const text = readFileSync(join(root, file), 'utf8');
         const statements = text.matchAll(/^(?:import|export) (?!type\b)[^;]*?(?:from )?'([^']+)';/gm);
         return [...statements].some(([, name = '']) => names.includes(name) || name === 'reflect-metadata');
       });
-    expect(loading).toEqual([]);
+    expect(loadingFiles).toEqual([]);
   });
 
-  it('keeps the protocol pure: no clock, network, file, timer or logger', () => {
-    const impure = files
+  it('keeps the protocol free of clock, network, files, timers and logger', () => {
+    const impureFiles = files
       .filter((file) => file.startsWith('protocol/'))
       .filter((file) => {
         // `isIPv4` is pure: it only parses the host.
@@ -121,16 +121,16 @@ describe('the layout of src', () => {
           text,
         );
       });
-    expect(impure).toEqual([]);
+    expect(impureFiles).toEqual([]);
   });
 
   it('has no file over 300 lines', () => {
-    const long = files.filter((file) => readFileSync(join(root, file), 'utf8').split('\n').length > 301);
-    expect(long).toEqual([]);
+    const longFiles = files.filter((file) => readFileSync(join(root, file), 'utf8').split('\n').length > 301);
+    expect(longFiles).toEqual([]);
   });
 
   it('does not reference test data', () => {
-    const offenders = files.filter((file) => /shared\/|corpus/.test(readFileSync(join(root, file), 'utf8')));
-    expect(offenders.map((file) => relative(root, join(root, file)))).toEqual([]);
+    const referencingFiles = files.filter((file) => /shared\/|corpus/.test(readFileSync(join(root, file), 'utf8')));
+    expect(referencingFiles.map((file) => relative(root, join(root, file)))).toEqual([]);
   });
 });

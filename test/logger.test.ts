@@ -7,18 +7,18 @@ function pinoInto(lines: unknown[]): Logger {
   return safeLogger(pino({ level: 'debug' }, { write: (line: string) => void lines.push(JSON.parse(line)) }));
 }
 
-test('the logger receives the arguments unchanged', () => {
+test('the wrapped logger receives the arguments unchanged', () => {
   const calls: unknown[] = [];
-  const line =
+  const recordCall =
     (level: string) =>
     (...args: unknown[]): void =>
       void calls.push([level, ...args]);
   const logger = safeLogger({
-    debug: line('debug'),
-    info: line('info'),
-    warn: line('warn'),
-    error: line('error'),
-    fatal: line('fatal'),
+    debug: recordCall('debug'),
+    info: recordCall('info'),
+    warn: recordCall('warn'),
+    error: recordCall('error'),
+    fatal: recordCall('fatal'),
   });
   const fields = { a: 1 };
   for (const level of ['debug', 'info', 'warn', 'error', 'fatal'] as const) logger[level](fields, 'what');
@@ -52,8 +52,8 @@ test.each<[string, unknown, string]>([
 });
 
 test('a logger that throws, as on a full disk, does not fail the caller', () => {
-  const full = (): never => throws(new Error('ENOSPC: no space left on device, write'));
-  const logger = safeLogger({ debug: full, info: full, warn: full, error: full, fatal: full });
+  const failing = (): never => throws(new Error('ENOSPC: no space left on device, write'));
+  const logger = safeLogger({ debug: failing, info: failing, warn: failing, error: failing, fatal: failing });
   expect(() => logger.error({ err: new Error('no') }, 'lost')).not.toThrow();
   expect(() => logger.info('lost')).not.toThrow();
 });
@@ -77,13 +77,13 @@ test.each<[string, object, boolean]>([
   ['has no isLevelEnabled', {}, true],
   ['has an isLevelEnabled that throws', { isLevelEnabled: () => throws(new Error('no')) }, true],
   ['has an isLevelEnabled that is not a function', { isLevelEnabled: 30 }, true],
-])('shouldLogDebug with a logger that %s (%j)', (_case, overrides, isOn) => {
+])('shouldLogDebug() for a logger that %s (%j) is %s', (_case, overrides, expected) => {
   expect(
     shouldLogDebug(safeLogger(Object.assign(pino({ level: 'info' }), { isLevelEnabled: undefined }, overrides))),
-  ).toBe(isOn);
+  ).toBe(expected);
 });
 
-test('the pino level decides whether debug lines are created; the silent logger creates none', () => {
+test('the pino level decides whether debug lines are created, and the silent logger creates none', () => {
   expect(shouldLogDebug(safeLogger(pino({ level: 'info' })))).toBe(false);
   expect(shouldLogDebug(safeLogger(pino({ level: 'debug' })))).toBe(true);
   expect(shouldLogDebug(silentLogger)).toBe(false);

@@ -22,7 +22,7 @@ const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf
   .join('\n');
 
 describe('the README', () => {
-  it('begins with the quick start, character by character', () => {
+  it('has the quick-start example as its first snippet, character by character', () => {
     expect(snippets[0]).toBe(read('examples/quick-start.ts'));
   });
 
@@ -42,11 +42,11 @@ describe('the README', () => {
 
   it('states the argument type of each handler', () => {
     const types = read('src/delivery/handler/handlers.ts').matchAll(/^ {2}readonly (\w+)\??: \(\s*\w+: (\w+)/gm);
-    const inCode = [...types].map(([, name = '', type = '']) => [
+    const expectedRows = [...types].map(([, name = '', type = '']) => [
       name,
       type === 'Runtime' ? 'SubscriberRuntime' : type,
     ]);
-    expect(tableOf('handler').map((cells) => cells.slice(0, 2).flatMap(codes))).toEqual(inCode);
+    expect(tableOf('handler').map((cells) => cells.slice(0, 2).flatMap(codes))).toEqual(expectedRows);
   });
 
   it('names existing tests for each threat', () => {
@@ -72,15 +72,15 @@ describe('the README', () => {
     const { files }: { files: readonly string[] } = JSON.parse(read('package.json'));
     expect(files).toContain('examples');
     const mentions = [...readme.matchAll(/(?:node_modules\/websub-subscriber\/)?examples\/([\w./-]*\w)/g)];
-    const named = [
+    const namedExamples = [
       ...mentions.map(([, path = '']) => path),
       ...tableOf('Example').flatMap(([cell = '']) => codes(cell)),
     ];
-    expect(named.length).toBeGreaterThan(10);
-    expect(named.filter((path) => !existsSync(join(root, 'examples', path)))).toEqual([]);
-    const shown = tableOf('In').flatMap(([, , cell = '']) => codes(cell));
-    expect(shown.length).toBeGreaterThan(5);
-    expect(shown.filter((path) => !existsSync(join(root, 'examples', path)))).toEqual([]);
+    expect(namedExamples.length).toBeGreaterThan(10);
+    expect(namedExamples.filter((path) => !existsSync(join(root, 'examples', path)))).toEqual([]);
+    const mountedExamples = tableOf('In').flatMap(([, , cell = '']) => codes(cell));
+    expect(mountedExamples.length).toBeGreaterThan(5);
+    expect(mountedExamples.filter((path) => !existsSync(join(root, 'examples', path)))).toEqual([]);
   });
 });
 
@@ -208,7 +208,7 @@ function fieldsOf(name: string): string[] {
 
 function defaultOf(name: string, field: string): string | undefined {
   const body = interfaceText(name);
-  const before = body.slice(0, Math.max(0, body.search(new RegExp(`^ {2}readonly ${field}\\??:`, 'm'))));
-  const comment = before.slice(before.lastIndexOf('/**'));
+  const textBefore = body.slice(0, Math.max(0, body.search(new RegExp(`^ {2}readonly ${field}\\??:`, 'm'))));
+  const comment = textBefore.slice(textBefore.lastIndexOf('/**'));
   return /@default ([^\s*]+)/.exec(comment)?.[1];
 }

@@ -1,14 +1,14 @@
 /** The party that a line of the demo is about. */
 export type Speaker = 'demo' | 'publisher' | 'hub' | 'subscriber';
 
-const COLOURS: Readonly<Record<Speaker, number>> = { demo: 0, publisher: 33, hub: 35, subscriber: 36 };
-const isColoured = process.stdout.isTTY && !process.env['NO_COLOR'];
+const COLORS: Readonly<Record<Speaker, number>> = { demo: 0, publisher: 33, hub: 35, subscriber: 36 };
+const isColored = process.stdout.isTTY && !process.env['NO_COLOR'];
 
 /** Prints one line: the time, the party, the text. */
-export function say(speaker: Speaker, what: string): void {
+export function say(speaker: Speaker, text: string): void {
   const time = new Date().toTimeString().slice(0, 8);
   const who = speaker.padEnd(10);
-  console.log(`${time}  ${isColoured ? `\u001B[${COLOURS[speaker]}m${who}\u001B[0m` : who}  ${what}`);
+  console.log(`${time}  ${isColored ? `\u001B[${COLORS[speaker]}m${who}\u001B[0m` : who}  ${text}`);
 }
 
 /** The start of a long text, for example a challenge. */

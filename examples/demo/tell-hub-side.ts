@@ -25,11 +25,11 @@ function tellRequest({ method, path, form }: ReceivedRequest): void {
   }
   const lease = form.get('hub.lease_seconds');
   const secret = form.get('hub.secret');
-  const wishes = [
+  const details = [
     ...(lease === null ? [] : [`for ${inWords(Number(lease))}`]),
     ...(secret === null ? [] : [`signed with a secret of ${Buffer.byteLength(secret)} bytes`]),
   ];
-  say('hub', [`is asked: POST ${path} hub.mode=${form.get('hub.mode')}`, ...wishes].join(', '));
+  say('hub', [`is asked: POST ${path} hub.mode=${form.get('hub.mode')}`, ...details].join(', '));
 }
 
 function tellDelivery({ kind, sent, status, error, body }: Delivery): void {

@@ -28,7 +28,7 @@ export interface BenchServer {
 /** Runs a server in this process, for the process that started it. */
 export function serveBench(start: (setup: BenchSetup) => Promise<BenchServer>): void {
   let server: BenchServer | undefined;
-  const started = (): BenchServer => {
+  const runningServer = (): BenchServer => {
     if (server === undefined) throw new Error('The server was not started');
     return server;
   };
@@ -38,15 +38,15 @@ export function serveBench(start: (setup: BenchSetup) => Promise<BenchServer>): 
       return { callback: server.callback };
     },
     async settle() {
-      return { waiting: (await started().settle?.()) ?? 0 };
+      return { waiting: (await runningServer().settle?.()) ?? 0 };
     },
     heap: () => ({ bytes: heapUsed() }),
     async usage() {
       const { user, system } = process.cpuUsage();
-      return { cpuMicros: user + system, accepted: await started().accepted() };
+      return { cpuMicros: user + system, accepted: await runningServer().accepted() };
     },
     async stop() {
-      await started().stop();
+      await runningServer().stop();
       return {};
     },
   });

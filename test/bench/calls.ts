@@ -14,7 +14,7 @@ export type Caller = (method: string, argument?: unknown) => Promise<unknown>;
 /** Returns the caller of a child process. A call rejects with the error of the process, or when the process ends. */
 export function callerOf(child: ChildProcess, name: string): Caller {
   const pending = new Map<number, { resolve: (result: unknown) => void; reject: (error: Error) => void }>();
-  let last = 0;
+  let lastId = 0;
   child.on('message', (reply) => {
     if (!isReply(reply)) return;
     const call = pending.get(reply.id);
@@ -28,9 +28,9 @@ export function callerOf(child: ChildProcess, name: string): Caller {
   });
   return (method, argument) =>
     new Promise((resolve, reject) => {
-      last += 1;
-      const call: Call = { id: last, method, argument };
-      pending.set(last, { resolve, reject });
+      lastId += 1;
+      const call: Call = { id: lastId, method, argument };
+      pending.set(lastId, { resolve, reject });
       child.send(call, (error) => error !== null && reject(new Error(`${name}: ${error.message}`)));
     });
 }

@@ -17,14 +17,14 @@ export interface Figure {
 }
 
 /** Measured values, round by round. */
-export interface Measured extends Pick<Figure, 'name' | 'what' | 'unit' | 'rounds'> {
+export interface Measurement extends Pick<Figure, 'name' | 'what' | 'unit' | 'rounds'> {
   readonly aim?: string;
   /** The reference values. */
   readonly floors?: readonly number[];
 }
 
 /** Combines the rounds into a figure. */
-export function figureOf({ name, what, unit, rounds, aim, floors }: Measured): Figure {
+export function figureOf({ name, what, unit, rounds, aim, floors }: Measurement): Figure {
   return {
     name,
     what,

@@ -51,7 +51,7 @@ export class UsageError extends Error {}
  * @throws UsageError for an unknown or invalid option
  */
 export function readOptions(args: readonly string[]): BenchOptions | undefined {
-  const { values, positionals } = parsed(args);
+  const { values, positionals } = parseOptions(args);
   if (values.help === true) return undefined;
   const [file, ...more] = positionals;
   if (more.length > 0 || (file !== undefined && values.json !== true)) {
@@ -82,7 +82,7 @@ export function readOptions(args: readonly string[]): BenchOptions | undefined {
   };
 }
 
-function parsed(args: readonly string[]) {
+function parseOptions(args: readonly string[]) {
   try {
     return parseArgs({
       args: [...args],

@@ -3,22 +3,30 @@ import type { Payload } from './scenario.js';
 const KIB = 1024;
 
 /** Builds a document of an exact size by padding it with filler text. */
-function sized(size: number, document: (padding: string) => string): Buffer {
+function documentOfSize(size: number, document: (padding: string) => string): Buffer {
   const missing = size - Buffer.byteLength(document(''));
   return Buffer.from(document('lorem ipsum dolor sit amet '.repeat(Math.ceil(missing / 27)).slice(0, missing)));
 }
 
 /** 2 KiB of JSON: a typical event. */
-export const json2k: Payload = { name: '2k-json', contentType: 'application/json', bytes: sized(2 * KIB, json) };
+export const json2k: Payload = {
+  name: '2k-json',
+  contentType: 'application/json',
+  bytes: documentOfSize(2 * KIB, json),
+};
 
 /** 20 KiB of Atom: a typical feed. */
-export const atom20k: Payload = { name: '20k-atom', contentType: 'application/atom+xml', bytes: sized(20 * KIB, atom) };
+export const atom20k: Payload = {
+  name: '20k-atom',
+  contentType: 'application/atom+xml',
+  bytes: documentOfSize(20 * KIB, atom),
+};
 
 /** 1 MiB of JSON, from a hub that lets publishers put everything into one event. */
 export const json1m: Payload = {
   name: '1m-json',
   contentType: 'application/json',
-  bytes: sized(KIB * KIB, json),
+  bytes: documentOfSize(KIB * KIB, json),
   mostConnections: 8,
 };
 
@@ -48,7 +56,7 @@ export const youtube2k: FeedPayload = {
   name: '2k-youtube',
   contentType: 'application/atom+xml',
   entries: 1,
-  bytes: sized(2 * KIB, youtube),
+  bytes: documentOfSize(2 * KIB, youtube),
 };
 
 /** 20 KiB of Atom with typical blog entries: authors, categories, a summary, HTML content. */
@@ -56,7 +64,7 @@ export const feed20k: FeedPayload = {
   name: '20k-blog',
   contentType: 'application/atom+xml',
   entries: 25,
-  bytes: sized(20 * KIB, blog),
+  bytes: documentOfSize(20 * KIB, blog),
 };
 
 function youtube(padding: string): string {

@@ -44,13 +44,13 @@ export function reportRows(
   connections: number,
 ): readonly RowReport[] {
   const rows = [...samples.keys()].map(({ row }) => row);
-  const ofRow = new Map([...samples].map(([{ row }, rounds]) => [row, rounds]));
-  return [...samples].map(([running, rounds]) => {
-    const { scenario, payload } = running.row;
-    const floor = floorOf(rows, running.row);
-    const floorRounds = floor === undefined ? undefined : ofRow.get(floor);
+  const samplesOf = new Map([...samples].map(([{ row }, rounds]) => [row, rounds]));
+  return [...samples].map(([runningRow, rounds]) => {
+    const { scenario, payload } = runningRow.row;
+    const floor = floorOf(rows, runningRow.row);
+    const floorRounds = floor === undefined ? undefined : samplesOf.get(floor);
     const valuesOf = (field: keyof Sample): number[] => rounds.map((sample) => sample[field]);
-    const compared = (field: keyof Sample): Comparison =>
+    const comparisonOf = (field: keyof Sample): Comparison =>
       compareRounds(
         valuesOf(field),
         (floorRounds ?? []).map((sample) => sample[field]),
@@ -59,7 +59,7 @@ export function reportRows(
       scenario: scenario.name,
       payload: payload.name,
       payloadBytes: payload.bytes.byteLength,
-      connections: connectionsOf(running.row, connections),
+      connections: connectionsOf(runningRow.row, connections),
       requests: sum(valuesOf('requests')),
       rate: median(valuesOf('rate')),
       cpuMicros: median(valuesOf('cpuMicros')),
@@ -71,12 +71,12 @@ export function reportRows(
       toFloor:
         floorRounds === undefined
           ? undefined
-          : { rate: compared('rate'), cpuMicros: compared('cpuMicros'), p99Ms: compared('p99Ms') },
+          : { rate: comparisonOf('rate'), cpuMicros: comparisonOf('cpuMicros'), p99Ms: comparisonOf('p99Ms') },
       rounds,
     };
   });
 }
 
 function sum(numbers: readonly number[]): number {
-  return numbers.reduce((before, number) => before + number, 0);
+  return numbers.reduce((total, number) => total + number, 0);
 }

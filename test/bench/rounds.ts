@@ -35,7 +35,7 @@ export interface Sample {
 export type Subject = { readonly hub: string; readonly topic: string; readonly secret: string };
 
 /** Settings shared by all rounds. */
-export interface Load extends Pick<BenchOptions, 'seconds' | 'connections'> {
+export interface LoadSettings extends Pick<BenchOptions, 'seconds' | 'connections'> {
   readonly generator: Worker;
   readonly subject: Subject;
   readonly onProgress: (what: string) => void;
@@ -45,13 +45,13 @@ export interface Load extends Pick<BenchOptions, 'seconds' | 'connections'> {
 export const WARM_SECONDS = 0.5;
 
 /** Runs the load of each row once. Each server gets time for V8 to compile its code and for its startup log lines. */
-export async function warmUp(rows: readonly RunningRow[], load: Load): Promise<void> {
-  const warm = new Set<Worker>();
+export async function warmUp(rows: readonly RunningRow[], load: LoadSettings): Promise<void> {
+  const warmServers = new Set<Worker>();
   for (const row of rows) {
     load.onProgress(`warm-up ${rowName(row.row)}`);
-    const seconds = warm.has(row.server) ? load.seconds : Math.max(load.seconds, WARM_SECONDS);
-    await sample(row, { ...load, seconds });
-    warm.add(row.server);
+    const seconds = warmServers.has(row.server) ? load.seconds : Math.max(load.seconds, WARM_SECONDS);
+    await measureRow(row, { ...load, seconds });
+    warmServers.add(row.server);
   }
 }
 
@@ -59,21 +59,22 @@ export async function warmUp(rows: readonly RunningRow[], load: Load): Promise<v
 export async function runRounds(
   rows: readonly RunningRow[],
   rounds: number,
-  load: Load,
+  load: LoadSettings,
 ): Promise<ReadonlyMap<RunningRow, readonly Sample[]>> {
   const samples = new Map<RunningRow, Sample[]>(rows.map((row) => [row, []]));
   for (let round = 0; round < rounds; round += 1) {
     load.onProgress(`round ${round + 1} of ${rounds}`);
     // Rotate the first row, so that no row always runs after the same one.
     const first = round % rows.length;
-    for (const row of [...rows.slice(first), ...rows.slice(0, first)]) samples.get(row)?.push(await sample(row, load));
+    for (const row of [...rows.slice(first), ...rows.slice(0, first)])
+      samples.get(row)?.push(await measureRow(row, load));
   }
   return samples;
 }
 
-async function sample(
+async function measureRow(
   { row, server, callback }: RunningRow,
-  { generator, subject, seconds, connections }: Load,
+  { generator, subject, seconds, connections }: LoadSettings,
 ): Promise<Sample> {
   const url = new URL(callback);
   const request = requestBytes(url, deliveryHeaders(row.payload, subject), row.payload.bytes);
@@ -85,7 +86,7 @@ async function sample(
   });
   const linesBefore = server.lines();
   // The server is idle at both readings, so the difference covers exactly these requests.
-  const before = await usage(server);
+  const usageBefore = await usage(server);
   const result = numbersOf(await generator.call('run', { milliseconds: seconds * 1000, requests: Infinity }), [
     'requests',
     'seconds',
@@ -97,17 +98,17 @@ async function sample(
   const { waiting } = numbersOf(await server.call('settle'), ['waiting']);
   // Deferred work counts too: otherwise a growing queue would improve the rate.
   const settleMs = waiting === 0 ? 0 : performance.now() - answeredAt;
-  const after = await usage(server);
+  const usageAfter = await usage(server);
   await generator.call('close');
   const { requests, p50Ms, p99Ms } = result;
-  const accepted = after.accepted - before.accepted;
+  const accepted = usageAfter.accepted - usageBefore.accepted;
   if (accepted !== requests) {
     throw new Error(`${rowName(row)} handled ${accepted} deliveries and acknowledged ${requests}`);
   }
   return {
     requests,
     rate: requests / (result.seconds + settleMs / 1000),
-    cpuMicros: (after.cpuMicros - before.cpuMicros) / requests,
+    cpuMicros: (usageAfter.cpuMicros - usageBefore.cpuMicros) / requests,
     p50Ms,
     p99Ms,
     loadBusy: result.busy,

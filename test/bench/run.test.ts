@@ -29,8 +29,8 @@ describe('a run of the compiled benchmark', () => {
       // Types are checked elsewhere. Here the package's own types may not be built.
       run(process.execPath, [...compile, '--noCheck'], { cwd: root }),
     ]);
-    const measured = ['test/bench/rolldown.config.ts', '--file', join(folder, 'bench/read-feed.js')];
-    await run(process.execPath, [...bundle, ...measured], { cwd: root });
+    const readFeedBundle = ['test/bench/rolldown.config.ts', '--file', join(folder, 'bench/read-feed.js')];
+    await run(process.execPath, [...bundle, ...readFeedBundle], { cwd: root });
   };
   const bench = (...args: string[]): Promise<{ stdout: string; stderr: string }> =>
     run(process.execPath, [join(folder, 'bench/run.js'), ...args]);
@@ -104,11 +104,11 @@ describe('a run of the compiled benchmark', () => {
 
   it('counts a queued delivery when it is handled, and compares it with the same number of requests in flight', async () => {
     const { stdout } = await bench('--only', 'queued-1', '--rounds', '2', '--seconds', '0.1', '--json');
-    const handled = { connections: 1, rate: expect.any(Number), waiting: expect.toBeOneOf([0, 0.5, 1]) };
+    const queuedRow = { connections: 1, rate: expect.any(Number), waiting: expect.toBeOneOf([0, 0.5, 1]) };
     expect(JSON.parse(stdout)).toMatchObject({
       rows: [
         { scenario: 'floor-1', connections: 1 },
-        { scenario: 'queued-1', ...handled, toFloor: { rate: { median: expect.any(Number) } } },
+        { scenario: 'queued-1', ...queuedRow, toFloor: { rate: { median: expect.any(Number) } } },
       ],
     });
   }, 60_000);
@@ -149,13 +149,13 @@ describe('a run of the compiled benchmark', () => {
     const bodyCount = expect.toSatisfy((value: unknown) => typeof value === 'number' && value > 0.95 && value < 4);
     const figureInBodies = { ...figure, unit: 'bodies', value: bodyCount, floor: bodyCount };
     // Memory freed after loading packages is reused, so the process grows by less than the bodies take.
-    const grown = expect.toSatisfy((value: unknown) => typeof value === 'number' && value > 0.5 && value < 4);
+    const peakBodyCount = expect.toSatisfy((value: unknown) => typeof value === 'number' && value > 0.5 && value < 4);
     expect(JSON.parse(stdout)).toMatchObject({
       rows: [],
       figures: [
         { name: 'memory', ...figureInBodies },
         { name: 'memory-handled', ...figureInBodies },
-        { name: 'memory-peak', ...figureInBodies, value: grown },
+        { name: 'memory-peak', ...figureInBodies, value: peakBodyCount },
         { name: 'paced-p50', unit: 'ms', ...figure },
         { name: 'paced-p99', unit: 'ms', ...figure },
         { name: 'first-start', unit: 'ms', ...figure },
@@ -196,7 +196,7 @@ describe('a run of the compiled benchmark', () => {
     expect(stdout).toMatch(/Fewer than 5 rounds/);
   }, 60_000);
 
-  it('exits with 2 and prints the usage when used wrongly', async () => {
+  it('exits with 2 and prints the usage for an unknown name', async () => {
     await expect(bench('--only', 'nothing')).rejects.toMatchObject({
       code: 2,
       stderr: expect.stringMatching(/There is no "nothing"[\s\S]*npm run bench/),

@@ -9,8 +9,8 @@ import { readOptions, USAGE, UsageError, type BenchOptions } from './options.js'
 import { PEERS } from './peers/folder.js';
 import { installPeers } from './peers/install.js';
 import { reportRows, type Report } from './report.js';
-import { runRounds, warmUp, type Load, type RunningRow, type Sample, type Subject } from './rounds.js';
-import { rowsFor, type Chosen } from './rows.js';
+import { runRounds, warmUp, type LoadSettings, type RunningRow, type Sample, type Subject } from './rounds.js';
+import { rowsFor, type Selection } from './rows.js';
 import { scenarios } from './scenarios.js';
 import { startRows } from './start-rows.js';
 import { renderTable } from './table.js';
@@ -20,7 +20,7 @@ const SECRET = 'what the hub signs with, and nobody else';
 
 /** Starts the servers of the rows, checks that all do the same work, and measures them. */
 async function bench(
-  { rows, figures, leftOut }: Chosen,
+  { rows, figures, leftOut }: Selection,
   options: BenchOptions,
   onProgress: (what: string) => void,
 ): Promise<Report> {
@@ -39,22 +39,22 @@ async function bench(
   const subject: Subject = { hub: hub.url, topic: hub.topic('/topic').url, secret: SECRET };
   try {
     if (rows.some(({ scenario }) => scenario.isPeer)) installPeers(PEERS, onProgress);
-    const running = await startRows(rows, {
+    const runningRows = await startRows(rows, {
       subject,
       start: (module, name, nodeOptions) =>
-        start(module, name, cores?.server, [...nodeOptions, ...profiling(options.profiles, name)]),
+        start(module, name, cores?.server, [...nodeOptions, ...profileOptions(options.profiles, name)]),
       onProgress,
     });
     const { rounds, seconds, connections, profiles } = options;
     const samples = new Map<RunningRow, readonly Sample[]>();
-    if (running.length > 0) {
+    if (runningRows.length > 0) {
       const generator = start(new URL('load/process.js', import.meta.url), 'load', cores?.load, []);
-      const load: Load = { generator, subject, seconds, connections, onProgress };
-      await warmUp(running, load);
-      for (const [row, taken] of await runRounds(running, rounds, load)) samples.set(row, taken);
+      const load: LoadSettings = { generator, subject, seconds, connections, onProgress };
+      await warmUp(runningRows, load);
+      for (const [row, rowSamples] of await runRounds(runningRows, rounds, load)) samples.set(row, rowSamples);
     }
-    const report = reportRows(samples, connections);
-    for (const { scenario, payload, logLines, requests } of report) {
+    const rowReports = reportRows(samples, connections);
+    for (const { scenario, payload, logLines, requests } of rowReports) {
       // A few lines are normal for a server. A line per delivery would be different work.
       if (logLines > Math.max(3, requests / 1000))
         throw new Error(`${scenario}/${payload} logged ${logLines} lines for ${requests} deliveries`);
@@ -62,7 +62,7 @@ async function bench(
     onProgress('stopping');
     for (const worker of workers) await worker.stop();
     const { many, renewals, deliveries } = options;
-    const measured = await measureFigures(figures, {
+    const measuredFigures = await measureFigures(figures, {
       folder,
       cores,
       rounds: options.figureRounds,
@@ -73,7 +73,7 @@ async function bench(
       subject,
       onProgress,
     });
-    const used = new Set(rows.map((row) => row.scenario));
+    const usedScenarios = new Set(rows.map((row) => row.scenario));
     return {
       machine,
       cores,
@@ -82,9 +82,9 @@ async function bench(
       connections,
       profiled: profiles !== undefined,
       leftOut,
-      scenarios: [...used].map(({ name, what, aim }) => ({ name, what, aim })),
-      rows: report,
-      figures: measured,
+      scenarios: [...usedScenarios].map(({ name, what, aim }) => ({ name, what, aim })),
+      rows: rowReports,
+      figures: measuredFigures,
     };
   } finally {
     for (const worker of workers) worker.kill();
@@ -92,7 +92,7 @@ async function bench(
   }
 }
 
-function profiling(folder: string | undefined, name: string): readonly string[] {
+function profileOptions(folder: string | undefined, name: string): readonly string[] {
   if (folder === undefined) return [];
   return ['--cpu-prof', '--cpu-prof-dir', resolve(folder), '--cpu-prof-name', `${name}.cpuprofile`];
 }

@@ -38,27 +38,27 @@ async function check(actual: Answers, expected: Answers, handles: 'genuine' | 'a
   return checkWork({ callback, answers: expected, accepted: async () => handled }, headers, json2k.bytes);
 }
 
-it('accepts a server that handles signed deliveries and rejects everything else', async () => {
+it('checkWork() accepts a server that handles signed deliveries and rejects everything else', async () => {
   expect(await check(FLOOR_ANSWERS, FLOOR_ANSWERS)).toMatch(/^202\n/);
 });
 
-it('accepts a server that answers differently, if that is expected', async () => {
-  const other = { genuine: 204, forged: 202, unknownPath: undefined };
-  expect(await check(other, other)).toMatch(/^204\n/);
+it('checkWork() accepts a server that answers differently, if that is expected', async () => {
+  const otherAnswers = { genuine: 204, forged: 202, unknownPath: undefined };
+  expect(await check(otherAnswers, otherAnswers)).toMatch(/^204\n/);
 });
 
-it('rejects a server that answers differently than expected', async () => {
+it('checkWork() rejects a server that answers differently than expected', async () => {
   await expect(check({ ...FLOOR_ANSWERS, genuine: 204 }, FLOOR_ANSWERS)).rejects.toThrow(/signed delivery .* 204/);
 });
 
-it('rejects a server that accepts a forged delivery', async () => {
+it('checkWork() rejects a server that accepts a forged delivery', async () => {
   await expect(check({ ...FLOOR_ANSWERS, forged: 202 }, FLOOR_ANSWERS)).rejects.toThrow(/wrong signature .* 202/);
 });
 
-it('rejects a server that answers 403 to a forged delivery but handles it', async () => {
+it('checkWork() rejects a server that answers 403 to a forged delivery but handles it', async () => {
   await expect(check(FLOOR_ANSWERS, FLOOR_ANSWERS, 'all')).rejects.toThrow(/3 were handled instead of 1/);
 });
 
-it('rejects a server that accepts any path, if it should not', async () => {
+it('checkWork() rejects a server that accepts any path, unless that is expected', async () => {
   await expect(check({ ...FLOOR_ANSWERS, unknownPath: undefined }, FLOOR_ANSWERS)).rejects.toThrow(/unknown path/);
 });

@@ -30,14 +30,14 @@ export async function checkWork(
   headers: Readonly<Record<string, string>>,
   body: Uint8Array,
 ): Promise<string> {
-  const forged = { ...headers, 'x-hub-signature': `sha256=${'0'.repeat(64)}` };
-  const changed = Buffer.concat([body, Buffer.from(' ')]);
-  const before = await accepted();
+  const forgedHeaders = { ...headers, 'x-hub-signature': `sha256=${'0'.repeat(64)}` };
+  const changedBody = Buffer.concat([body, Buffer.from(' ')]);
+  const acceptedBefore = await accepted();
   const answer = await post(callback, headers, body);
   expectStatus('A signed delivery', answer, answers.genuine);
-  expectStatus('A delivery with a wrong signature', await post(callback, forged, body), answers.forged);
-  expectStatus('A delivery that was changed', await post(callback, headers, changed), answers.forged);
-  const handled = (await accepted()) - before;
+  expectStatus('A delivery with a wrong signature', await post(callback, forgedHeaders, body), answers.forged);
+  expectStatus('A delivery that was changed', await post(callback, headers, changedBody), answers.forged);
+  const handled = (await accepted()) - acceptedBefore;
   if (handled !== 1) throw new Error(`Of a signed delivery and two forged ones ${handled} were handled instead of 1`);
   if (answers.unknownPath !== undefined) {
     expectStatus('A delivery on an unknown path', await post(`${callback}x`, headers, body), answers.unknownPath);

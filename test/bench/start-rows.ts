@@ -26,31 +26,31 @@ export async function startRows(
   { subject, start, onProgress }: RowStart,
 ): Promise<readonly RunningRow[]> {
   const servers = new Map<string, Pick<RunningRow, 'server' | 'callback'>>();
-  const running: RunningRow[] = [];
+  const runningRows: RunningRow[] = [];
   let sameAnswer: string | undefined;
   for (const row of rows) {
     const { server: module, nodeOptions = [], answers } = row.scenario;
     const name = [basename(module.pathname, '.js'), ...nodeOptions, row.payload.name].join(' ');
-    let started = servers.get(name);
-    if (started === undefined) {
+    let runningServer = servers.get(name);
+    if (runningServer === undefined) {
       onProgress(`starting ${name}`);
       const server = start(module, name, nodeOptions);
-      started = { server, ...stringsOf(await server.call('start', subject), ['callback']) };
-      servers.set(name, started);
+      runningServer = { server, ...stringsOf(await server.call('start', subject), ['callback']) };
+      servers.set(name, runningServer);
     }
-    const { server, callback } = started;
-    running.push({ row, server, callback });
+    const { server, callback } = runningServer;
+    runningRows.push({ row, server, callback });
     const accepted = async (): Promise<number> => {
       await server.call('settle');
       return numbersOf(await server.call('usage'), ['accepted']).accepted;
     };
-    const worked = { callback, answers: answers ?? FLOOR_ANSWERS, accepted };
-    const answer = await checkWork(worked, deliveryHeaders(row.payload, subject), row.payload.bytes);
+    const checkedServer = { callback, answers: answers ?? FLOOR_ANSWERS, accepted };
+    const answer = await checkWork(checkedServer, deliveryHeaders(row.payload, subject), row.payload.bytes);
     if (answers !== undefined) continue;
     sameAnswer ??= answer;
     if (answer !== sameAnswer) {
       throw new Error(`${rowName(row)} answers\n${answer}\nwhere the first row answers\n${sameAnswer}`);
     }
   }
-  return running;
+  return runningRows;
 }

@@ -8,7 +8,7 @@ export function percentile(ascending: ArrayLike<number>, fraction: number): numb
 
 /** Returns the middle value, or the mean of the two middle values. */
 export function median(values: readonly number[]): number {
-  const ascending = values.toSorted((one, other) => one - other);
+  const ascending = values.toSorted((left, right) => left - right);
   const half = ascending.length / 2;
   return (percentile(ascending, 0.5) + (ascending[Math.floor(half)] ?? Number.NaN)) / 2;
 }
@@ -22,8 +22,8 @@ export interface Comparison {
 }
 
 /** Compares round by round. A slow round slows both sides, so their ratio stays the same. */
-export function compareRounds(values: readonly number[], others: readonly number[]): Comparison {
-  if (values.length !== others.length) throw new RangeError('Only rounds of one run can be compared');
-  const ratios = values.map((value, round) => value / (others[round] ?? Number.NaN));
+export function compareRounds(values: readonly number[], references: readonly number[]): Comparison {
+  if (values.length !== references.length) throw new RangeError('Only rounds of one run can be compared');
+  const ratios = values.map((value, round) => value / (references[round] ?? Number.NaN));
   return { median: median(ratios), lowest: Math.min(...ratios), highest: Math.max(...ratios) };
 }

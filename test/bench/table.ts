@@ -19,7 +19,7 @@ export function renderTable(report: Report): string {
     ...figureLines(figures),
     'Medians of the rounds. "× floor" is the median of the ratios to the floor in the same round, with the lowest and the highest:',
     'more is better for the rate, less for CPU (user and system, of the whole server process) and p99 (of a saturated server).',
-    ...[...scenarios, ...figures].map(({ name, what, aim }) => `  ${name}: ${what}${aimed(aim)}`),
+    ...[...scenarios, ...figures].map(({ name, what, aim }) => `  ${name}: ${what}${aimText(aim)}`),
     ...notes(report),
   ].join('\n');
 }
@@ -63,7 +63,7 @@ function cells({
 
 /** One line per row, with an empty line between groups of different payloads or requests in flight. */
 function tableLines(rows: readonly RowReport[]): readonly string[] {
-  const [header = '', ...lines] = aligned([HEADER, ...rows.map(cells)], 2);
+  const [header = '', ...lines] = alignColumns([HEADER, ...rows.map(cells)], 2);
   const group = (row: RowReport | undefined): string => `${row?.payload} ${row?.connections}`;
   return [
     header,
@@ -76,14 +76,14 @@ const FIGURE_HEADER = ['figure', 'value', 'floor', '× floor'];
 function figureLines(figures: readonly Figure[]): readonly string[] {
   if (figures.length === 0) return [];
   const line = ({ name, value, unit, floor, toFloor }: Figure): readonly string[] => {
-    const shown = (number: number): string =>
+    const format = (number: number): string =>
       `${number.toLocaleString('en', { maximumFractionDigits: number < 100 ? 2 : 0 })} ${unit}`.trimEnd();
-    return [name, shown(value), floor === undefined ? '' : shown(floor), ratio(toFloor)];
+    return [name, format(value), floor === undefined ? '' : format(floor), ratio(toFloor)];
   };
-  return [...aligned([FIGURE_HEADER, ...figures.map(line)], 1), ''];
+  return [...alignColumns([FIGURE_HEADER, ...figures.map(line)], 1), ''];
 }
 
-function aimed(aim: string | undefined): string {
+function aimText(aim: string | undefined): string {
   return aim === undefined ? '' : `; aim: ${aim}`;
 }
 
@@ -94,7 +94,7 @@ function ratio(comparison: Comparison | undefined): string {
 }
 
 /** Pads columns to their widest cell. The first `left` columns are left-aligned, the others right-aligned. */
-function aligned(lines: readonly (readonly string[])[], left: number): readonly string[] {
+function alignColumns(lines: readonly (readonly string[])[], left: number): readonly string[] {
   const width = (column: number): number => Math.max(...lines.map((line) => line[column]?.length ?? 0));
   const widths = lines[0]?.map((_, column) => width(column)) ?? [];
   return lines.map((line) =>
@@ -107,15 +107,15 @@ function aligned(lines: readonly (readonly string[])[], left: number): readonly 
 
 function notes({ machine, rounds, profiled, rows, figures, leftOut }: Report): readonly string[] {
   const nameOf = ({ scenario, payload }: RowReport): string => `${scenario}/${payload}`;
-  const busy = rows.filter(({ loadBusy }) => loadBusy > BUSY).map(nameOf);
-  const late = rows.filter(({ waiting, connections }) => waiting > connections).map(nameOf);
+  const busyRows = rows.filter(({ loadBusy }) => loadBusy > BUSY).map(nameOf);
+  const lateRows = rows.filter(({ waiting, connections }) => waiting > connections).map(nameOf);
   return [
-    ...(busy.length === 0
+    ...(busyRows.length === 0
       ? []
-      : [`! The load generator was the limit of ${busy.join(', ')}: their rates are too low.`]),
-    ...(late.length === 0
+      : [`! The load generator was the limit of ${busyRows.join(', ')}: their rates are too low.`]),
+    ...(lateRows.length === 0
       ? []
-      : [`! Handlers fell behind in ${late.join(', ')}: these rates count the time until all was handled.`]),
+      : [`! Handlers fell behind in ${lateRows.join(', ')}: these rates count the time until all was handled.`]),
     ...(leftOut.length === 0 ? [] : [`! Left out, to be named by --only: ${leftOut.join(', ')}.`]),
     ...(Math.min(rounds, ...figures.map((figure) => figure.rounds.length)) < 5
       ? ['! Fewer than 5 rounds, of the rows or of the figures: their medians say little.']

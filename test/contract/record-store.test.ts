@@ -26,18 +26,21 @@ recordStoreContract('LMDB, sealed', {
   survivesClose: true,
 });
 
-const map = new Map<string, unknown>();
-recordStoreContract("a user's Keyv over a Map", { open: () => openStore(new Keyv(map)), survivesClose: true });
+const rows = new Map<string, unknown>();
+recordStoreContract("a user's Keyv over a Map", { open: () => openStore(new Keyv(rows)), survivesClose: true });
 
-const plain = new Map<string, unknown>();
+const unserializedRows = new Map<string, unknown>();
 recordStoreContract("a user's Keyv without a serializer or a namespace", {
-  open: () => openStore(new Keyv({ store: plain, namespace: undefined, serialize: undefined, deserialize: undefined })),
+  open: () =>
+    openStore(
+      new Keyv({ store: unserializedRows, namespace: undefined, serialize: undefined, deserialize: undefined }),
+    ),
   survivesClose: true,
 });
 
 for (const server of [redis, postgres, mysql]) {
-  const available = await answers(server);
-  describe.skipIf(!available)('by URI', () => {
+  const isAvailable = await answers(server);
+  describe.skipIf(!isAvailable)('by URI', () => {
     recordStoreContract(server.name, {
       open: () => openStore(server.uri, { namespace }),
       survivesClose: true,
@@ -79,10 +82,10 @@ describe.skipIf(!mysqlAnswers)("a user's Keyv over MariaDB", async () => {
   });
 });
 
-const sqlite = isInstalled('@keyv/sqlite');
-if (!sqlite) console.warn('SKIPPED: @keyv/sqlite is not installed.');
+const hasSqlite = isInstalled('@keyv/sqlite');
+if (!hasSqlite) console.warn('SKIPPED: @keyv/sqlite is not installed.');
 
-describe.skipIf(!sqlite)('SQLite', () => {
+describe.skipIf(!hasSqlite)('SQLite', () => {
   recordStoreContract('SQLite by URI', {
     open: () => openStore('sqlite://records.sqlite', { directory }),
     survivesClose: true,

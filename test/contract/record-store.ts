@@ -168,8 +168,8 @@ export function recordStoreContract(name: string, subject: RecordStoreSubject): 
 
       const larger = { body: new Uint8Array(randomBytes(400_000)) };
       await store.set('event', 'large', larger);
-      const [record, ...others] = await recordsOf(store, 'event');
-      expect(others).toStrictEqual([]);
+      const [record, ...furtherRecords] = await recordsOf(store, 'event');
+      expect(furtherRecords).toStrictEqual([]);
       expect(bodyOf(record?.[1]).equals(larger.body)).toBe(true);
 
       await store.set('event', 'large', 'small');
@@ -189,17 +189,17 @@ export function recordStoreContract(name: string, subject: RecordStoreSubject): 
       if (!subject.survivesClose) skip('this store lives as long as it is open');
       await store.set('subscription', 's', { bytes: new Uint8Array([1, 2]) });
       await store.close();
-      const again = await subject.open();
-      expect(await again.get('subscription', 's')).toStrictEqual({ bytes: new Uint8Array([1, 2]) });
-      await again.close();
+      const reopened = await subject.open();
+      expect(await reopened.get('subscription', 's')).toStrictEqual({ bytes: new Uint8Array([1, 2]) });
+      await reopened.close();
     });
 
     test("two openings see each other's writes, and closing one leaves the other open", async ({ skip }) => {
       if (!subject.survivesClose) skip('this store lives as long as it is open');
-      const other = await subject.open();
+      const otherOpening = await subject.open();
       await store.set('subscription', 'shared', 1);
-      expect(await other.get('subscription', 'shared')).toBe(1);
-      await other.close();
+      expect(await otherOpening.get('subscription', 'shared')).toBe(1);
+      await otherOpening.close();
       await store.set('subscription', 'shared', 2);
       expect(await store.get('subscription', 'shared')).toBe(2);
     });

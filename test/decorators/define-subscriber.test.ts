@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { defineSubscriber } from '../../src/decorators/define-subscriber.js';
 import { SubscriberService } from '../../src/decorators/subscriber-service.js';
 import { definitionOf, definitionsOf } from '../../src/runtime/services/definition.js';
-import { Archive, started } from './fixtures/running.js';
+import { Archive, handlersOf } from './fixtures/running.js';
 
 class News {
   onEventNotification(): void {}
@@ -18,14 +18,14 @@ describe('defineSubscriber', () => {
 
     expect(service).toEqual({ kind: 'subscriber', name: 'news' });
     expect(definitionOf(service)).toMatchObject({ name: 'news', config: { targets: ['https://example.com/feed'] } });
-    expect(started(service)).toBe(handlers);
+    expect(handlersOf(service)).toBe(handlers);
   });
 
   it('creates a service from a class, without changing the class', () => {
     const service = defineSubscriber({}, News);
 
     expect(service.name).toBe('News');
-    expect(started(service)).toBeInstanceOf(News);
+    expect(handlersOf(service)).toBeInstanceOf(News);
     expect(() => definitionOf(News)).toThrow('Class "News" is not a service');
   });
 
@@ -40,8 +40,8 @@ describe('defineSubscriber', () => {
     const first = defineSubscriber({ name: 'first', inject: [Archive] }, Reader);
     const second = defineSubscriber({ name: 'second', inject: [Other] }, Reader);
 
-    expect(started(first)).toMatchObject({ source: new Archive() });
-    expect(started(second)).toMatchObject({ source: new Other() });
+    expect(handlersOf(first)).toMatchObject({ source: new Archive() });
+    expect(handlersOf(second)).toMatchObject({ source: new Other() });
   });
 
   it('creates a second service from a decorated class, with its own configuration', () => {
@@ -53,7 +53,7 @@ describe('defineSubscriber', () => {
   });
 
   it.each([
-    ['the name of its class', new News(), 'News'],
+    ['of its class', new News(), 'News'],
     [
       '"subscriber" if its class has no name',
       new (class {
@@ -67,7 +67,7 @@ describe('defineSubscriber', () => {
       Object.assign(Object.create(null), new News(), News.prototype),
       'subscriber',
     ],
-  ])('names an object with handlers after %s', (_, handlers, name) => {
+  ])('gives an object with handlers the name %s', (_, handlers, name) => {
     const withHandler = Object.assign(handlers, { onEventNotification: () => {} });
     expect(defineSubscriber({}, withHandler).name).toBe(name);
   });
@@ -96,7 +96,7 @@ describe('defineSubscriber', () => {
       onStarts: () => {},
       onStart: () => {},
     };
-    expect(started(defineSubscriber({ name: 'x' }, handlers))).toBe(handlers);
+    expect(handlersOf(defineSubscriber({ name: 'x' }, handlers))).toBe(handlers);
   });
 
   it('refuses values that are not handlers, or not a configuration', () => {

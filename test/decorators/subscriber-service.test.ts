@@ -8,7 +8,7 @@ import { definitionOf } from '../../src/runtime/services/definition.js';
 // oxlint-disable-next-line typescript/consistent-type-imports
 import { SubscriberRuntime } from '../../src/runtime/subscriber-runtime.js';
 import { delay, inject, injectable } from '../../src/runtime/services/tsyringe.js';
-import { Archive, idleRuntime, listLogger, started } from './fixtures/running.js';
+import { Archive, idleRuntime, listLogger, handlersOf } from './fixtures/running.js';
 
 /** Calls a function without the compiler's checks. */
 function untyped(call: unknown, ...args: readonly unknown[]): unknown {
@@ -125,7 +125,7 @@ describe('the constructor of a decorated class', () => {
 
     const logger = listLogger();
     const runtime = idleRuntime();
-    const news = started(News, logger, runtime);
+    const news = handlersOf(News, logger, runtime);
     expect(news).toBeInstanceOf(News);
     expect(news).toMatchObject({ log: logger, runtime, archive: new Archive() });
   });
@@ -143,7 +143,7 @@ describe('the constructor of a decorated class', () => {
       readonly answer = 42;
     }
 
-    expect(started(News)).toMatchObject({ later: { answer: 42 }, region: 'south' });
+    expect(handlersOf(News)).toMatchObject({ later: { answer: 42 }, region: 'south' });
   });
 
   it('gets the values named by `inject`, whatever the metadata says', () => {
@@ -156,7 +156,7 @@ describe('the constructor of a decorated class', () => {
       onEventNotification(): void {}
     }
 
-    expect(started(News)).toMatchObject({ archive: new Archive(), retries: 3 });
+    expect(handlersOf(News)).toMatchObject({ archive: new Archive(), retries: 3 });
   });
 
   it('gets classes that have constructor arguments themselves', () => {
@@ -170,7 +170,7 @@ describe('the constructor of a decorated class', () => {
       onEventNotification(): void {}
     }
 
-    expect(started(News)).toMatchObject({ reader: { archive: new Archive() } });
+    expect(handlersOf(News)).toMatchObject({ reader: { archive: new Archive() } });
   });
 
   it('is refused if `inject` names fewer values than it has arguments', () => {
@@ -255,7 +255,7 @@ describe('the constructor of a decorated class', () => {
       }
       onEventNotification(): void {}
     }
-    expect(started(News)).toMatchObject({ archive: new Archive() });
+    expect(handlersOf(News)).toMatchObject({ archive: new Archive() });
   });
 
   it('is inherited with its metadata by a subclass without a constructor', () => {
@@ -267,7 +267,7 @@ describe('the constructor of a decorated class', () => {
     @SubscriberService()
     class Sports extends News {}
 
-    expect(started(Sports)).toMatchObject({ archive: new Archive() });
+    expect(handlersOf(Sports)).toMatchObject({ archive: new Archive() });
   });
 });
 

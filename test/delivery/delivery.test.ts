@@ -17,11 +17,11 @@ function setUp(
   {
     subscription = storedSubscription(),
     isDeclared = true,
-    waiting = 0,
-  }: { subscription?: StoredSubscription | undefined; isDeclared?: boolean; waiting?: number } = {},
+    waitingEvents = 0,
+  }: { subscription?: StoredSubscription | undefined; isDeclared?: boolean; waitingEvents?: number } = {},
 ) {
   const world = new FakeWorld();
-  let isFailing = false;
+  let isEndFailing = false;
   const hooks = subscriberHooks(world.logger);
   const calls: string[] = [];
   const service: DeliveryService = {
@@ -50,7 +50,7 @@ function setUp(
     schedule: () => {},
     storeFailed: record('storeFailed'),
     settle: record('settle'),
-    loadOf: () => ({ events: waiting, bytes: waiting * 100 }),
+    loadOf: () => ({ events: waitingEvents, bytes: waitingEvents * 100 }),
     newPosition: () => 0,
   };
   const processedLog: DeliveryOptions['processedLog'] = {
@@ -74,17 +74,17 @@ function setUp(
     fetchPingContent: async () => new Error('nothing is to be fetched'),
     subscriptionOf: (id) => (id === subscription.record.id ? subscription : undefined),
     onDeleted: async () => {
-      if (isFailing) throw new Error('the store is down');
+      if (isEndFailing) throw new Error('the store is down');
       calls.push('deleted');
     },
   });
-  const fail = (): void => void (isFailing = true);
-  return { delivery, target: service, subscription, hooks, calls, world, inbox, fail };
+  const failOnDeleted = (): void => void (isEndFailing = true);
+  return { delivery, service, subscription, hooks, calls, world, inbox, failOnDeleted };
 }
 
 describe('a new delivery', () => {
   test('is answered without a promise if the handler has returned', () => {
-    const { delivery, target: service, subscription, calls } = setUp(() => ({ body: { a: 'b' } }));
+    const { delivery, service, subscription, calls } = setUp(() => ({ body: { a: 'b' } }));
     expect(delivery.deliver(service, subscription, grant, content)).toEqual({
       type: 'acknowledged',
       acknowledgement: { body: { a: 'b' } },
@@ -97,18 +97,18 @@ describe('a new delivery', () => {
     [0, 1],
     [30_000, 0],
   ])(
-    'logs a slow handler, unless parsing took its time: after %i ms of parsing there are %i warnings',
+    'that waited %i ms for parsing before its slow handler logs this many warnings: %i',
     async (parsingMs, warnings) => {
       vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
       onTestFinished(() => void vi.useRealTimers());
       const [parsing, handlerEnd] = [deferred(), deferred()];
-      const { delivery, target: service, subscription, calls, world } = setUp(() => handlerEnd.promise);
-      const tracking = { ...service, delivery: { ...service.delivery, dedupe: 'entries' as const } };
-      const parsed = delivery.runExclusive(subscription.record.id, () => parsing.promise);
-      const answer = delivery.deliver(tracking, subscription, grant, content);
+      const { delivery, service, subscription, calls, world } = setUp(() => handlerEnd.promise);
+      const trackingService = { ...service, delivery: { ...service.delivery, dedupe: 'entries' as const } };
+      const exclusiveRun = delivery.runExclusive(subscription.record.id, () => parsing.promise);
+      const answer = delivery.deliver(trackingService, subscription, grant, content);
       await vi.advanceTimersByTimeAsync(parsingMs);
       parsing.resolve();
-      await parsed;
+      await exclusiveRun;
       await vi.advanceTimersByTimeAsync(60_000 - parsingMs);
       expect(await answer).toEqual({ type: 'acknowledged' });
       expect(calls).toEqual(['storeUnscheduled']);
@@ -120,7 +120,7 @@ describe('a new delivery', () => {
 
   test('C9 is answered at once by stopWaiting, and its event stays stored until the handler ends', async () => {
     const handlerEnd = deferred();
-    const { delivery, target: service, subscription, calls, world } = setUp(() => handlerEnd.promise);
+    const { delivery, service, subscription, calls, world } = setUp(() => handlerEnd.promise);
     const answer = delivery.deliver(service, subscription, grant, content);
     let hasSettled = false;
     const settled = (async () => {
@@ -146,46 +146,45 @@ describe('a new delivery', () => {
 
   test('does not count as failed if the handler was aborted', async () => {
     const outcomes: unknown[] = [];
-    const set = setUp(({ signal }) => new Promise((_, reject) => signal.addEventListener('abort', reject)));
-    set.inbox.settle = async (...[, outcome]: unknown[]) => void outcomes.push(outcome);
-    const answer = set.delivery.deliver(set.target, set.subscription, grant, content);
-    set.delivery.stopWaiting();
+    const { delivery, service, subscription, inbox, world } = setUp(
+      ({ signal }) => new Promise((_, reject) => signal.addEventListener('abort', reject)),
+    );
+    inbox.settle = async (...[, outcome]: unknown[]) => void outcomes.push(outcome);
+    const answer = delivery.deliver(service, subscription, grant, content);
+    delivery.stopWaiting();
     await answer;
-    set.delivery.abort();
-    await set.delivery.settled();
+    delivery.abort();
+    await delivery.settled();
     expect(outcomes).toEqual([{ type: 'interrupted' }]);
-    expect(set.subscription.counters.stats()).toMatchObject({ failed: 0, delivered: 0 });
-    expect(set.world.lines).toEqual([]);
+    expect(subscription.counters.stats()).toMatchObject({ failed: 0, delivered: 0 });
+    expect(world.lines).toEqual([]);
   });
 
   test('gets 503 if the inbox is full', async () => {
-    const {
-      delivery,
-      target: service,
-      subscription,
-      calls,
-    } = setUp(() => Promise.reject(new Error('not now')), { waiting: 2 });
+    const { delivery, service, subscription, calls } = setUp(() => Promise.reject(new Error('not now')), {
+      waitingEvents: 2,
+    });
     expect(await delivery.deliver(service, subscription, grant, content)).toMatchObject({ type: 'unavailable' });
     expect(calls).toEqual([]);
     expect(delivery.isFull(service)).toBe(true);
-    const roomier = { ...service.delivery, maxPending: 3 };
-    expect(delivery.isFull({ ...service, delivery: roomier })).toBe(false);
-    expect(delivery.isFull({ ...service, delivery: { ...roomier, maxPendingBytes: 200 } })).toBe(true);
+    const roomierConfig = { ...service.delivery, maxPending: 3 };
+    expect(delivery.isFull({ ...service, delivery: roomierConfig })).toBe(false);
+    expect(delivery.isFull({ ...service, delivery: { ...roomierConfig, maxPendingBytes: 200 } })).toBe(true);
   });
 });
 
-describe('C7 an end of the subscription that cannot be stored', () => {
+describe('C7 if a handler ends the subscription and the end cannot be stored,', () => {
   const deletedError = new SubscriptionDeletedError('no more');
   const setUpFailingEnd = () => {
-    const set = setUp(() => {
+    const deliveryParts = setUp(() => {
       throw deletedError;
     });
-    set.fail();
-    return set;
+    deliveryParts.failOnDeleted();
+    return deliveryParts;
   };
 
-  test('gets 503, so that the hub retries', async () => {
-    const { delivery, target: service, subscription, world } = setUpFailingEnd();
+  test('the delivery is answered 503, so that the hub retries', async () => {
+    const { delivery, service, subscription, world } = setUpFailingEnd();
     expect(await delivery.deliver(service, subscription, grant, content)).toMatchObject({ type: 'unavailable' });
     expect(world.logged('a handler failed')).toMatchObject([
       { fields: { err: { cause: new Error('the store is down') } } },
@@ -194,7 +193,7 @@ describe('C7 an end of the subscription that cannot be stored', () => {
     expect(subscription.counters.stats()).toMatchObject({ failed: 1, delivered: 0 });
   });
 
-  test('fails the run of a stored event, so that it is retried', async () => {
+  test('the run of a stored event fails, so that it is retried', async () => {
     const { delivery } = setUpFailingEnd();
     expect(await delivery.redeliver(storedEvent)).toMatchObject({ type: 'failed' });
   });
@@ -215,7 +214,7 @@ describe('a stored event', () => {
     expect(grants).toEqual(['g1']);
   });
 
-  test('C5 is delivered empty, without a fetch, if it is a thin ping and its topic is not a URL', async () => {
+  test('C5 is delivered empty, without a fetch, if it is a thin ping and its topic is not an http URL', async () => {
     const sizes: number[] = [];
     const subscription = storedSubscription([{ ...grant, topic: 'urn:fhircast:session:1' }]);
     const { delivery } = setUp((event) => void sizes.push(event.raw.length), { subscription });
@@ -228,7 +227,7 @@ describe('a stored event', () => {
     ['service', { isDeclared: false }, {}],
     ['subscription', {}, { subscriptionId: 'gone' }],
     ['grant', { subscription: storedSubscription([]) }, {}],
-  ])('fails, and is not lost, if its %s no longer exists', async (_missing, options, event) => {
+  ])('fails if its %s no longer exists', async (_missing, options, event) => {
     const { delivery } = setUp(() => expect.unreachable(), options);
     expect(await delivery.redeliver(storedEventWith({ ...event }))).toMatchObject({
       type: 'failed',

@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { DueHeap } from '../../src/engine/due-heap.js';
 
-test('takes each due key once, the earliest first', () => {
+test('takeDue returns each due key once, the earliest first', () => {
   const heap = new DueHeap();
   heap.set('noon', 12);
   heap.set('night', 24);
@@ -52,33 +52,33 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ now: fc.nat(100) }) },
 );
 
-test('takes the same keys as a sorted list, after any operations', () => {
+test('takeDue returns the same keys as a sorted list, after any operations', () => {
   fc.assert(
     fc.property(fc.array(operation, { maxLength: 600 }), (operations) => {
       const heap = new DueHeap();
-      const list = new Map<string, number>();
+      const dueTimes = new Map<string, number>();
       const [taken, expected]: [unknown[], unknown[]] = [[], []];
       for (const next of operations) {
         if ('key' in next) {
           heap.set(next.key, next.at);
-          if (next.at === undefined) list.delete(next.key);
-          else list.set(next.key, next.at);
+          if (next.at === undefined) dueTimes.delete(next.key);
+          else dueTimes.set(next.key, next.at);
         } else {
           const keys = heap.takeDue(next.now);
-          const due = [...list].filter(([, at]) => at <= next.now).sort(([, a], [, b]) => a - b);
+          const due = [...dueTimes].filter(([, at]) => at <= next.now).sort(([, left], [, right]) => left - right);
           // The order of keys with the same due time is not specified.
           taken.push(
-            keys.map((key) => list.get(key)),
+            keys.map((key) => dueTimes.get(key)),
             keys.toSorted(),
           );
           expected.push(
             due.map(([, at]) => at),
             due.map(([key]) => key).toSorted(),
           );
-          for (const key of keys) list.delete(key);
+          for (const key of keys) dueTimes.delete(key);
         }
         taken.push(heap.size);
-        expected.push(list.size);
+        expected.push(dueTimes.size);
       }
       expect(taken).toEqual(expected);
     }),

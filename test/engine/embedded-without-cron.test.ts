@@ -5,11 +5,11 @@ let isMissing = true;
 
 vi.mock('../../src/on-demand.js', async (original) => {
   const { onDemand } = await original<typeof import('../../src/on-demand.js')>();
-  const missing = (name: 'cron'): unknown => {
+  const failingOnDemand = (name: 'cron'): unknown => {
     if (isMissing) throw new Error('too many open files');
     return onDemand(name);
   };
-  return { onDemand: missing };
+  return { onDemand: failingOnDemand };
 });
 
 beforeEach(() => {
@@ -22,21 +22,21 @@ afterEach(() => {
 
 test('due work runs while cron cannot be loaded, and loading is retried every second', () => {
   const errors: unknown[] = [];
-  const run: string[] = [];
+  const ranKeys: string[] = [];
   const engine = embeddedEngine({ now: Date.now, onError: (error) => errors.push(error) });
-  const due = engine.timetable((key) => run.push(key));
-  const ran = vi.fn<() => void>();
-  engine.every('*/10 * * * * *', ran);
+  const timetable = engine.timetable((key) => ranKeys.push(key));
+  const job = vi.fn<() => void>();
+  engine.every('*/10 * * * * *', job);
   engine.start();
-  due.set('in two seconds', Date.now() + 2_000);
+  timetable.set('in two seconds', Date.now() + 2_000);
   vi.advanceTimersByTime(3_500);
   expect(errors).toEqual(Array.from({ length: 4 }, () => new Error('too many open files')));
-  expect(run).toEqual(['in two seconds']);
+  expect(ranKeys).toEqual(['in two seconds']);
   isMissing = false;
   vi.advanceTimersByTime(10_000);
   expect(errors).toHaveLength(4);
-  expect(ran).toHaveBeenCalledTimes(1);
+  expect(job).toHaveBeenCalledTimes(1);
   engine.stop();
   vi.advanceTimersByTime(60_000);
-  expect(ran).toHaveBeenCalledTimes(1);
+  expect(job).toHaveBeenCalledTimes(1);
 });

@@ -37,20 +37,20 @@ test('slices of a map include keys that are added meanwhile, and omit keys that 
     ['b', 2],
     ['c', 3],
   ]);
-  const seen: string[] = [];
+  const keys: string[] = [];
   for await (const slice of slices(map.keys(), 1)) {
-    seen.push(...slice);
+    keys.push(...slice);
     if (slice[0] === 'a') {
       map.delete('c');
       map.set('d', 4);
     }
   }
-  expect(seen).toEqual(['a', 'b', 'd']);
+  expect(keys).toEqual(['a', 'b', 'd']);
 });
 
 test('sortInSlices sorts many items stably, while other work runs', async () => {
   const items = Array.from({ length: 50_000 }, (_, index) => ({ rank: (index * 7_919) % 1_000, index }));
-  const byRank = (a: (typeof items)[number], b: (typeof items)[number]): number => a.rank - b.rank;
+  const byRank = (left: (typeof items)[number], right: (typeof items)[number]): number => left.rank - right.rank;
   let timerRuns = 0;
   const timer = setInterval(() => (timerRuns += 1), 1);
   const sorted = await sortInSlices(items, byRank);
@@ -59,7 +59,7 @@ test('sortInSlices sorts many items stably, while other work runs', async () => 
   expect(timerRuns).toBeGreaterThan(0);
   expect(await sortInSlices([], byRank)).toEqual([]);
   const few = [3, 1, 2];
-  expect(await sortInSlices(few, (a, b) => a - b)).toEqual([1, 2, 3]);
+  expect(await sortInSlices(few, (left, right) => left - right)).toEqual([1, 2, 3]);
 });
 
 test('partition splits many items by a test, each part in order', async () => {

@@ -60,7 +60,7 @@ describe('a feed without entries is read', () => {
   });
 });
 
-describe('a text that is clearly something else has no entries, and is no feed', () => {
+describe('a text that is clearly not a feed has no entries, and readFeed throws a SyntaxError', () => {
   test.each([
     ['an empty text', '', 'an empty text'],
     ['white space', ' \n\uFEFF', 'an empty text'],
@@ -76,13 +76,13 @@ describe('a text that is clearly something else has no entries, and is no feed',
       'JSON that is no JSON Feed',
     ],
     ['a JSON array', '[{"id":"1"}]', 'JSON that is no JSON Feed'],
-  ])('%s', (_name, text, instead) => {
+  ])('%s', (_name, text, description) => {
     expect(readEntries(text, TOPIC)).toEqual([]);
-    expect(() => readFeed(text, TOPIC)).toThrow(new SyntaxError(`No feed, but ${instead}`));
+    expect(() => readFeed(text, TOPIC)).toThrow(new SyntaxError(`No feed, but ${description}`));
   });
 });
 
-describe('broken documents, and XML that is no feed, are refused', () => {
+describe('a broken document, or XML that is not a feed, is refused', () => {
   test.each([
     ['truncated JSON', json.slice(0, -1), /JSON/],
     ['truncated Atom', atom.slice(0, -3), /does not end/],

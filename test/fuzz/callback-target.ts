@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 import { defineSubscriber } from '../../src/decorators/define-subscriber.js';
 import { startService } from '../../src/runtime/lifecycle/start-service.js';
 import { TestHub } from '../../src/testing/index.js';
-import { must, type FuzzTarget, type Take } from './fuzz-target.js';
+import { must, type FuzzTarget, type RunInput } from './fuzz-target.js';
 import { CALLBACK, TOPIC } from './requests.js';
 
 /** Statuses a callback may answer: PROTOCOL C2, C6 to C8, V1, and the statuses Node.js sends for invalid HTTP. */
@@ -12,7 +12,7 @@ const STATUSES: ReadonlySet<number> = new Set([
 ]);
 
 /** A running service with the callback of its one subscription. */
-export interface Running {
+export interface RunningService {
   readonly fetch: (request: Request) => Promise<Response>;
   readonly port: number;
   readonly callback: URL;
@@ -21,7 +21,7 @@ export interface Running {
 }
 
 /** Starts a service with one verified subscription. Its handler reads everything an event offers. */
-export async function startRunning(): Promise<Running> {
+export async function startRunningService(): Promise<RunningService> {
   const hub = await TestHub.start();
   const topic = hub.topic('/feed', { body: 'news' });
   const service = defineSubscriber(
@@ -53,17 +53,17 @@ export async function startRunning(): Promise<Running> {
 }
 
 /** Inserts the callback's path and topic into the text of a request. */
-export function addressed(input: Buffer, { callback, topic }: Running): string {
+export function insertAddress(input: Buffer, { callback, topic }: RunningService): string {
   return input.toString('latin1').replaceAll(CALLBACK, callback.pathname).replaceAll(TOPIC, encodeURIComponent(topic));
 }
 
 /** Writes a request to the service's socket and checks every response. */
-export async function writeRequest(running: Running, input: Buffer): Promise<void> {
-  const socket = connect({ port: running.port, host: '127.0.0.1', allowHalfOpen: true });
+export async function writeRequest(service: RunningService, input: Buffer): Promise<void> {
+  const socket = connect({ port: service.port, host: '127.0.0.1', allowHalfOpen: true });
   const chunks: Buffer[] = [];
   socket.on('data', (chunk: Buffer) => void chunks.push(chunk));
   socket.on('error', () => {});
-  socket.end(addressed(input, running), 'latin1');
+  socket.end(insertAddress(input, service), 'latin1');
   const timer = setTimeout(() => socket.destroy(new Error('too late')), 5_000);
   const [isBroken] = await once(socket, 'close');
   clearTimeout(timer);
@@ -77,13 +77,13 @@ export async function writeRequest(running: Running, input: Buffer): Promise<voi
 }
 
 /** Passes the same request to the service's `fetch`. */
-export async function fetchRequest(running: Running, input: Buffer): Promise<void> {
-  const [head = '', ...bodyParts] = addressed(input, running).split('\r\n\r\n');
-  const [first = '', ...lines] = head.split('\r\n');
-  const [method = '', path = ''] = first.split(' ');
-  const request = requestOf(method, path, lines, bodyParts.join('\r\n\r\n'));
+export async function fetchRequest(service: RunningService, input: Buffer): Promise<void> {
+  const [head = '', ...bodyParts] = insertAddress(input, service).split('\r\n\r\n');
+  const [requestLine = '', ...headerLines] = head.split('\r\n');
+  const [method = '', path = ''] = requestLine.split(' ');
+  const request = requestOf(method, path, headerLines, bodyParts.join('\r\n\r\n'));
   if (request === undefined) return;
-  const response = await running.fetch(request);
+  const response = await service.fetch(request);
   await response.arrayBuffer();
   must(STATUSES.has(response.status), `the callback answers ${response.status}`);
 }
@@ -106,9 +106,9 @@ function requestOf(method: string, path: string, lines: readonly string[], body:
   }
 }
 
-const openWith = (take: (running: Running, input: Buffer) => Promise<void>) => async (): Promise<Take> => {
-  const running = await startRunning();
-  return (input) => take(running, input);
+const openWith = (send: (service: RunningService, input: Buffer) => Promise<void>) => async (): Promise<RunInput> => {
+  const service = await startRunningService();
+  return (input) => send(service, input);
 };
 
 /** Targets that exercise the whole callback. */

@@ -1,19 +1,19 @@
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { fetchRequest, startRunning, writeRequest, type Running } from './callback-target.js';
+import { fetchRequest, startRunningService, writeRequest, type RunningService } from './callback-target.js';
 import { inputOf } from './child.js';
 import { seedsOf } from './seeds.js';
 
 const SEED = Number(process.env['SEED'] ?? 20_260_101);
 
-let running: Running;
+let service: RunningService;
 beforeAll(async () => {
-  running = await startRunning();
+  service = await startRunningService();
 });
-afterAll(() => running.close());
+afterAll(() => service.close());
 
 const seeds = seedsOf('requests', '');
-const request = (name: string): fc.Arbitrary<Buffer> =>
+const requestArbitrary = (name: string): fc.Arbitrary<Buffer> =>
   fc.oneof(
     {
       weight: 8,
@@ -26,16 +26,16 @@ test.each([
   ['socket', writeRequest],
   ['fetch', fetchRequest],
 ])(
-  'C2 to C8 any request by %s gets a response with a known status, and the service keeps working',
+  'C2 to C8 every response to a request by %s has a known status, and the service keeps working',
   async (name, send) => {
     await fc.assert(
-      fc.asyncProperty(request(name), (input) => send(running, input)),
+      fc.asyncProperty(requestArbitrary(name), (input) => send(service, input)),
       { numRuns: 300, seed: SEED },
     );
-    const delivered = await fetch(`http://127.0.0.1:${running.port}${running.callback.pathname}`, {
+    const answer = await fetch(`http://127.0.0.1:${service.port}${service.callback.pathname}`, {
       method: 'POST',
       body: 'news',
     });
-    expect(delivered.status).toBe(202);
+    expect(answer.status).toBe(202);
   },
 );

@@ -1,7 +1,7 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
-import type { FuzzTarget, Take } from './fuzz-target.js';
-import type { Done, Job, JobMessage } from './job.js';
-import { mutated } from './mutate.js';
+import type { FuzzTarget, RunInput } from './fuzz-target.js';
+import type { Job, JobMessage, JobResult } from './job.js';
+import { mutate } from './mutate.js';
 import { seededRandom } from '../kit/seeded-random.js';
 import { seedOf } from './random.js';
 import { seedsOf } from './seeds.js';
@@ -21,9 +21,9 @@ export async function runJob(
   const target = targets.find(({ name }) => name === job.target);
   if (target === undefined) throw new Error(`There is no target ${job.target}`);
   const seeds = seedsOf(target.seeds, job.corpus);
-  const take = await target.open();
-  const place = openSync(job.placeFile, 'w');
-  const number = Buffer.alloc(8);
+  const runInput = await target.open();
+  const placeFile = openSync(job.placeFile, 'w');
+  const numberBuffer = Buffer.alloc(8);
   const causes = new Set<string>();
   let [inputs, refused, slowestMs, slowestInput] = [0, 0, 0, job.from];
 
@@ -37,10 +37,10 @@ export async function runJob(
 
   for (let input = job.from; input < job.until && causes.size < MOST_FINDINGS; input += 1) {
     if (Date.now() >= job.deadline) break;
-    number.writeDoubleLE(input);
-    writeSync(place, number, 0, 8, 0);
+    numberBuffer.writeDoubleLE(input);
+    writeSync(placeFile, numberBuffer, 0, 8, 0);
     const bytes = inputOf(job, input, seeds);
-    const { ms, error } = await timed(take, bytes);
+    const { ms, error } = await runTimed(runInput, bytes);
     inputs += 1;
     if (error !== undefined) {
       if (target.refuses?.(error) === true) refused += 1;
@@ -48,14 +48,14 @@ export async function runJob(
     }
     const limit = (target.limitMs ?? 50) + bytes.length / 1024;
     if (ms > limit) {
-      const median = await medianOf(take, bytes);
+      const median = await medianOf(runInput, bytes);
       if (median > limit)
         report(input, bytes, `It took ${median.toFixed(0)} ms of the processor, not ${limit.toFixed(0)}`, 'slow');
     }
     if (ms > slowestMs) [slowestMs, slowestInput] = [ms, input];
   }
-  closeSync(place);
-  const done: Done = { inputs, refused, slowestMs, slowestInput };
+  closeSync(placeFile);
+  const done: JobResult = { inputs, refused, slowestMs, slowestInput };
   send({ type: 'done', done });
 }
 
@@ -65,14 +65,14 @@ export function inputOf(
   input: number,
   seeds: readonly Buffer[],
 ): Buffer {
-  return mutated({ seeds, random: seededRandom(seedOf(seed, target, maxBytes, input)), maxBytes });
+  return mutate({ seeds, random: seededRandom(seedOf(seed, target, maxBytes, input)), maxBytes });
 }
 
-async function timed(take: Take, bytes: Buffer): Promise<{ readonly ms: number; readonly error: unknown }> {
+async function runTimed(runInput: RunInput, bytes: Buffer): Promise<{ readonly ms: number; readonly error: unknown }> {
   const start = performance.now();
   let error: unknown;
   try {
-    const pending = take(bytes);
+    const pending = runInput(bytes);
     if (pending instanceof Promise) await pending;
   } catch (thrown) {
     error = thrown ?? new Error(`It threw ${String(thrown)}`);
@@ -80,15 +80,15 @@ async function timed(take: Take, bytes: Buffer): Promise<{ readonly ms: number; 
   return { ms: performance.now() - start, error };
 }
 
-async function medianOf(take: Take, bytes: Buffer): Promise<number> {
+async function medianOf(runInput: RunInput, bytes: Buffer): Promise<number> {
   const times: number[] = [];
   for (let run = 0; run < RERUNS; run += 1) {
-    const before = process.cpuUsage();
-    await timed(take, bytes);
-    const { user, system } = process.cpuUsage(before);
+    const cpuBefore = process.cpuUsage();
+    await runTimed(runInput, bytes);
+    const { user, system } = process.cpuUsage(cpuBefore);
     times.push((user + system) / 1_000);
   }
-  return times.toSorted((one, other) => one - other)[Math.floor(RERUNS / 2)] ?? 0;
+  return times.toSorted((left, right) => left - right)[Math.floor(RERUNS / 2)] ?? 0;
 }
 
 function textOf(error: unknown): string {
@@ -100,11 +100,11 @@ export async function serveJob(targets: readonly FuzzTarget[]): Promise<void> {
   // The parent process is this program and wrote the job.
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion
   const job = JSON.parse(process.argv[2] ?? '') as Job;
-  const sent: Promise<void>[] = [];
+  const pendingSends: Promise<void>[] = [];
   const send = (message: JobMessage): void =>
-    void sent.push(new Promise((resolve) => process.send?.(message, undefined, {}, () => resolve())));
+    void pendingSends.push(new Promise((resolve) => process.send?.(message, undefined, {}, () => resolve())));
   await runJob(job, targets, send);
-  await Promise.all(sent);
+  await Promise.all(pendingSends);
   // A target can leave a server open, so exit explicitly.
   process.exit();
 }

@@ -1,14 +1,14 @@
 import type { SeedKind } from './seeds.js';
 
-/** Takes one input. Throws when the parser rejects the input or a rule is broken. */
-export type Take = (input: Buffer) => void | Promise<void>;
+/** Runs one input. Throws when the parser rejects the input or a rule is broken. */
+export type RunInput = (input: Buffer) => void | Promise<void>;
 
 /** A function or server that receives the inputs. */
 export interface FuzzTarget {
   readonly name: string;
   readonly seeds: SeedKind;
   /** Sets up the target; called once per process. */
-  readonly open: () => Take | Promise<Take>;
+  readonly open: () => RunInput | Promise<RunInput>;
   /** Whether the parser documents this error. @default no error is documented */
   readonly refuses?: (error: unknown) => boolean;
   /** Milliseconds an input of at most 4 KiB may take. @default 50 */

@@ -30,7 +30,7 @@ export interface Finding {
 }
 
 /** The result of a process. */
-export interface Done {
+export interface JobResult {
   readonly inputs: number;
   /** Inputs rejected with a documented error. */
   readonly refused: number;
@@ -41,4 +41,4 @@ export interface Done {
 /** A message from the process. */
 export type JobMessage =
   | { readonly type: 'finding'; readonly finding: Finding }
-  | { readonly type: 'done'; readonly done: Done };
+  | { readonly type: 'done'; readonly done: JobResult };

@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest';
-import { mutated } from './mutate.js';
+import { mutate } from './mutate.js';
 import { seededRandom } from '../kit/seeded-random.js';
 import { seedOf } from './random.js';
 
 const seeds = [Buffer.from('<feed><entry/></feed>'), Buffer.from('{"items":[]}'), Buffer.alloc(100_000, 'long ')];
 const inputs = (seed: number, maxBytes = 4_096): readonly string[] =>
   Array.from({ length: 500 }, (_, number) =>
-    mutated({ seeds, random: seededRandom(seedOf(seed, number)), maxBytes }).toString('latin1'),
+    mutate({ seeds, random: seededRandom(seedOf(seed, number)), maxBytes }).toString('latin1'),
   );
 
 test('the seed determines the inputs', () => {
@@ -14,7 +14,7 @@ test('the seed determines the inputs', () => {
   expect(inputs(1)).not.toEqual(inputs(2));
 });
 
-test('inputs differ and stay within the size limit, and some are almost that long', () => {
+test('inputs differ and stay within the size limit, and some have more than half of it', () => {
   expect(new Set(inputs(1)).size).toBeGreaterThan(450);
   for (const maxBytes of [64, 4_096, 1_048_576]) {
     const lengths = inputs(1, maxBytes).map(({ length }) => length);
@@ -23,11 +23,11 @@ test('inputs differ and stay within the size limit, and some are almost that lon
   }
 });
 
-test('empty documents, and no documents, can be mutated too', () => {
+test('an input can be made from an empty document, and from no document', () => {
   const random = seededRandom(1);
   for (let run = 0; run < 200; run += 1) {
-    expect(mutated({ seeds: [], random, maxBytes: 100 }).length).toBeLessThanOrEqual(100);
-    expect(mutated({ seeds: [Buffer.alloc(0)], random, maxBytes: 100 }).length).toBeLessThanOrEqual(100);
+    expect(mutate({ seeds: [], random, maxBytes: 100 }).length).toBeLessThanOrEqual(100);
+    expect(mutate({ seeds: [Buffer.alloc(0)], random, maxBytes: 100 }).length).toBeLessThanOrEqual(100);
   }
 });
 

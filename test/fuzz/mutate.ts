@@ -24,7 +24,7 @@ const TOKENS = [
 ].map((token) => Buffer.from(token));
 
 /** Makes an input: a document with a few changed bytes or parts. */
-export function mutated({ seeds, random, maxBytes }: Material): Buffer {
+export function mutate({ seeds, random, maxBytes }: Material): Buffer {
   const below = (limit: number): number => Math.floor(random() * limit);
   const anySeed = (): Buffer => seeds[below(seeds.length)] ?? Buffer.alloc(0);
   /** A part of a document, usually a short one. */
@@ -33,7 +33,7 @@ export function mutated({ seeds, random, maxBytes }: Material): Buffer {
     const longest = random() < 0.7 ? 32 : bytes.length;
     return bytes.subarray(start, start + below(longest) + 1);
   };
-  const replaced = (bytes: Buffer, index: number, length: number, inserted: Uint8Array): Buffer =>
+  const replacePart = (bytes: Buffer, index: number, length: number, inserted: Uint8Array): Buffer =>
     Buffer.concat([bytes.subarray(0, index), inserted, bytes.subarray(index + length)]);
 
   const mutations: readonly ((bytes: Buffer) => Buffer)[] = [
@@ -45,15 +45,15 @@ export function mutated({ seeds, random, maxBytes }: Material): Buffer {
       return changed;
     },
     // Replace one byte.
-    (bytes) => replaced(bytes, below(bytes.length + 1), 1, Buffer.from([below(256)])),
+    (bytes) => replacePart(bytes, below(bytes.length + 1), 1, Buffer.from([below(256)])),
     // Delete a part.
-    (bytes) => replaced(bytes, below(bytes.length + 1), below(40) + 1, Buffer.alloc(0)),
+    (bytes) => replacePart(bytes, below(bytes.length + 1), below(40) + 1, Buffer.alloc(0)),
     // Duplicate a part.
-    (bytes) => replaced(bytes, below(bytes.length + 1), 0, partOf(bytes)),
+    (bytes) => replacePart(bytes, below(bytes.length + 1), 0, partOf(bytes)),
     // Insert a token, or replace some bytes with it.
-    (bytes) => replaced(bytes, below(bytes.length + 1), below(6), TOKENS[below(TOKENS.length)] ?? Buffer.alloc(0)),
+    (bytes) => replacePart(bytes, below(bytes.length + 1), below(6), TOKENS[below(TOKENS.length)] ?? Buffer.alloc(0)),
     // Insert a part of another document.
-    (bytes) => replaced(bytes, below(bytes.length + 1), below(40), partOf(anySeed())),
+    (bytes) => replacePart(bytes, below(bytes.length + 1), below(40), partOf(anySeed())),
     // Join the beginning of one document and the end of another.
     (bytes) => {
       const other = anySeed();
@@ -64,7 +64,7 @@ export function mutated({ seeds, random, maxBytes }: Material): Buffer {
       const part = random() < 0.5 ? partOf(bytes) : (TOKENS[below(TOKENS.length)] ?? Buffer.from(' '));
       const length = part.length * (Math.floor(maxBytes ** random() / Math.max(1, part.length)) + 1);
       const filled = part.length === 0 ? part : Buffer.alloc(length, part);
-      return replaced(bytes, below(bytes.length + 1), 0, filled);
+      return replacePart(bytes, below(bytes.length + 1), 0, filled);
     },
     // Truncate.
     (bytes) => bytes.subarray(0, below(bytes.length + 1)),

@@ -36,10 +36,10 @@ export class UsageError extends Error {}
  * @throws UsageError for an unknown or invalid option
  */
 export function readOptions(args: readonly string[], known: readonly string[]): FuzzOptions | undefined {
-  const { only = [], minutes = '30', seed = '1', inputs = '1000000', input, large = false, help } = parsed(args);
+  const { only = [], minutes = '30', seed = '1', inputs = '1000000', input, large = false, help } = parseOptions(args);
   if (help === true) return undefined;
-  const unknown = only.find((name) => !known.includes(name));
-  if (unknown !== undefined) throw new UsageError(`--only ${unknown}: the targets are ${known.join(', ')}`);
+  const unknownName = only.find((name) => !known.includes(name));
+  if (unknownName !== undefined) throw new UsageError(`--only ${unknownName}: the targets are ${known.join(', ')}`);
   if (!(Number(minutes) > 0)) throw new UsageError(`--minutes is a number above 0, not ${minutes}`);
   if (input !== undefined && only.length !== 1) throw new UsageError('--input needs the target it is of: --only NAME');
   return {
@@ -57,7 +57,7 @@ function wholeNumber(name: string, value: string): number {
   throw new UsageError(`--${name} is a whole number, not ${value}`);
 }
 
-function parsed(args: readonly string[]) {
+function parseOptions(args: readonly string[]) {
   try {
     return parseArgs({
       args: [...args],

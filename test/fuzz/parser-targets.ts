@@ -17,7 +17,7 @@ import { parseMediaType } from '../../src/protocol/encoding/media-type.js';
 import { parseRetryAfter } from '../../src/protocol/retry-after.js';
 import { parseSignature, verifySignature } from '../../src/protocol/signature.js';
 import type { TopicLinks } from '../../src/protocol/links/topic-links.js';
-import { must, type FuzzTarget, type Take } from './fuzz-target.js';
+import { must, type FuzzTarget, type RunInput } from './fuzz-target.js';
 
 const BASE = 'https://topic.example/feed';
 const SECRETS = ['a secret', 'a longer secret of several words', 'p%61ss"word&'];
@@ -25,14 +25,14 @@ const TYPES = ['text/html', 'application/atom+xml', 'application/feed+json', 'ap
 
 const LONGEST_TEXT = 16 * 1024;
 
-const isRefusal = (error: unknown): boolean => error instanceof SyntaxError || error instanceof RangeError;
+const isDocumentedError = (error: unknown): boolean => error instanceof SyntaxError || error instanceof RangeError;
 
 /** Opens a target that parses text. */
 const ofText =
-  (take: (text: string) => void): FuzzTarget['open'] =>
+  (check: (text: string) => void): FuzzTarget['open'] =>
   () =>
   (input) =>
-    take(input.toString());
+    check(input.toString());
 
 function mustBeHttp({ hubs, selfs }: TopicLinks): void {
   for (const url of [...hubs, ...selfs]) must(/^https?:/i.test(url) && URL.canParse(url), `${url} is no http URL`);
@@ -47,15 +47,15 @@ function linksOf(input: Buffer, contentType: string, chunkBytes: number): TopicL
   return reader.end();
 }
 
-const takeDocument: Take = (input) => {
+const checkDocument: RunInput = (input) => {
   const contentType = TYPES[input.length % TYPES.length] ?? '';
-  const whole = linksOf(input, contentType, input.length || 1);
-  mustBeHttp(whole);
-  const inChunks = linksOf(input, contentType, 1 + (input[0] ?? 0) * 4);
-  must(JSON.stringify(whole) === JSON.stringify(inChunks), 'links do not depend on how the document is cut');
+  const wholeLinks = linksOf(input, contentType, input.length || 1);
+  mustBeHttp(wholeLinks);
+  const chunkedLinks = linksOf(input, contentType, 1 + (input[0] ?? 0) * 4);
+  must(JSON.stringify(wholeLinks) === JSON.stringify(chunkedLinks), 'links do not depend on how the document is cut');
 };
 
-const takeFeed = (text: string): void => {
+const checkFeed = (text: string): void => {
   const { entries } = readFeed(text, BASE);
   for (const { id } of entries) must(typeof id === 'string' && id !== '', 'an entry has an id');
   must(entryVersions(entries, 'a subscription').length === entries.length, 'each entry has a version');
@@ -75,12 +75,12 @@ function membersOf(text: string, chunkLength: number): readonly string[] {
   return output;
 }
 
-const takeMember = (text: string): void => {
-  const whole = membersOf(text, Math.max(1, text.length));
-  must(whole.join('\n') === membersOf(text, 7).join('\n'), 'members are the same however the text is cut');
+const checkMember = (text: string): void => {
+  const wholeMembers = membersOf(text, Math.max(1, text.length));
+  must(wholeMembers.join('\n') === membersOf(text, 7).join('\n'), 'members are the same however the text is cut');
 };
 
-const takeEncoded: Take = async (input) => {
+const checkEncoded: RunInput = async (input) => {
   for (const coding of ['gzip', 'deflate', 'br', 'br, gzip']) {
     const decoded = await decodeContent(input, contentCodings(coding), 1_000_000);
     must('problem' in decoded || decoded.bytes.length <= 1_000_000, 'no more is decoded than is allowed');
@@ -113,9 +113,9 @@ export const PARSERS: readonly FuzzTarget[] = [
   {
     name: 'date',
     seeds: 'dates',
-    open: ofText((text) => must(!Number.isNaN(readDate(text)?.getTime() ?? 0), 'a date is one, or undefined')),
+    open: ofText((text) => must(!Number.isNaN(readDate(text)?.getTime() ?? 0), 'a date is valid, or undefined')),
   },
-  { name: 'prolog', seeds: 'documents', open: ofText((text) => void readProlog(text)), refuses: isRefusal },
+  { name: 'prolog', seeds: 'documents', open: ofText((text) => void readProlog(text)), refuses: isDocumentedError },
   {
     name: 'hub query',
     seeds: 'queries',
@@ -141,12 +141,12 @@ export const PARSERS: readonly FuzzTarget[] = [
       decodeText(input, `text/xml; charset=${input.subarray(0, 20).toString()}`);
     },
   },
-  { name: 'json member', seeds: 'feeds', open: ofText(takeMember) },
+  { name: 'json member', seeds: 'feeds', open: ofText(checkMember) },
   {
     name: 'tombstones',
     seeds: 'feeds',
     open: ofText((text) => void readDeletedEntries(text, documentBase(BASE))),
-    refuses: isRefusal,
+    refuses: isDocumentedError,
   },
   {
     name: 'cron expression',
@@ -167,8 +167,13 @@ export const PARSERS: readonly FuzzTarget[] = [
       };
     },
   },
-  { name: 'content encoding', seeds: 'encoded', open: () => takeEncoded },
-  { name: 'document links', seeds: 'documents', open: () => takeDocument },
-  { name: 'entries', seeds: 'documents', open: ofText((text) => void readEntries(text, BASE)), refuses: isRefusal },
-  { name: 'feed', seeds: 'feeds', open: ofText(takeFeed), refuses: isRefusal },
+  { name: 'content encoding', seeds: 'encoded', open: () => checkEncoded },
+  { name: 'document links', seeds: 'documents', open: () => checkDocument },
+  {
+    name: 'entries',
+    seeds: 'documents',
+    open: ofText((text) => void readEntries(text, BASE)),
+    refuses: isDocumentedError,
+  },
+  { name: 'feed', seeds: 'feeds', open: ofText(checkFeed), refuses: isDocumentedError },
 ];

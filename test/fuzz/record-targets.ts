@@ -11,7 +11,7 @@ import { RECORDS } from './documents.js';
 import type { FuzzTarget } from './fuzz-target.js';
 
 /** `decodeJson` rejects text that is not JSON and bytes that are not encoded as bytes. */
-const isRefused = (error: unknown): boolean =>
+const isDocumentedError = (error: unknown): boolean =>
   error instanceof StoreError || error instanceof SyntaxError || error instanceof TypeError;
 
 /** Readers of stored records. */
@@ -20,14 +20,14 @@ export const RECORD_READERS: readonly FuzzTarget[] = [
     name: 'record text',
     seeds: 'records',
     open: () => (input) => void decodeJson(input.toString()),
-    refuses: isRefused,
+    refuses: isDocumentedError,
   },
   {
     name: 'stored subscription',
     seeds: 'records',
     open: () => (input) => {
-      const raw = storedValue(input);
-      const { record } = decodeSubscription('s', raw);
+      const stored = storedValue(input);
+      const { record } = decodeSubscription('s', stored);
       subscriptionSnapshot(record, new Counters(record.id, new Set()).stats());
     },
     refuses: (error) => error instanceof StoreError,
@@ -36,8 +36,8 @@ export const RECORD_READERS: readonly FuzzTarget[] = [
     name: 'stored event',
     seeds: 'records',
     open: () => (input) => {
-      const raw = storedValue(input);
-      decodeEvent('e', raw);
+      const stored = storedValue(input);
+      decodeEvent('e', stored);
     },
     refuses: (error) => error instanceof StoreError,
   },
@@ -45,8 +45,8 @@ export const RECORD_READERS: readonly FuzzTarget[] = [
     name: 'seen entry',
     seeds: 'records',
     open: () => (input) => {
-      const raw = storedValue(input);
-      decodeProcessedVersion(decodeRecord(1, raw, {}, 'seen x'));
+      const stored = storedValue(input);
+      decodeProcessedVersion(decodeRecord(1, stored, {}, 'seen x'));
     },
     // The reader treats any error as an unreadable record.
     refuses: (error) => error instanceof StoreError || (error instanceof Error && /does not say/.test(error.message)),
@@ -74,7 +74,7 @@ function storedValue(input: Buffer): unknown {
 }
 
 /** Values that no field, or only some fields, expect. */
-const ODD: readonly unknown[] = [
+const ODD_VALUES: readonly unknown[] = [
   undefined,
   null,
   true,
@@ -102,7 +102,7 @@ function corrupt(record: unknown, [first = 0, second = 0, third = 0, choice = 0]
     const value: unknown = Reflect.get(object, name);
     const isEnd = typeof value !== 'object' || value === null || step > 200;
     if (isEnd) {
-      Reflect.set(object, name, ODD[choice % ODD.length]);
+      Reflect.set(object, name, ODD_VALUES[choice % ODD_VALUES.length]);
       return;
     }
     object = value;

@@ -46,7 +46,7 @@ export function renderRow(row: Readonly<Record<keyof typeof TITLES, string>>): s
 }
 
 /** Describes a finding, with the options that reproduce it. */
-export function findingText({ target, what, base64 }: Finding, again: string): string {
+export function findingText({ target, what, base64 }: Finding, options: string): string {
   const input = base64.length > LONGEST_BASE64 ? '' : `  input: ${base64}\n`;
-  return `\n${target}: ${what}\n  again: npm run fuzz -- ${again}\n${input}`;
+  return `\n${target}: ${what}\n  again: npm run fuzz -- ${options}\n${input}`;
 }

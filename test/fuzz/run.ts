@@ -40,25 +40,25 @@ async function main(): Promise<void> {
     inputOf: (job, input) => inputOf(job, input, seedsOf(targetOf(job.target).seeds, job.corpus)),
   };
   const rows: Row[] = [];
-  const end = Date.now() + options.minutes * 60_000;
+  const endsAt = Date.now() + options.minutes * 60_000;
   process.stdout.write(`seed ${options.seed}\n${renderRow(TITLES)}\n`);
   try {
     for (const [index, target] of targets.entries()) {
       // Time a fast target does not use goes to the targets after it.
-      const remainingMs = end - Date.now();
+      const remainingMs = endsAt - Date.now();
       const minutesMs = remainingMs / (targets.length - index);
       const jobs = jobsOf(target, options, targets.length);
       for (const [part, plan] of jobs.entries()) {
         const share = jobs.length === 1 ? 1 : part === 0 ? 1 - LARGE_SHARE : LARGE_SHARE;
-        const started = Date.now();
+        const startedAt = Date.now();
         const job: Job = {
           ...plan,
-          deadline: started + minutesMs * share,
+          deadline: startedAt + minutesMs * share,
           placeFile: join(directory, `${index}-${part}`),
         };
         const result = await runSession(job, session);
-        rows.push({ job, result, ms: Date.now() - started });
-        process.stdout.write(`${renderRow(rowOf(job, result, Date.now() - started))}\n`);
+        rows.push({ job, result, ms: Date.now() - startedAt });
+        process.stdout.write(`${renderRow(rowOf(job, result, Date.now() - startedAt))}\n`);
       }
     }
   } finally {
@@ -102,8 +102,8 @@ function printTotals(rows: readonly Row[], { seed }: FuzzOptions): void {
   const inputsUpTo = (maxBytes: number): number =>
     rows.reduce((sum, { job, result }) => sum + (job.maxBytes === maxBytes ? result.inputs : 0), 0);
   const total = `${inputsUpTo(SMALL_BYTES)} inputs of at most 4 KiB, ${inputsUpTo(LARGE_BYTES)} of at most 1 MiB`;
-  const short = rows.filter(({ job, result }) => result.inputs < job.until - job.from).length;
-  process.stdout.write(`\n${total}; ${findings.length} findings; ${short} rows fell short of the plan\n`);
+  const incompleteRows = rows.filter(({ job, result }) => result.inputs < job.until - job.from).length;
+  process.stdout.write(`\n${total}; ${findings.length} findings; ${incompleteRows} rows fell short of the plan\n`);
   for (const finding of findings) {
     const size = finding.maxBytes === LARGE_BYTES ? ' --large' : '';
     process.stdout.write(
@@ -114,7 +114,7 @@ function printTotals(rows: readonly Row[], { seed }: FuzzOptions): void {
 }
 
 function targetOf(name: string): FuzzTarget {
-  const target = TARGETS.find((each) => each.name === name);
+  const target = TARGETS.find((target) => target.name === name);
   if (target === undefined) throw new Error(`There is no target ${name}`);
   return target;
 }

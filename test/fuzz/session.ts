@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
-import type { Done, Finding, Job, JobMessage } from './job.js';
+import type { Finding, Job, JobMessage, JobResult } from './job.js';
 
 /** Milliseconds after which an input counts as hanging. */
 const HANGS_AFTER_MS = 20_000;
@@ -24,7 +24,7 @@ export interface SessionOptions {
 }
 
 /** The inputs run and the findings. */
-export interface SessionResult extends Done {
+export interface SessionResult extends JobResult {
   readonly findings: readonly Finding[];
 }
 
@@ -33,11 +33,11 @@ export interface SessionResult extends Done {
  */
 export async function runSession(job: Job, options: SessionOptions): Promise<SessionResult> {
   const findings: Finding[] = [];
-  let total: Done = { inputs: 0, refused: 0, slowestMs: 0, slowestInput: job.from };
+  let total: JobResult = { inputs: 0, refused: 0, slowestMs: 0, slowestInput: job.from };
   let { from } = job;
   for (let deaths = 0; deaths < MOST_DEATHS && from < job.until; deaths += 1) {
-    const part: Job = { ...job, from };
-    const outcome = await runProcess(part, options);
+    const remainingJob: Job = { ...job, from };
+    const outcome = await runProcess(remainingJob, options);
     findings.push(...outcome.findings);
     if (outcome.done !== undefined) {
       total = sum(total, outcome.done);
@@ -45,31 +45,31 @@ export async function runSession(job: Job, options: SessionOptions): Promise<Ses
     }
     const input = placeIn(job.placeFile) ?? from;
     const base64 = options.inputOf(job, input).toString('base64');
-    findings.push({ target: job.target, input, maxBytes: job.maxBytes, what: outcome.how, base64 });
+    findings.push({ target: job.target, input, maxBytes: job.maxBytes, what: outcome.failure, base64 });
     total = sum(total, { ...total, inputs: input + 1 - from, refused: 0 });
     from = input + 1;
   }
   return { ...total, findings };
 }
 
-function sum(one: Done, other: Done): Done {
-  const slower = other.slowestMs > one.slowestMs ? other : one;
-  return { ...slower, inputs: one.inputs + other.inputs, refused: one.refused + other.refused };
+function sum(total: JobResult, part: JobResult): JobResult {
+  const slower = part.slowestMs > total.slowestMs ? part : total;
+  return { ...slower, inputs: total.inputs + part.inputs, refused: total.refused + part.refused };
 }
 
 async function runProcess(
   job: Job,
   { file, preload, hangsAfterMs = HANGS_AFTER_MS }: SessionOptions,
-): Promise<{ readonly findings: readonly Finding[]; readonly done: Done | undefined; readonly how: string }> {
+): Promise<{ readonly findings: readonly Finding[]; readonly done: JobResult | undefined; readonly failure: string }> {
   const child = spawn(
     process.execPath,
     [`--max-old-space-size=${HEAP_MIB}`, '--require', preload, file, JSON.stringify(job)],
     { stdio: ['ignore', 'ignore', 'pipe', 'ipc'] },
   );
   const findings: Finding[] = [];
-  let done: Done | undefined;
-  let last = '';
-  child.stderr?.on('data', (chunk: Buffer) => (last = `${last}${chunk.toString()}`.slice(-2_000)));
+  let done: JobResult | undefined;
+  let errorOutput = '';
+  child.stderr?.on('data', (chunk: Buffer) => (errorOutput = `${errorOutput}${chunk.toString()}`.slice(-2_000)));
   child.on('message', (message: JobMessage) => {
     if (message.type === 'finding') findings.push(message.finding);
     else done = message.done;
@@ -84,10 +84,10 @@ async function runProcess(
   }, hangsAfterMs / 10);
   const [code, signal] = await once(child, 'close');
   clearInterval(watch);
-  const how = isHanging
+  const failure = isHanging
     ? `It hangs: no answer in ${hangsAfterMs} ms`
-    : `The process died (${String(signal ?? code)}): ${last.trim()}`;
-  return { findings, done, how };
+    : `The process died (${String(signal ?? code)}): ${errorOutput.trim()}`;
+  return { findings, done, failure };
 }
 
 function placeIn(file: string): number | undefined {

@@ -8,9 +8,9 @@ const SCALE = 0.1;
 
 const subject = await compiledFixture('hostile/subject/subject.ts');
 
-describe('a service under attack, at a tenth of the size', () => {
+describe('a service under attack at a tenth of the full size', () => {
   it.each(scenarios)(
-    '$name: stays within its bounds',
+    'stays within the bounds of $name',
     async (scenario) => {
       const results = await measureIfNeeded(scenario, { subject, scale: SCALE });
       expect(results.filter(({ isWithin }) => !isWithin)).toEqual([]);

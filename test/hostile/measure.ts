@@ -15,26 +15,26 @@ export interface Result {
 
 /** Runs a scenario this many times, each time in a new process. */
 export async function measure(scenario: Scenario, attack: Attack, rounds: number): Promise<readonly Result[]> {
-  const measured: Readonly<Record<string, number>>[] = [];
-  for (let round = 0; round < rounds; round += 1) measured.push(await scenario.run(attack));
-  return resultsOf(scenario, attack, measured);
+  const roundFigures: Readonly<Record<string, number>>[] = [];
+  for (let round = 0; round < rounds; round += 1) roundFigures.push(await scenario.run(attack));
+  return resultsOf(scenario, attack, roundFigures);
 }
 
 /** Runs a scenario once. If a figure exceeds its bound, runs it twice more; the median of the three decides. */
 export async function measureIfNeeded(scenario: Scenario, attack: Attack): Promise<readonly Result[]> {
-  const first = await scenario.run(attack);
-  const results = resultsOf(scenario, attack, [first]);
+  const firstRound = await scenario.run(attack);
+  const results = resultsOf(scenario, attack, [firstRound]);
   if (results.every(({ isWithin }) => isWithin)) return results;
-  return resultsOf(scenario, attack, [first, await scenario.run(attack), await scenario.run(attack)]);
+  return resultsOf(scenario, attack, [firstRound, await scenario.run(attack), await scenario.run(attack)]);
 }
 
 function resultsOf(
   scenario: Scenario,
   attack: Attack,
-  measured: readonly Readonly<Record<string, number>>[],
+  roundFigures: readonly Readonly<Record<string, number>>[],
 ): readonly Result[] {
   return scenario.bounds.map(({ figure, unit, most }) => {
-    const values = measured.map((figures) => figures[figure] ?? Number.NaN);
+    const values = roundFigures.map((figures) => figures[figure] ?? Number.NaN);
     const value = median(values);
     const bound = most(attack.scale);
     // A missing figure is NaN, which is never within a bound.

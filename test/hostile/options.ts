@@ -26,10 +26,10 @@ export class UsageError extends Error {}
  * @throws UsageError for an unknown or invalid option
  */
 export function readOptions(args: readonly string[], known: readonly string[]): HostileOptions | undefined {
-  const { only = [], scale = '1', rounds = '3', help } = parsed(args);
+  const { only = [], scale = '1', rounds = '3', help } = parseOptions(args);
   if (help === true) return undefined;
-  const unknown = only.find((name) => !known.includes(name));
-  if (unknown !== undefined) throw new UsageError(`--only ${unknown}: the scenarios are ${known.join(', ')}`);
+  const unknownName = only.find((name) => !known.includes(name));
+  if (unknownName !== undefined) throw new UsageError(`--only ${unknownName}: the scenarios are ${known.join(', ')}`);
   if (!(Number(scale) > 0 && Number(scale) <= 1))
     throw new UsageError(`--scale is above 0 and at most 1, not ${scale}`);
   if (!(Number.isInteger(Number(rounds)) && Number(rounds) > 0)) {
@@ -38,7 +38,7 @@ export function readOptions(args: readonly string[], known: readonly string[]): 
   return { only, scale: Number(scale), rounds: Number(rounds) };
 }
 
-function parsed(args: readonly string[]) {
+function parseOptions(args: readonly string[]) {
   try {
     return parseArgs({
       args: [...args],

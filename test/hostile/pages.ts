@@ -16,7 +16,7 @@ export interface HostilePage {
 const SIZE = 5 * MIB;
 
 /** Builds a document of full size: a beginning, a repeated part, and an end. */
-const full =
+const documentOf =
   (beginning: string, part: string, end = ''): HostilePage['body'] =>
   (scale) => {
     const length = SIZE * scale - beginning.length - end.length;
@@ -24,12 +24,12 @@ const full =
   };
 
 /** Builds a document of a beginning, many different parts, and an end. */
-const many =
+const documentOfParts =
   (count: number, beginning: string, part: (index: number) => string, end = ''): HostilePage['body'] =>
   (scale) =>
     beginning + Array.from({ length: scaled(count, scale) }, (_, index) => part(index)).join('') + end;
 
-const times = (count: number, part: (index: number) => string): string =>
+const partsOf = (count: number, part: (index: number) => string): string =>
   Array.from({ length: count }, (_, index) => part(index)).join('');
 
 /** One URL in thousands of spellings, all equal after percent-encoding is normalized. */
@@ -63,50 +63,57 @@ const json = (name: string, body: HostilePage['body'], hasHub = false): HostileP
 const PAGES: readonly HostilePage[] = [
   page(
     'long base',
-    many(5_000, `<base href="${LONG_BASE}">`, (i) => `<link rel=hub href=x${i}>`),
+    documentOfParts(5_000, `<base href="${LONG_BASE}">`, (index) => `<link rel=hub href=x${index}>`),
     true,
   ),
   page(
     'spellings',
-    many(5_000, `<base href="${ENCODED_BASE}">`, (i) => `<link rel=hub href=${spelling(i)}>`),
+    documentOfParts(5_000, `<base href="${ENCODED_BASE}">`, (index) => `<link rel=hub href=${spelling(index)}>`),
     true,
   ),
   page(
     'wide base',
-    many(5_000, `<base href="${WIDE_BASE}">`, (i) => `<link rel=self href=${i}>`),
+    documentOfParts(5_000, `<base href="${WIDE_BASE}">`, (index) => `<link rel=self href=${index}>`),
   ),
   page(
     'equal links',
-    many(20_000, '', () => '<link rel=hub href=https://hub.example/>'),
+    documentOfParts(20_000, '', () => '<link rel=hub href=https://hub.example/>'),
     true,
   ),
   page(
     'self links',
-    many(3_000, '', (i) => `<link rel=self href="/${'a'.repeat(1_000)}${i}">`),
+    documentOfParts(3_000, '', (index) => `<link rel=self href="/${'a'.repeat(1_000)}${index}">`),
   ),
-  page('links to nowhere', full('<body>', '<link rel=hub href="http://[">')),
+  page('links to nowhere', documentOf('<body>', '<link rel=hub href="http://[">')),
   page(
     'feeds',
-    many(20_000, `<base href="${WIDE_BASE}">`, (i) => `<link rel=alternate type=application/atom+xml href=${i}>`),
+    documentOfParts(
+      20_000,
+      `<base href="${WIDE_BASE}">`,
+      (index) => `<link rel=alternate type=application/atom+xml href=${index}>`,
+    ),
   ),
-  page('paragraph ends', full(`<body>${DEEP}`, '</p>')),
-  page('stray ends', full(`<body>${times(500, (i) => `<x${'y'.repeat(30)}${i + 100}>`)}`, `</x${'y'.repeat(33)}>`)),
-  page('forms', full('<body>', '<form>')),
-  page('svg', full('<body>', '<svg></svg>')),
-  page('open comment', full('<!--', '-')),
-  page('comments', full('', '<!---->')),
-  page('open quote', full('<x a="', '<')),
-  page('entities', full('<body>', '&amp')),
-  page('entities in a link', full('<link rel=hub href="', '&amp;', '">')),
-  page('entities in a title', full('<title>', '&')),
-  page('digits', full('<body>&#', '9')),
-  page('long relation', full('<link href=x rel="hub ', 'a ', '">')),
-  page('long tag name', full('<', 'a', '>')),
+  page('paragraph ends', documentOf(`<body>${DEEP}`, '</p>')),
+  page(
+    'stray ends',
+    documentOf(`<body>${partsOf(500, (index) => `<x${'y'.repeat(30)}${index + 100}>`)}`, `</x${'y'.repeat(33)}>`),
+  ),
+  page('forms', documentOf('<body>', '<form>')),
+  page('svg', documentOf('<body>', '<svg></svg>')),
+  page('open comment', documentOf('<!--', '-')),
+  page('comments', documentOf('', '<!---->')),
+  page('open quote', documentOf('<x a="', '<')),
+  page('entities', documentOf('<body>', '&amp')),
+  page('entities in a link', documentOf('<link rel=hub href="', '&amp;', '">')),
+  page('entities in a title', documentOf('<title>', '&')),
+  page('digits', documentOf('<body>&#', '9')),
+  page('long relation', documentOf('<link href=x rel="hub ', 'a ', '">')),
+  page('long tag name', documentOf('<', 'a', '>')),
   page(
     'attributes',
-    many(700_000, '<link ', (i) => `a${i} `, '>'),
+    documentOfParts(700_000, '<link ', (index) => `a${index} `, '>'),
   ),
-  page('dense page', full('<body>', '<p>Hello</p>')),
+  page('dense page', documentOf('<body>', '<p>Hello</p>')),
   page(
     'UTF-16',
     (scale) => Buffer.from(`\uFEFF<body>${'<b>é</b>'.repeat((SIZE / 16) * scale)}`, 'utf16le'),
@@ -118,39 +125,47 @@ const PAGES: readonly HostilePage[] = [
   page('no UTF-8', (scale) => Buffer.alloc(SIZE * scale, 0xff)),
   feed(
     'long xml:base',
-    many(5_000, `<feed xmlns="${ATOM}" xml:base="${LONG_BASE}">`, (i) => `<link rel="hub" href="x${i}"/>`),
+    documentOfParts(
+      5_000,
+      `<feed xmlns="${ATOM}" xml:base="${LONG_BASE}">`,
+      (index) => `<link rel="hub" href="x${index}"/>`,
+    ),
     true,
   ),
   feed(
     'spellings in a feed',
-    many(5_000, `<feed xmlns="${ATOM}" xml:base="${ENCODED_BASE}">`, (i) => `<link rel="hub" href="${spelling(i)}"/>`),
+    documentOfParts(
+      5_000,
+      `<feed xmlns="${ATOM}" xml:base="${ENCODED_BASE}">`,
+      (index) => `<link rel="hub" href="${spelling(index)}"/>`,
+    ),
     true,
   ),
   feed(
     'xml:base of each link',
-    full(`<feed xmlns="${ATOM}" xml:base="${WIDE_BASE}">`, '<link rel="x" xml:base="b/" href="x"/>'),
+    documentOf(`<feed xmlns="${ATOM}" xml:base="${WIDE_BASE}">`, '<link rel="x" xml:base="b/" href="x"/>'),
   ),
-  feed('no hubs', full(`<feed xmlns="${ATOM}" xml:base="${WIDE_BASE}">`, '<link rel="hub" href="http://["/>')),
+  feed('no hubs', documentOf(`<feed xmlns="${ATOM}" xml:base="${WIDE_BASE}">`, '<link rel="hub" href="http://["/>')),
   feed(
     'namespaces',
     (scale) =>
-      `<rss ${times(scaled(20_000, scale), (i) => `xmlns:a${i}="u${i}" `)}><channel>${'<x y="a"/>'.repeat(scaled(60_000, scale))}`,
+      `<rss ${partsOf(scaled(20_000, scale), (index) => `xmlns:a${index}="u${index}" `)}><channel>${'<x y="a"/>'.repeat(scaled(60_000, scale))}`,
   ),
   feed(
     'Atom prefixes',
-    many(100_000, '<rss ', (i) => `xmlns:a${i}="${ATOM}" `, '><channel>'),
+    documentOfParts(100_000, '<rss ', (index) => `xmlns:a${index}="${ATOM}" `, '><channel>'),
   ),
-  feed('namespace of each element', full('<rss><channel>', '<x xmlns:a="b"/>')),
-  feed('elements', full('<rss><channel>', '<a/>')),
-  feed('entries', full('<rss><channel>', '<item/>')),
-  feed('dense feed', full(`<feed xmlns="${ATOM}">`, '<entry><title>Hello</title></entry>')),
-  json('JSON entries', full('{"items":[', '{"a":{"b":[1,2]}},')),
-  json('JSON brackets', full('{"a":', '[')),
-  json('JSON members', full('{', '"a":{},')),
-  json('JSON quotes', full('{"a":"', '\\"')),
-  json('JSON hubs', full('{"hubs":[', '{"type":"WebSub","url":"/a"},'), true),
-  json('JSON hubs that are none', full('{"hubs":[', '{"type":"WebSub","url":""x},')),
-  { ...page('Link header', () => '<p>'), link: times(1_200, (i) => `<${i}>;rel=x,`) },
+  feed('namespace of each element', documentOf('<rss><channel>', '<x xmlns:a="b"/>')),
+  feed('elements', documentOf('<rss><channel>', '<a/>')),
+  feed('entries', documentOf('<rss><channel>', '<item/>')),
+  feed('dense feed', documentOf(`<feed xmlns="${ATOM}">`, '<entry><title>Hello</title></entry>')),
+  json('JSON entries', documentOf('{"items":[', '{"a":{"b":[1,2]}},')),
+  json('JSON brackets', documentOf('{"a":', '[')),
+  json('JSON members', documentOf('{', '"a":{},')),
+  json('JSON quotes', documentOf('{"a":"', '\\"')),
+  json('JSON hubs', documentOf('{"hubs":[', '{"type":"WebSub","url":"/a"},'), true),
+  json('JSON hubs that are none', documentOf('{"hubs":[', '{"type":"WebSub","url":""x},')),
+  { ...page('Link header', () => '<p>'), link: partsOf(1_200, (index) => `<${index}>;rel=x,`) },
   { ...page('open Link header', () => '<p>'), link: '<,'.repeat(7_000) },
 ];
 

@@ -13,7 +13,7 @@ const TIMEOUT_MS = 60_000;
  */
 export async function slowestAnswer(url: string, work: Promise<unknown>): Promise<number> {
   const abortController = new AbortController();
-  const ended = work.finally(() => abortController.abort());
+  const workDone = work.finally(() => abortController.abort());
   let slowest = 0;
   do {
     const startedAt = performance.now();
@@ -21,17 +21,17 @@ export async function slowestAnswer(url: string, work: Promise<unknown>): Promis
     slowest = Math.max(slowest, performance.now() - startedAt);
     await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
   } while (!abortController.signal.aborted);
-  await ended;
+  await workDone;
   return slowest;
 }
 
 function sendRequest(url: string): Promise<void> {
   return new Promise((resolve) => {
-    const sent = request(url, { agent: false, timeout: TIMEOUT_MS }, (response) =>
+    const probeRequest = request(url, { agent: false, timeout: TIMEOUT_MS }, (response) =>
       response.resume().on('close', resolve),
     );
-    sent.on('timeout', () => sent.destroy());
-    sent.on('error', () => resolve());
-    sent.end();
+    probeRequest.on('timeout', () => probeRequest.destroy());
+    probeRequest.on('error', () => resolve());
+    probeRequest.end();
   });
 }

@@ -12,7 +12,7 @@ export function delivery(callback: URL, signature?: string): Buffer {
   return requestBytes(callback, headers, BODY);
 }
 
-export function genuine(callback: URL): Buffer {
+export function genuineDelivery(callback: URL): Buffer {
   return delivery(callback, `sha256=${createHmac('sha256', SECRET).update(BODY).digest('hex')}`);
 }
 

@@ -4,22 +4,22 @@ const HEADER = ['scenario', 'figure', 'value', 'bound', ''];
 
 /** Renders the results as a table. */
 export function renderTable(results: readonly Result[]): string {
-  const shown = (value: number, unit: string): string =>
+  const format = (value: number, unit: string): string =>
     `${value.toLocaleString('en', { maximumFractionDigits: value < 100 ? 1 : 0 })} ${unit}`.trimEnd();
   const rows = results.map(({ scenario, figure, value, unit, most, isWithin }, index) => [
     results[index - 1]?.scenario === scenario ? '' : scenario,
     figure,
-    shown(value, unit),
-    `<= ${shown(most, unit)}`,
+    format(value, unit),
+    `<= ${format(most, unit)}`,
     isWithin ? '' : 'OVER',
   ]);
   const lines = [HEADER, ...rows];
   const widths = HEADER.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)));
-  const aligned = lines.map((line) =>
+  const alignedLines = lines.map((line) =>
     line
       .map((cell, column) => (column < 2 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0)))
       .join('  ')
       .trimEnd(),
   );
-  return aligned.join('\n');
+  return alignedLines.join('\n');
 }

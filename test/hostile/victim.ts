@@ -77,31 +77,31 @@ export async function startVictim(
     await call('begin');
     await new Promise((resolve) => setTimeout(resolve, IDLE_MS));
     const idle = await measure();
-    const before = lines;
+    const linesWhileIdle = lines;
     await call('begin');
     return {
       callbacks: callbacks.split(' ').map((callback) => new URL(callback)),
-      lines: () => lines - before,
+      lines: () => lines - linesWhileIdle,
       counts: async () => numbersOf(await call('counts'), COUNTS),
       lap: async () => Math.max(0, numbersOf(await call('lap'), ['gapMs']).gapMs - idle.gapMs),
       discover: async (url) => stringsOf(await call('discover', { url }), ['outcome']).outcome,
       collect: async () => void (await call('collect')),
       async worst() {
         await call('collect');
-        const worst = await measure();
+        const peaks = await measure();
         return {
-          gapMs: Math.max(0, worst.gapMs - idle.gapMs),
-          resident: Math.max(0, worst.resident - idle.resident),
-          heap: Math.max(0, worst.heap - idle.heap),
+          gapMs: Math.max(0, peaks.gapMs - idle.gapMs),
+          resident: Math.max(0, peaks.resident - idle.resident),
+          heap: Math.max(0, peaks.heap - idle.heap),
         };
       },
       setStore: async (works) => void (await call(works ? 'mend' : 'break')),
       restart: async () => void (await call('restart')),
       async stop() {
         await call('stop');
-        const stopped = performance.now();
+        const stoppedAt = performance.now();
         await exited;
-        return performance.now() - stopped;
+        return performance.now() - stoppedAt;
       },
       kill: () => void child.kill('SIGKILL'),
     };

@@ -46,12 +46,12 @@ describe('the additions of a service to an answer', () => {
   });
 });
 
-test('a refusal has its reason first, and a service may replace it', () => {
+test('an error answer has its reason first, and a service may replace the reason', () => {
   expect(errorAnswer(404, 'no', { body: { more: 'x' } }).body).toBe('reason=no&more=x');
   expect(errorAnswer(404, 'no', { body: { reason: 'never' } }).body).toBe('reason=never');
 });
 
-test('a 503 has a Retry-After', () => {
+test('a 503 has a Retry-After header', () => {
   expect(unavailable('later', 30)).toMatchObject({
     status: 503,
     headers: { 'retry-after': '30' },

@@ -6,7 +6,7 @@ import { fieldsOf, signedPost, subscribed, verification } from '../kit/subscribe
 import { exchange, request } from '../kit/wire.js';
 
 /** A Keyv over memory whose writes fail on demand. */
-function failingKeyv(): { readonly keyv: Keyv; readonly fail: (fails: boolean) => void } {
+function failingKeyv(): { readonly keyv: Keyv; readonly setFailing: (isFailing: boolean) => void } {
   let isFailing = false;
   class FailingMap extends Map<string, unknown> {
     override set(key: string, value: unknown): this {
@@ -14,48 +14,48 @@ function failingKeyv(): { readonly keyv: Keyv; readonly fail: (fails: boolean) =
       return super.set(key, value);
     }
   }
-  return { keyv: new Keyv({ store: new FailingMap() }), fail: (fails) => void (isFailing = fails) };
+  return { keyv: new Keyv({ store: new FailingMap() }), setFailing: (value) => void (isFailing = value) };
 }
 
 describe('a subscription whose service is not running', () => {
-  test('refuses content temporarily, because the service may return, and confirms nothing', async () => {
+  test('refuses content with 503, because the service may return, and confirms no verification', async () => {
     const store = new Keyv();
-    const before = await subscribed({ options: { store }, config: { unsubscribeOnShutdown: false } });
-    await before.runtime.stop();
-    const other = defineSubscriber({ name: 'Other' }, { onEventNotification: () => {} });
+    const previous = await subscribed({ options: { store }, config: { unsubscribeOnShutdown: false } });
+    await previous.runtime.stop();
+    const otherService = defineSubscriber({ name: 'Other' }, { onEventNotification: () => {} });
     const logger = recordingLogger();
-    const runtime = await startService(other, { port: 0, store, logger, handleSignals: false });
+    const runtime = await startService(otherService, { port: 0, store, logger, handleSignals: false });
     onTestFinished(() => runtime.stopNow());
     const port = runtime.port ?? 0;
 
-    const refused = await exchange(port, signedPost(before.path, 'news'));
-    expect(refused).toMatchObject({ status: 503, headers: { 'retry-after': '120' } });
-    expect(fieldsOf(refused)).toEqual({ reason: 'the service of this subscription is not running' });
-    const query = new URLSearchParams(verification(before.topic.url)).toString();
-    expect((await exchange(port, request('GET', `${before.path}?${query}`))).status).toBe(404);
-    expect((await exchange(port, request('DELETE', before.path))).status).toBe(405);
+    const answer = await exchange(port, signedPost(previous.path, 'news'));
+    expect(answer).toMatchObject({ status: 503, headers: { 'retry-after': '120' } });
+    expect(fieldsOf(answer)).toEqual({ reason: 'the service of this subscription is not running' });
+    const query = new URLSearchParams(verification(previous.topic.url)).toString();
+    expect((await exchange(port, request('GET', `${previous.path}?${query}`))).status).toBe(404);
+    expect((await exchange(port, request('DELETE', previous.path))).status).toBe(405);
     // Content for a service that is not running does not count as refused.
     expect((await runtime.subscriptions.find())[0]?.stats.refused).toBe(0);
   });
 });
 
 describe('a store that fails', () => {
-  test('leads to the answer 503 to a verification, and the next one is confirmed', async () => {
-    const { keyv, fail } = failingKeyv();
+  test('leads to a 503 for a verification, and a verification after the failure is confirmed', async () => {
+    const { keyv, setFailing } = failingKeyv();
     const { ask, topic, logger, snapshot } = await subscribed({ options: { store: keyv } });
-    const before = await snapshot();
-    fail(true);
+    const snapshotBefore = await snapshot();
+    setFailing(true);
     const answer = await ask(verification(topic.url));
     expect(answer).toMatchObject({ status: 503, headers: { 'retry-after': '120', 'cache-control': 'no-store' } });
     expect(answer.body).not.toContain('disk');
     expect(logger.said('error')).toContain('a callback request could not be answered: 503');
-    expect(await snapshot()).toEqual(before);
-    fail(false);
+    expect(await snapshot()).toEqual(snapshotBefore);
+    setFailing(false);
     expect((await ask(verification(topic.url))).status).toBe(200);
   });
 
-  test('C7 leads to the answer 503 to content that must be stored, and to 202 for other content', async () => {
-    const { keyv, fail } = failingKeyv();
+  test('C7 leads to a 503 for content that must be stored, and to a 202 for other content', async () => {
+    const { keyv, setFailing } = failingKeyv();
     const { post } = await subscribed({
       options: { store: keyv },
       handlers: {
@@ -64,20 +64,20 @@ describe('a store that fails', () => {
         },
       },
     });
-    fail(true);
+    setFailing(true);
     expect(await post('bad')).toMatchObject({ status: 503, headers: { 'retry-after': '30' } });
     expect((await post('good')).status).toBe(202);
-    fail(false);
+    setFailing(false);
     expect((await post('bad')).status).toBe(202);
   });
 
-  test('does not affect the rejection of unsigned content, which is still recorded', async () => {
-    const { keyv, fail } = failingKeyv();
+  test('does not affect the rejection of content with an invalid signature, which is still recorded', async () => {
+    const { keyv, setFailing } = failingKeyv();
     const { post, logger, snapshot } = await subscribed({ options: { store: keyv } });
-    fail(true);
+    setFailing(true);
     expect((await post('news', { 'X-Hub-Signature': 'sha1=00' })).status).toBe(403);
     await expect.poll(async () => (await snapshot()).lastError?.cause).toBe('unsigned');
     expect(logger.said('error')).toEqual([]);
-    fail(false);
+    setFailing(false);
   });
 });

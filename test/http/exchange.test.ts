@@ -12,7 +12,7 @@ const REQUEST: CallbackRequest = {
   read: () => {},
 };
 const ANSWER: CallbackAnswer = { status: 202, headers: {}, body: '' };
-const FAILED = { status: 503, headers: { 'retry-after': '120' } };
+const UNAVAILABLE = { status: 503, headers: { 'retry-after': '120' } };
 
 function createExchange(): { exchange: Exchange; sent: CallbackAnswer[]; lines: readonly unknown[] } {
   const logger = recordingLogger();
@@ -39,11 +39,11 @@ describe('the answer to a request on a callback', () => {
     ['throws', (exchange) => exchange.answer(() => raise())],
     ['rejects', (exchange) => exchange.answer(() => Promise.reject(new Error('broken')))],
     ['throws before the body is read', (exchange) => exchange.run(() => raise())],
-  ])('is 503 if its code %s, which is logged', async (_case, run) => {
+  ])('is 503 if its code %s, and the error is logged', async (_case, run) => {
     const { exchange, sent, lines } = createExchange();
     run(exchange);
     await Promise.resolve();
-    expect(sent).toMatchObject([FAILED]);
+    expect(sent).toMatchObject([UNAVAILABLE]);
     expect(lines).toMatchObject([{ level: 'error', fields: { method: 'POST', err: new Error('broken') } }]);
   });
 });

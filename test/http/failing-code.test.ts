@@ -20,7 +20,7 @@ const throwBroken = (): never => {
 
 test('a request of any kind that fails in our own code is answered 503, and the log is bounded', async () => {
   const { runtime, port, path, ask, post, logger } = await subscribed();
-  const match = vi.spyOn(Registry.prototype, 'match').mockImplementation(throwBroken);
+  const matchSpy = vi.spyOn(Registry.prototype, 'match').mockImplementation(throwBroken);
   expect(await ask({})).toMatchObject({ status: 503, headers: { 'retry-after': '120' } });
   expect(await post('news')).toMatchObject({ status: 503 });
   expect(await exchange(port, request('GET', '/nobody'))).toMatchObject({ status: 503 });
@@ -28,7 +28,7 @@ test('a request of any kind that fails in our own code is answered 503, and the 
   expect([fetched.status, fetched.headers.get('retry-after')]).toEqual([503, '120']);
   for (let count = 0; count < 20; count += 1) await exchange(port, request('GET', '/nobody'));
   expect(logger.said('error').filter((line) => line.includes('503')).length).toBeLessThan(8);
-  match.mockRestore();
+  matchSpy.mockRestore();
   expect(await post('news')).toMatchObject({ status: 202 });
   expect(await exchange(port, request('GET', '/nobody'))).toMatchObject({ status: 404 });
 });
@@ -42,7 +42,7 @@ test("a failing request on the user's server is answered 503, and the user's lis
   expect(await exchange(port, request('POST', path, {}, 'news'))).toMatchObject({ status: 503 });
 });
 
-test('C7 a body that fails in our own code is answered 503, and its content counts as refused', async () => {
+test('C7 a body that fails in our own code is answered 503, and counts as refused once a minute', async () => {
   const { post, events, snapshot } = await subscribed();
   vi.spyOn(SignatureCheck.prototype, 'update').mockImplementation(throwBroken);
   expect(await post('one')).toMatchObject({ status: 503, headers: { 'retry-after': '30' } });

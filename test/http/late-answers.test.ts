@@ -2,8 +2,8 @@ import { expect, test } from 'vitest';
 import { subscribed } from '../kit/subscribed.js';
 
 /**
- * Sends a solicited verification whose handler hangs: it is answered 503 within 10 s (the deadline is 9 s), and the next one calls the handler
- * again. Returns the number of handler calls.
+ * Sends a solicited verification whose handler hangs. It is answered 503 within 10 s, as the deadline is 9 s. The next
+ * verification calls the handler again. Returns the number of handler calls.
  */
 async function verifySolicited(): Promise<number> {
   let calls = 0;
@@ -32,7 +32,10 @@ async function verifySolicited(): Promise<number> {
   return calls;
 }
 
-/** Sends unsolicited verifications whose handler hangs: the next one does not call it again. Returns the number of calls. */
+/**
+ * Sends unsolicited verifications whose handler hangs. The second does not call the handler again. Returns the number
+ * of handler calls, including that of the first, solicited verification.
+ */
 async function verifyUnsolicited(): Promise<number> {
   let calls = 0;
   const { callback, topic } = await subscribed({
@@ -51,16 +54,18 @@ async function verifyUnsolicited(): Promise<number> {
   const verify = async (): Promise<number> => (await fetch(`${callback}?${query.toString()}`)).status;
   expect(await verify()).toBe(503);
   const controller = new AbortController();
-  const next = fetch(`${callback}?${query.toString()}`, { signal: controller.signal }).catch(() => undefined);
-  // Requests after it are answered.
+  const secondVerification = fetch(`${callback}?${query.toString()}`, { signal: controller.signal }).catch(
+    () => undefined,
+  );
+  // Requests after the second verification are answered.
   for (let count = 0; count < 5; count += 1) expect((await fetch(`${callback}?hub.mode=unknown`)).status).toBe(400);
   const callCount = calls;
   controller.abort();
-  await next;
+  await secondVerification;
   return callCount;
 }
 
-test('C9 V9 verifications with a hanging handler are answered in time, and only solicited ones call it again', async () => {
+test('C9 V9 a verification gets 503 if its handler hangs, and only a solicited retry calls the handler', async () => {
   // Concurrently: each takes 9 s.
   expect(await Promise.all([verifySolicited(), verifyUnsolicited()])).toEqual([2, 2]);
 });

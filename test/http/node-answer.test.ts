@@ -42,14 +42,14 @@ test('C6 a sender that falls silent is disconnected after a second', () => {
   expect(vi.getTimerCount()).toBe(0);
 });
 
-test.each(['end', 'close'])('C6 a sender that is done is disconnected at once: %s', (event) => {
+test.each(['end', 'close'])('C6 a sender is disconnected at once when its request emits `%s`', (event) => {
   const { request, response } = answerEarly();
   request.emit(event);
   expect(response.writableEnded).toBe(true);
   expect(vi.getTimerCount()).toBe(0);
 });
 
-test('C6 a sender past the limit is not read any more, and has a second to read the answer', () => {
+test('C6 a sender past the limit is no longer read, and is disconnected a second after its last accepted bytes', () => {
   const { request, response } = answerEarly();
   request.emit('data', Buffer.alloc(100));
   expect(request.isPaused()).toBe(false);

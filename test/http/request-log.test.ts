@@ -45,7 +45,7 @@ test('a delivery whose handler fails is logged with the stored event', async () 
 test.each([
   ['reject', 403],
   ['acknowledge', 202],
-] as const)('unsigned content with onFailure %s is logged as rejected', async (onFailure, status) => {
+] as const)('content without a valid signature is logged as rejected (onFailure: %s)', async (onFailure, status) => {
   const { port, path, post, logger } = await subscribed({ config: { signature: { onFailure } } });
   await exchange(port, request('POST', path, {}, 'news'));
   await post('news', { 'X-Hub-Signature': `sha256=${'0'.repeat(64)}` });
@@ -56,10 +56,10 @@ test.each([
   ]);
 });
 
-test('refused content is logged with its reason: 404, 413, 410', async () => {
-  const gone = new SubscriptionDeletedError('enough of it');
+test('content refused with 404, 413 or 410 is logged with its reason', async () => {
+  const endOfSubscription = new SubscriptionDeletedError('enough of it');
   const { port, post, logger } = await subscribed({
-    handlers: { onEventNotification: () => Promise.reject(gone) },
+    handlers: { onEventNotification: () => Promise.reject(endOfSubscription) },
     options: { security: { maxBodyBytes: 10 } },
   });
   await exchange(port, request('POST', '/websub/nobodys', {}, 'news'));
@@ -125,7 +125,7 @@ test('debug lines are not bounded', async () => {
   expect(answerLines(logger, 'delivery')).toHaveLength(100);
 });
 
-test('a logger with debug disabled is queried once per request, and gets no line', async () => {
+test('a logger with debug disabled is queried once per request, and gets no debug line', async () => {
   const recording = recordingLogger();
   let queries = 0;
   const isLevelEnabled = (level: string): boolean => {
@@ -135,9 +135,9 @@ test('a logger with debug disabled is queried once per request, and gets no line
   };
   const logger: Logger = { ...recording, isLevelEnabled };
   const { post } = await subscribed({ options: { logger } });
-  const before = queries;
+  const queriesBefore = queries;
   await post('news');
   await post('news');
-  expect(queries - before).toBe(2);
+  expect(queries - queriesBefore).toBe(2);
   expect(recording.said('debug')).toEqual([]);
 });

@@ -25,13 +25,13 @@ test('a long path is cut', () => {
   expect(pathOf(`/websub/${'a/'.repeat(9_000)}b`)).toHaveLength(200);
 });
 
-test('one request a minute is logged, with the number of suppressed ones', () => {
+test('one request a minute is logged, with the number of suppressed lines', () => {
   const logger = recordingLogger();
   let now = 0;
-  const unknown = new UnknownCallbacks(logger, () => now);
-  for (let count = 0; count < 1_000; count += 1) unknown.warn({ method: 'GET', target: '/websub/a' });
+  const unknownCallbacks = new UnknownCallbacks(logger, () => now);
+  for (let count = 0; count < 1_000; count += 1) unknownCallbacks.warn({ method: 'GET', target: '/websub/a' });
   now = 60_000;
-  unknown.warn({ method: 'GET', target: '/websub/a' });
+  unknownCallbacks.warn({ method: 'GET', target: '/websub/a' });
   expect(logger.lines.map(({ fields }) => fields)).toEqual([
     { method: 'GET', path: '/websub/', notLogged: 0 },
     { method: 'GET', path: '/websub/', notLogged: 999 },

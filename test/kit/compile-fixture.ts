@@ -15,10 +15,11 @@ export interface CompiledFixture {
 }
 
 /**
- * Compiles a fixture in TypeScript, with its imports from `src`, into one file of JavaScript. A process starts with it several
- * times faster than with a loader that compiles each file, and runs the same code as users do.
+ * Compiles a fixture in TypeScript, with its imports from `src`, into one file of JavaScript. A process starts several
+ * times faster with this file than with a loader that compiles each file, and runs the same code as users do.
  *
- * This file works without Vitest: the fuzzer and the attack scenarios run as plain programs. Tests use `compiledFixture()`.
+ * This file works without Vitest: the fuzzer and the attack scenarios run as plain programs. Tests use
+ * `compiledFixture()`.
  *
  * @param fixture relative to `test`
  */

@@ -18,9 +18,11 @@ import { untilIdle } from './until-idle.js';
 export interface Environment {
   readonly world: FakeWorld;
   readonly hub: TestHub;
+  /** A second hub. */
   readonly other: TestHub;
   /** The service's target. */
   readonly topic: HubTopic;
+  /** A second topic at `hub`. */
   readonly moved: HubTopic;
   readonly disk: Disk;
   readonly port: number;
@@ -81,8 +83,8 @@ interface Running {
 }
 
 /**
- * Runs a scenario in a process that crashes at the first step, then lets another process recover. With a second step, a process
- * that crashes there runs in between.
+ * Runs a scenario in a process that crashes at the first step, then lets another process recover. With a second step,
+ * a process that crashes there runs in between.
  */
 export async function runWithCrashAt(
   scenario: CrashScenario,
@@ -101,11 +103,11 @@ export async function runWithCrashAt(
   const crashed = [await runCrashing(environment, scenario, since, step, scenario.call)];
   if (secondStep !== undefined) crashed.push(await runCrashing(environment, scenario, since, secondStep));
   const outcome = await runRecovering(environment, scenario, since, crashed[0]?.isResolved === true);
-  const at = crashed
+  const crashedAt = crashed
     .map(({ steps, isComplete }) => (isComplete ? 'its end' : `${steps.length}: ${steps.at(-1)}`))
     .join(', then ');
   const isComplete = crashed.at(-1)?.isComplete === true;
-  return { actual: { at, ...outcome.actual }, expected: { at, ...outcome.expected }, isComplete };
+  return { actual: { crashedAt, ...outcome.actual }, expected: { crashedAt, ...outcome.expected }, isComplete };
 }
 
 async function startService(environment: Environment, setup?: ServiceSetup, crashesAt?: number): Promise<Running> {
@@ -177,8 +179,8 @@ async function runRecovering(
   const { process, runtime, received } = running;
   if (runtime === undefined) throw new Error('the recovering process crashed');
   await passUntilReached(environment, scenario, since, running);
-  for (const from of [hub, other]) {
-    for (const { url } of [topic, moved]) await from.distribute(url, nameOf(environment, from, url));
+  for (const testHub of [hub, other]) {
+    for (const { url } of [topic, moved]) await testHub.distribute(url, nameOf(environment, testHub, url));
   }
   const first = await stateOf(environment, runtime, since);
   const receivedAtFirst = received.toSorted();
@@ -256,8 +258,8 @@ async function stateOf(environment: Environment, runtime: SubscriberRuntime, sin
     /** Like `active`, but verified since a time. */
     verified: activeAt(environment, since),
     /**
-     * The states of grants that still wait for something. A failed grant that was never verified is final while another one
-     * works: its hub is not requested again.
+     * The states of grants that still wait for something. A failed grant that was never verified is final while another
+     * grant works: its hub is not requested again.
      */
     waiting: grants.filter((grant) => !isFinal(grant)).map(({ state }) => state),
     callbacks: callbacksAt(environment),
@@ -268,9 +270,9 @@ async function stateOf(environment: Environment, runtime: SubscriberRuntime, sin
 /** The hubs and topics that are subscribed now and were verified since a time. */
 function activeAt(environment: Environment, since = 0): readonly string[] {
   return [environment.hub, environment.other]
-    .flatMap((at) =>
-      at.subscriptions.flatMap(({ state, topic, verifiedAt }) =>
-        state === 'active' && (verifiedAt?.getTime() ?? 0) >= since ? nameOf(environment, at, topic) : [],
+    .flatMap((testHub) =>
+      testHub.subscriptions.flatMap(({ state, topic, verifiedAt }) =>
+        state === 'active' && (verifiedAt?.getTime() ?? 0) >= since ? nameOf(environment, testHub, topic) : [],
       ),
     )
     .toSorted();
@@ -279,16 +281,16 @@ function activeAt(environment: Environment, since = 0): readonly string[] {
 /** The number of callbacks that each hub got for each topic. */
 function callbacksAt(environment: Environment): Readonly<Record<string, number>> {
   const callbacksOf = new Map<string, Set<string | null>>();
-  for (const at of [environment.hub, environment.other]) {
-    for (const { method, form } of at.requests) {
+  for (const testHub of [environment.hub, environment.other]) {
+    for (const { method, form } of testHub.requests) {
       if (method !== 'POST') continue;
-      const name = nameOf(environment, at, form.get('hub.topic'));
+      const name = nameOf(environment, testHub, form.get('hub.topic'));
       callbacksOf.set(name, (callbacksOf.get(name) ?? new Set()).add(form.get('hub.callback')));
     }
   }
   return Object.fromEntries([...callbacksOf].map(([name, callbacks]) => [name, callbacks.size]));
 }
 
-function nameOf({ hub, topic }: Environment, at: TestHub, url: string | null): string {
-  return `${at === hub ? 'hub' : 'other'} ${url === topic.url ? 'topic' : 'moved'}`;
+function nameOf({ hub, topic }: Environment, testHub: TestHub, url: string | null): string {
+  return `${testHub === hub ? 'hub' : 'other'} ${url === topic.url ? 'topic' : 'moved'}`;
 }

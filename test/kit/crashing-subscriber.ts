@@ -10,13 +10,13 @@ const program = await compiledFixture('e2e/fixtures/poisoned-subscriber.ts');
 /** A subscriber in its own process that crashes on demand, for a test that restarts it on the same store and port. */
 export async function crashingSubscriber(target: string) {
   const directory = temporaryDirectory();
-  const file = join(directory, 'runs');
+  const runsFile = join(directory, 'runs');
   const poisonTopic = join(directory, 'poison-topic');
   const env = {
     TARGET: target,
     STORE: `lmdb://${join(directory, 'store')}`,
     PORT: String(await unusedPort()),
-    RUNS: file,
+    RUNS: runsFile,
     POISON_TOPIC: poisonTopic,
   };
   const { start, ended, kill, send, request, output } = forkedProcess(program, { env, cwd: directory });
@@ -33,7 +33,7 @@ export async function crashingSubscriber(target: string) {
     /** Sets whether a fetch of the topic crashes the process. */
     setPoison: (isPoisoned: boolean) => (isPoisoned ? writeFile(poisonTopic, '') : rm(poisonTopic)),
     /** The lines that the process has recorded about its handler runs. */
-    runs: () => linesOf(file),
+    runs: () => linesOf(runsFile),
     /** The log lines that contain a text. */
     logged: (text: string): readonly string[] =>
       output()

@@ -31,9 +31,9 @@ export function forkedProcess(
   };
   onTestFinished(kill);
   return {
-    async start(more = {}) {
+    async start(extraEnv = {}) {
       child = fork(file, args, {
-        env: { ...process.env, ...env, ...more },
+        env: { ...process.env, ...env, ...extraEnv },
         cwd,
         stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       });

@@ -28,7 +28,7 @@ export async function installPackage(folder: string, ...fixtures: readonly strin
   const modules = join(folder, 'node_modules');
   const installed = join(modules, 'websub-subscriber');
   await mkdir(installed, { recursive: true });
-  const packages = ['package.json', ...(await dependencies())];
+  const packages = ['package.json', ...(await dependencyFolders())];
   for (const path of packages)
     await cp(join(root, path), join(path === 'package.json' ? installed : folder, path), { recursive: true });
   await run(process.execPath, [...rolldown, '.ci/rolldown.config.ts', '--dir', join(installed, 'dist')], { cwd: root });
@@ -49,7 +49,7 @@ interface Manifest {
 }
 
 /** The folders of all packages that this one needs at run time, relative to the root. */
-async function dependencies(): Promise<ReadonlySet<string>> {
+async function dependencyFolders(): Promise<ReadonlySet<string>> {
   const folders = new Set<string>();
   const add = async (manifestFile: string): Promise<void> => {
     const manifest: Manifest = JSON.parse(await readFile(manifestFile, 'utf8'));

@@ -18,13 +18,13 @@ export async function killDuringHandler(
   const store = `lmdb://${temporaryDirectory()}`;
   const path = fileURLToPath(new URL('../e2e/fixtures/sleeping-subscriber.ts', import.meta.url));
   const child = fork(path, [topic.url, store, mode], { execArgv: ['--import', '@oxc-node/core/register'] });
-  const called = once(child, 'message');
+  const handlerCalled = once(child, 'message');
   const exited = once(child, 'exit');
   onTestFinished(() => void child.kill('SIGKILL'));
   await hub.verified(topic, { timeoutMs: 30_000 });
   const [delivery] = await topic.publish('still here');
   expect(delivery?.status).toBe(202);
-  const [seen] = await called;
+  const [seen] = await handlerCalled;
   child.kill('SIGKILL');
   await exited;
   return { topic, store, seen };

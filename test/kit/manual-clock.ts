@@ -17,7 +17,7 @@ export class ManualClock {
 
   readonly now = (): number => this.time;
 
-  /** The embedded engine without its timers. It looks for due work only in {@link advance}, between its start and its stop. */
+  /** The embedded engine without timers. It looks for due work only in {@link advance}, while it is started. */
   readonly engine = (options: EmbeddedEngineOptions): EmbeddedEngine => {
     let isStarted = false;
     const engine = embeddedEngine(options);

@@ -16,8 +16,8 @@ export async function listenOn(server: Server, port = 0): Promise<number> {
 }
 
 /**
- * A port that nothing listens on. It is below the ports that the system assigns by itself (32,768 and up, on Linux). So it stays
- * unused, or the test can use it for one start after another, while other tests run.
+ * A port that nothing listens on. It is below the ports that the system assigns by itself (32,768 and up, on Linux).
+ * So no test that listens on any free port gets it, and a test can listen on it again after a restart.
  */
 export async function unusedPort(): Promise<number> {
   for (;;) {

@@ -19,11 +19,11 @@ export interface WrittenEntry {
 export function atom(entries: readonly WrittenEntry[]): string {
   const date = (name: string, at: number | undefined): string =>
     at === undefined ? '' : `<${name}>${new Date(at).toISOString()}</${name}>`;
-  const written = entries.map(
+  const entryElements = entries.map(
     ({ id, at, updated = at, title = id }) =>
       `<entry><id>${id}</id><title>${title}</title>${date('published', at)}${date('updated', updated)}</entry>`,
   );
-  return `<feed xmlns="http://www.w3.org/2005/Atom"><id>urn:feed</id><title>news</title>${written.join('')}</feed>`;
+  return `<feed xmlns="http://www.w3.org/2005/Atom"><id>urn:feed</id><title>news</title>${entryElements.join('')}</feed>`;
 }
 
 /** A server of one feed. It serves updates also when its hub distributes none. */

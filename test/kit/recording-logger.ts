@@ -19,7 +19,7 @@ export interface RecordingLogger extends Logger {
 
 /** @param lines receives the lines, for a test that has several loggers write to one list */
 export function recordingLogger(lines: RecordedLine[] = []): RecordingLogger {
-  const at =
+  const recordAt =
     (level: keyof Logger) =>
     (fields: object | string, message = ''): void => {
       const isText = typeof fields === 'string';
@@ -29,10 +29,10 @@ export function recordingLogger(lines: RecordedLine[] = []): RecordingLogger {
     lines,
     said: (level) => lines.filter((line) => line.level === level).map(({ message }) => message),
     logged: (text) => lines.filter(({ message }) => message.includes(text)),
-    debug: at('debug'),
-    info: at('info'),
-    warn: at('warn'),
-    error: at('error'),
-    fatal: at('fatal'),
+    debug: recordAt('debug'),
+    info: recordAt('info'),
+    warn: recordAt('warn'),
+    error: recordAt('error'),
+    fatal: recordAt('fatal'),
   };
 }

@@ -41,7 +41,7 @@ export async function startServer(answer: Answer, options: { tls?: boolean; host
     server.listen(0, host, resolve);
   });
   const port = portOf(server);
-  const started: RecordingServer = {
+  const recordingServer: RecordingServer = {
     url: `${options.tls === true ? 'https' : 'http'}://${host}:${port}`,
     port,
     requests,
@@ -51,7 +51,7 @@ export async function startServer(answer: Answer, options: { tls?: boolean; host
         server.closeAllConnections();
       }),
   };
-  return started;
+  return recordingServer;
 }
 
 /** An answer with a status, headers and a body. */

@@ -13,8 +13,8 @@ const REQUEST_STARTED = 'http.server.request.start';
 const RESPONSE_FINISHED = 'http.server.response.finish';
 
 /**
- * The store, outgoing requests and callbacks of one process. It counts each write, request and answer as a step. At the n-th
- * step it crashes like a killed process: from then on nothing is written, sent or answered.
+ * The store, outgoing requests and callbacks of one process. It counts each write, request and answer as a step. At the
+ * n-th step it crashes like a killed process: from then on nothing is written, sent or answered.
  */
 export class SimulatedProcess {
   /** The steps so far, in order. */
@@ -49,11 +49,11 @@ export class SimulatedProcess {
 
   /** Starts a process that listens on a port. */
   static async start(disk: Disk, port: number, crashesAt = Infinity): Promise<SimulatedProcess> {
-    const started = new SimulatedProcess(disk, crashesAt);
-    await listenOn(started.server, port);
-    diagnostics.subscribe(REQUEST_STARTED, started.#onRequest);
-    diagnostics.subscribe(RESPONSE_FINISHED, started.#onResponse);
-    return started;
+    const process = new SimulatedProcess(disk, crashesAt);
+    await listenOn(process.server, port);
+    diagnostics.subscribe(REQUEST_STARTED, process.#onRequest);
+    diagnostics.subscribe(RESPONSE_FINISHED, process.#onResponse);
+    return process;
   }
 
   get hasCrashed(): boolean {
@@ -98,15 +98,15 @@ export class SimulatedProcess {
 }
 
 /** A store for Keyv whose writes take a few turns of the event loop. A write that a crash interrupts never finishes. */
-function rowsOn(disk: Disk, running: SimulatedProcess): object {
+function rowsOn(disk: Disk, process: SimulatedProcess): object {
   const write = async <T>(key: string, change: () => T): Promise<T> => {
     const isCounted = key.includes(':subscription:');
-    if (isCounted ? !running.step('before a write') : running.hasCrashed) return never();
+    if (isCounted ? !process.step('before a write') : process.hasCrashed) return never();
     // Code that does not wait for the write runs ahead of it.
     await macrotasks(5);
-    if (running.hasCrashed) return never();
+    if (process.hasCrashed) return never();
     const result = change();
-    return isCounted && !running.step('after a write') ? never() : result;
+    return isCounted && !process.step('after a write') ? never() : result;
   };
   return {
     get: async (key: string) => disk.get(key),

@@ -20,8 +20,8 @@ export interface SubscriberOptions {
 }
 
 /**
- * Starts a hub with one topic, and a service that is subscribed to it. The clock is manual, the store can fail, and the service
- * can be started again on the same store and port.
+ * Starts a hub with one topic, and a service that is subscribed to it. The clock is manual, the store can fail, and the
+ * service can be started again on the same store and port.
  *
  * `subscribed()` is for tests of the callback: it runs on the real clock and sends requests as raw bytes.
  */

@@ -53,7 +53,7 @@ export interface SubscribedOptions {
 }
 
 /**
- * Starts a hub and a service that is subscribed to it. Everything runs on the real clock unless the seams have another one.
+ * Starts a hub and a service that is subscribed to it. Everything runs on the real clock unless the seams have another.
  *
  * `startSubscriber()` is for tests of the event handling: it has a manual clock and a store that can fail.
  */
@@ -70,9 +70,10 @@ export async function subscribed(setup: SubscribedOptions = {}): Promise<Subscri
   const seams: Seams = { now: Date.now, random: Math.random, engine: embeddedEngine, env: {}, ...setup.seams };
   const runtime = await start(service, options, seams);
   onTestFinished(() => runtime.stopNow());
-  const { callback } = await hub.until(() => (setup.unverified === true ? hub.subscriptions[0] : active(hub)), {
-    what: 'the subscription',
-  });
+  const { callback } = await hub.until(
+    () => (setup.unverified === true ? hub.subscriptions[0] : activeSubscription(hub)),
+    { what: 'the subscription' },
+  );
   const port = setup.port ?? runtime.port ?? 0;
   const path = new URL(callback).pathname;
   return {
@@ -90,7 +91,7 @@ export async function subscribed(setup: SubscribedOptions = {}): Promise<Subscri
   };
 }
 
-function active(hub: TestHub): { readonly callback: string } | undefined {
+function activeSubscription(hub: TestHub): { readonly callback: string } | undefined {
   return hub.subscriptions.find(({ state }) => state === 'active');
 }
 

@@ -6,8 +6,8 @@ import { onTestFinished } from 'vitest';
 /**
  * Creates a directory and removes it after the test.
  *
- * @param cleanUp registers the removal. Pass `afterAll` for a directory of a whole file or suite, but not inside `beforeAll`:
- *   Vitest ignores an `afterAll` that is registered in a hook.
+ * @param cleanUp registers the removal. Pass `afterAll` for a directory of a whole file or suite, but not inside
+ *   `beforeAll`: Vitest ignores an `afterAll` that is registered in a hook.
  * @returns its path
  */
 export function temporaryDirectory(cleanUp: (remove: () => void) => unknown = onTestFinished): string {

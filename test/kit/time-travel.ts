@@ -15,7 +15,7 @@ const NO_LIMITS = { depth: Infinity, maxStringLength: Infinity, maxArrayLength: 
 
 const SETTLE_LIMIT_MS = 15_000;
 
-/** The requests that this process sends, whoever sends them. */
+/** The HTTP requests of this process: those of the hub and those of the subscriber. */
 const requests = { count: 0, open: new Set<unknown>() };
 
 const requestOf = (message: unknown): unknown =>
@@ -46,8 +46,8 @@ export interface TimeTravelOptions {
 }
 
 /**
- * A hub and a subscriber on one manual clock. Time jumps from one due time to the next and waits only for the requests between
- * the two. The subscriber can be stopped, and started again on the same store and port.
+ * A hub and a subscriber on one manual clock. Time jumps from one due time to the next and waits only for the requests
+ * between the two. The subscriber can be stopped, and started again on the same store and port.
  */
 export class TimeTravel {
   readonly world = new FakeWorld();
@@ -89,7 +89,7 @@ export class TimeTravel {
     return this.world.now - this.skew;
   }
 
-  /** Starts the service. If it runs already, it is stopped first and started on the same store, as a new process would. */
+  /** Starts the service. A running service is stopped first, then started on the same store, like a new process. */
   async start(service: ServiceReference, options: StartOptions = {}): Promise<SubscriberRuntime> {
     await this.stop();
     this.#port ||= await unusedPort();
@@ -116,29 +116,29 @@ export class TimeTravel {
 
   /** The only subscription, or the one whose topic ends with a path. */
   async subscription(path = ''): Promise<Subscription> {
-    const all = await this.runtime.subscriptions.find();
-    const subscription = all.find(({ target }) => typeof target === 'string' && target.endsWith(path));
+    const subscriptions = await this.runtime.subscriptions.find();
+    const subscription = subscriptions.find(({ target }) => typeof target === 'string' && target.endsWith(path));
     if (subscription === undefined) throw new Error(`there is no subscription ${path}`);
     return subscription;
   }
 
-  /** Resolves when no request is open. Hub and subscriber share this process, so the requests of both are seen. */
+  /** Resolves when no request is open, neither of the hub nor of the subscriber. */
   async settle(): Promise<void> {
-    const timeUp = Date.now() + SETTLE_LIMIT_MS;
+    const deadline = Date.now() + SETTLE_LIMIT_MS;
     const progress = (): string => [requests.count, this.hookCalls.length].join();
-    for (let calmRounds = 0, last = progress(); calmRounds < 2; calmRounds += 1) {
+    for (let calmRounds = 0, lastProgress = progress(); calmRounds < 2; calmRounds += 1) {
       await untilIdle();
       await this.hub.settled();
-      if (progress() !== last || requests.open.size > 0) calmRounds = -1;
-      last = progress();
-      if (Date.now() > timeUp)
+      if (progress() !== lastProgress || requests.open.size > 0) calmRounds = -1;
+      lastProgress = progress();
+      if (Date.now() > deadline)
         throw new Error(`${requests.open.size} requests are still open after ${SETTLE_LIMIT_MS} ms`);
     }
   }
 
   /**
-   * Lets time pass, from one due time to the next. Each step takes at least a second: the engine looks for due work once a
-   * second.
+   * Lets time pass, from one due time to the next. Each step takes at least a second, because the engine looks for due
+   * work once a second.
    *
    * @param verificationWaitMs milliseconds to the next step while a verification is expected; no due time shows its end
    */

@@ -47,23 +47,23 @@ export async function openWire(port: number): Promise<Wire> {
     });
   });
 
-  const take = (toHead: boolean): WireAnswer | undefined => {
-    const head = received.indexOf('\r\n\r\n');
-    if (head === -1) return undefined;
-    const [first = '', ...lines] = received.subarray(0, head).toString('latin1').split('\r\n');
+  const takeAnswer = (toHead: boolean): WireAnswer | undefined => {
+    const headLength = received.indexOf('\r\n\r\n');
+    if (headLength === -1) return undefined;
+    const [statusLine = '', ...headerLines] = received.subarray(0, headLength).toString('latin1').split('\r\n');
     const headers: Record<string, string> = {};
-    for (const line of lines) {
+    for (const line of headerLines) {
       const [, name = '', value = ''] = /^([^:]+):\s*(.*)$/.exec(line) ?? [];
-      const lower = name.toLowerCase();
-      headers[lower] = lower in headers ? `${headers[lower]}, ${value}` : value;
+      const lowerName = name.toLowerCase();
+      headers[lowerName] = lowerName in headers ? `${headers[lowerName]}, ${value}` : value;
     }
-    const status = Number(first.split(' ')[1]);
+    const status = Number(statusLine.split(' ')[1]);
     const hasBody = !toHead && status >= 200 && status !== 204;
     const length = hasBody ? Number(headers['content-length'] ?? 0) : 0;
-    const start = head + 4;
-    if (received.length < start + length) return undefined;
-    const body = received.subarray(start, start + length).toString();
-    received = received.subarray(start + length);
+    const bodyStart = headLength + 4;
+    if (received.length < bodyStart + length) return undefined;
+    const body = received.subarray(bodyStart, bodyStart + length).toString();
+    received = received.subarray(bodyStart + length);
     return { status, headers, body };
   };
 
@@ -72,15 +72,15 @@ export async function openWire(port: number): Promise<Wire> {
     closed,
     send: (bytes) => void socket.write(bytes),
     async answer({ toHead = false } = {}) {
-      const timeUp = Date.now() + LIMIT_MS;
+      const deadline = Date.now() + LIMIT_MS;
       for (;;) {
-        const answer = take(toHead);
+        const answer = takeAnswer(toHead);
         if (answer !== undefined) return answer;
         if (isClosed) throw new Error(`the connection ended with ${JSON.stringify(received.toString('latin1'))}`);
         await new Promise<void>((resolve, reject) => {
           const timer = setTimeout(
             () => reject(new Error(`no whole answer, only ${JSON.stringify(received.toString('latin1'))}`)),
-            Math.max(0, timeUp - Date.now()),
+            Math.max(0, deadline - Date.now()),
           );
           wake = () => {
             clearTimeout(timer);
@@ -114,9 +114,9 @@ export function request(
 ): Buffer {
   const names = new Set(Object.keys(headers).map((name) => name.toLowerCase()));
   const isFramed = names.has('content-length') || names.has('transfer-encoding');
-  const all: Record<string, string> = { Host: 'callback.test', ...headers };
+  const allHeaders: Record<string, string> = { Host: 'callback.test', ...headers };
   const bytes = Buffer.from(body);
-  if (!isFramed && (method === 'POST' || bytes.length > 0)) all['Content-Length'] = String(bytes.length);
-  const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
+  if (!isFramed && (method === 'POST' || bytes.length > 0)) allHeaders['Content-Length'] = String(bytes.length);
+  const lines = Object.entries(allHeaders).map(([name, value]) => `${name}: ${value}\r\n`);
   return Buffer.concat([Buffer.from(`${method} ${target} HTTP/1.1\r\n${lines.join('')}\r\n`, 'latin1'), bytes]);
 }

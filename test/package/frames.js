@@ -33,26 +33,26 @@ function prepare([name, prepareCases]) {
   const prepareStartedAt = performance.now();
   const project = join(folder, name);
   mkdirSync(project);
-  const prepared = prepareCases(project, tarball).then((cases) => {
+  const preparation = prepareCases(project, tarball).then((cases) => {
     console.log(`${name}: installed (${seconds(prepareStartedAt)})`);
     return { name, project, cases };
   });
-  prepared.catch(() => {});
-  return prepared;
+  preparation.catch(() => {});
+  return preparation;
 }
 
-const failed = [];
-const [first, ...others] = parts;
-let next = prepare(first);
+const failedNames = [];
+const [firstPart, ...otherParts] = parts;
+let next = prepare(firstPart);
 while (next !== undefined) {
   const { name, project, cases } = await next;
   // Install the next part while the cases of this one run.
-  const upcoming = others.shift();
+  const upcoming = otherParts.shift();
   next = upcoming && prepare(upcoming);
   const casesStartedAt = performance.now();
-  failed.push(...(await runCases(cases)));
+  failedNames.push(...(await runCases(cases)));
   rmSync(project, { recursive: true, force: true });
   console.log(`${name}: ${cases.length} cases (${seconds(casesStartedAt)})`);
 }
-console.log(`frames: ${failed.length} failed (${seconds(startedAt)})`);
-process.exitCode = failed.length === 0 ? 0 : 1;
+console.log(`frames: ${failedNames.length} failed (${seconds(startedAt)})`);
+process.exitCode = failedNames.length === 0 ? 0 : 1;

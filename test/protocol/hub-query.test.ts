@@ -28,7 +28,7 @@ describe('the query of a hub', () => {
     });
   });
 
-  test('V5 may have other parameters, and the last of repeated ones counts', () => {
+  test('V5 may have other parameters, and the last value of a repeated name counts', () => {
     const query = parseHubQuery(
       'id=42&%FF=%FF&hub.topic=ours&&hub.mode=denied&=&hub.topic=theirs&hub.mode=subscribe&hub.challenge',
     );
@@ -53,17 +53,17 @@ describe('the query of a hub', () => {
     });
   });
 
-  test('returns any encoded value unchanged', () => {
+  test('has any topic and challenge unchanged after encoding and decoding', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'grapheme' }), fc.string({ unit: 'grapheme' }), (topic, challenge) => {
         const encoded = new URLSearchParams({ 'hub.topic': topic, 'hub.challenge': challenge }).toString();
-        const read = parseHubQuery(encoded);
-        expect(read).toMatchObject({ topic, challenge });
+        const query = parseHubQuery(encoded);
+        expect(query).toMatchObject({ topic, challenge });
       }),
     );
   });
 
-  test('never throws', () => {
+  test('never causes an exception', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), (query) => {
         expect(() => parseHubQuery(query)).not.toThrow();
@@ -79,19 +79,19 @@ describe('V1 the topic a hub names', () => {
     ['the same string that is no URL', 'a name', 'a name'],
     ['the same URL, normalized', 'http://a.test', 'http://A.test:80/'],
     ['the same URL, decoded', 'http://a.test/caf%C3%A9', 'http://a.test/café'],
-  ])('matches: %s', (_name, expected, named) => {
+  ])('matches if it is %s', (_name, expected, named) => {
     expect(matchesTopic(expected, named, `hub.topic=${encodeURIComponent(named)}`)).toBe(true);
   });
 
   test.each([
-    ['another', 'http://a.test/feed', 'http://a.test/other'],
-    ['longer', 'http://a.test/feed', 'http://a.test/feed2'],
-    ['another case', 'http://a.test/feed', 'http://a.test/Feed'],
-    ['another query', 'http://a.test/?a=1&b=2', 'http://a.test/?a=1'],
-    ['no URL', 'http://a.test/feed', 'feed'],
+    ['another URL', 'http://a.test/feed', 'http://a.test/other'],
+    ['a longer URL', 'http://a.test/feed', 'http://a.test/feed2'],
+    ['the same URL in another case', 'http://a.test/feed', 'http://a.test/Feed'],
+    ['the same URL with another query', 'http://a.test/?a=1&b=2', 'http://a.test/?a=1'],
+    ['not a URL', 'http://a.test/feed', 'feed'],
     ['empty', 'http://a.test/feed', ''],
     ['another name', 'a name', 'another'],
-  ])('does not match: %s', (_name, expected, named) => {
+  ])('does not match if it is %s', (_name, expected, named) => {
     expect(matchesTopic(expected, named, `hub.topic=${encodeURIComponent(named)}`)).toBe(false);
   });
 
@@ -101,7 +101,7 @@ describe('V1 the topic a hub names', () => {
     ['http://a.test/?q=caf%C3%A9', 'hub.topic=http://a.test/?q=caf%C3%A9&hub.mode=subscribe'],
     ['http://a.test/caf%E9', 'hub.topic=http://a.test/caf%E9&hub.mode=subscribe'],
     ['a+b', 'hub.topic=a+b&hub.mode=subscribe'],
-  ])('matches when a hub does not encode it: %s', (expected, query) => {
+  ])('matches when a hub sends it without encoding (%s)', (expected, query) => {
     const { topic = '' } = parseHubQuery(query) ?? {};
     expect(matchesTopic(expected, topic, query)).toBe(true);
   });
@@ -116,40 +116,40 @@ describe('V1 the topic a hub names', () => {
 
 describe('V10 topics', () => {
   test.each([
-    ['the case of percent-encoding', 'http://a.test/caf%C3%A9', 'http://a.test/caf%c3%a9'],
-    ['unreserved characters, encoded', 'http://a.test/~user/a-b_c.d', 'http://a.test/%7Euser/%61%2Db%5Fc%2ed'],
-    ['in the query as well', 'http://a.test/?q=%2F~', 'http://a.test/?q=%2f%7e'],
-    ['scheme, host, default port and dot segments', 'https://a.test/b', 'HTTPS://A.test:443/x/../b'],
-    ['strings that are no URLs', 'a name', 'a name'],
-  ])('are equal despite %s', (_name, a, b) => {
-    expect(isSameTopic(a, b)).toBe(true);
-    expect(isSameTopic(b, a)).toBe(true);
-    expect(matchesTopic(a, b, `hub.topic=${encodeURIComponent(b)}`)).toBe(true);
+    ['another case of percent-encoding', 'http://a.test/caf%C3%A9', 'http://a.test/caf%c3%a9'],
+    ['encoded unreserved characters', 'http://a.test/~user/a-b_c.d', 'http://a.test/%7Euser/%61%2Db%5Fc%2ed'],
+    ['the same differences in the query', 'http://a.test/?q=%2F~', 'http://a.test/?q=%2f%7e'],
+    ['other spellings of scheme, host, default port and dot segments', 'https://a.test/b', 'HTTPS://A.test:443/x/../b'],
+    ['not being URLs', 'a name', 'a name'],
+  ])('are equal despite %s', (_name, topic, sameTopic) => {
+    expect(isSameTopic(topic, sameTopic)).toBe(true);
+    expect(isSameTopic(sameTopic, topic)).toBe(true);
+    expect(matchesTopic(topic, sameTopic, `hub.topic=${encodeURIComponent(sameTopic)}`)).toBe(true);
   });
 
   test.each([
-    ['a reserved character, encoded', 'http://a.test/a/b', 'http://a.test/a%2Fb'],
-    ['a percent sign, encoded', 'http://a.test/%41', 'http://a.test/%2541'],
+    ['an encoded reserved character', 'http://a.test/a/b', 'http://a.test/a%2Fb'],
+    ['an encoded percent sign', 'http://a.test/%41', 'http://a.test/%2541'],
     ['another case', 'http://a.test/Feed', 'http://a.test/feed'],
     ['a slash at the end', 'http://a.test/feed', 'http://a.test/feed/'],
-    ['strings that are no URLs', 'caf%c3%a9', 'caf%C3%A9'],
-  ])('are not equal with %s', (_name, a, b) => {
-    expect(isSameTopic(a, b)).toBe(false);
-    expect(isSameTopic(b, a)).toBe(false);
+    ['another case of percent-encoding if they are not URLs', 'caf%c3%a9', 'caf%C3%A9'],
+  ])('are not equal with %s', (_name, topic, otherTopic) => {
+    expect(isSameTopic(topic, otherTopic)).toBe(false);
+    expect(isSameTopic(otherTopic, topic)).toBe(false);
   });
 
   const TOPIC = 'https://publisher.example/feed?a=1&b=caf%C3%A9';
-  const named = (topic: string): string => parseHubQuery(`hub.mode=denied&hub.topic=${topic}`)?.topic ?? '';
-  const once = encodeURIComponent(TOPIC);
-  const twice = encodeURIComponent(once);
+  const topicInDenial = (topic: string): string => parseHubQuery(`hub.mode=denied&hub.topic=${topic}`)?.topic ?? '';
+  const encodedOnce = encodeURIComponent(TOPIC);
+  const encodedTwice = encodeURIComponent(encodedOnce);
 
   test('match in a denial after one more decoding, but not after two', () => {
-    for (const topic of [once, twice]) {
-      expect(matchesDeniedTopic(TOPIC, named(topic), `hub.topic=${topic}`)).toBe(true);
+    for (const topic of [encodedOnce, encodedTwice]) {
+      expect(matchesDeniedTopic(TOPIC, topicInDenial(topic), `hub.topic=${topic}`)).toBe(true);
     }
-    const thrice = encodeURIComponent(twice);
-    expect(matchesDeniedTopic(TOPIC, named(thrice), `hub.topic=${thrice}`)).toBe(false);
-    expect(matchesTopic(TOPIC, named(twice), `hub.topic=${twice}`)).toBe(false);
+    const encodedThrice = encodeURIComponent(encodedTwice);
+    expect(matchesDeniedTopic(TOPIC, topicInDenial(encodedThrice), `hub.topic=${encodedThrice}`)).toBe(false);
+    expect(matchesTopic(TOPIC, topicInDenial(encodedTwice), `hub.topic=${encodedTwice}`)).toBe(false);
   });
 
   test('match in a denial when a hub encodes nothing', () => {
@@ -167,12 +167,14 @@ describe('V10 topics', () => {
   });
 
   test('keep a plus sign in a denial', () => {
-    const plus = 'https://publisher.example/?q=a+b';
-    const sent = encodeURIComponent(encodeURIComponent(plus));
-    expect(matchesDeniedTopic(plus, named(sent), `hub.topic=${sent}`)).toBe(true);
-    expect(matchesDeniedTopic('a name+more', named(encodeURIComponent('a name+more')), '')).toBe(true);
-    const half = encodeURIComponent('https%3A%2F%2Fpublisher.example%2F%3Fq=a+b');
-    expect(matchesDeniedTopic(plus, named(half), `hub.topic=${half}`)).toBe(true);
+    const topicWithPlus = 'https://publisher.example/?q=a+b';
+    const encodedTopic = encodeURIComponent(encodeURIComponent(topicWithPlus));
+    expect(matchesDeniedTopic(topicWithPlus, topicInDenial(encodedTopic), `hub.topic=${encodedTopic}`)).toBe(true);
+    expect(matchesDeniedTopic('a name+more', topicInDenial(encodeURIComponent('a name+more')), '')).toBe(true);
+    const partlyEncodedTopic = encodeURIComponent('https%3A%2F%2Fpublisher.example%2F%3Fq=a+b');
+    expect(
+      matchesDeniedTopic(topicWithPlus, topicInDenial(partlyEncodedTopic), `hub.topic=${partlyEncodedTopic}`),
+    ).toBe(true);
   });
 
   test('never cause an exception', () => {

@@ -47,6 +47,9 @@ it.each([
   [451, false, true],
   [500, false, false],
   [503, false, false],
-])('S3 an unsubscription answered %i has ended: %s; after our 410 or a denial: %s', (status, ever, after) => {
-  expect([isAlreadyEnded(status, false), isAlreadyEnded(status, true)]).toEqual([ever, after]);
-});
+])(
+  'S3 a hub status of %i ends an unsubscription: %s (after our 410 or a denial: %s)',
+  (status, isEnded, isEndedAfterDenial) => {
+    expect([isAlreadyEnded(status, false), isAlreadyEnded(status, true)]).toEqual([isEnded, isEndedAfterDenial]);
+  },
+);

@@ -8,7 +8,7 @@ const request: HubRequestForm = {
   callback: 'https://me.example.com/websub/1?x=y',
 };
 
-const error = (change: Partial<HubRequestForm>): unknown => {
+const errorOf = (change: Partial<HubRequestForm>): unknown => {
   try {
     requestForm({ ...request, ...change });
   } catch (thrown) {
@@ -17,7 +17,7 @@ const error = (change: Partial<HubRequestForm>): unknown => {
   return undefined;
 };
 
-describe('the form of a subscribe request', () => {
+describe('the form of a request to a hub', () => {
   it('S1 has callback, mode, topic, lease and secret in this order, then custom parameters, in UTF-8', () => {
     const form = requestForm({ ...request, leaseSeconds: 864_000, secret: 'sécret', customParams: { 'x-é': 'a b&c' } });
     expect(form.toString()).toBe(
@@ -40,7 +40,7 @@ describe('the form of a subscribe request', () => {
     ]);
   });
 
-  it('S4 requests async or else sync verification from a 0.3 hub, and sends it a token', () => {
+  it('S4 has hub.verify async and then sync, and a token, for a 0.3 hub', () => {
     const form = requestForm({ ...request, protocol: 'pubsubhubbub-0.3', verifyToken: 'token' });
     expect([...form].slice(3)).toEqual([
       ['hub.verify', 'async'],
@@ -50,38 +50,38 @@ describe('the form of a subscribe request', () => {
     expect(requestForm({ ...request, protocol: 'pubsubhubbub-0.3' }).has('hub.verify_token')).toBe(false);
   });
 
-  it('S4 sends neither to a WebSub hub', () => {
+  it('S4 has neither hub.verify nor a token for a WebSub hub', () => {
     const form = requestForm({ ...request, verifyToken: 'token' });
     expect(form.has('hub.verify')).toBe(false);
     expect(form.has('hub.verify_token')).toBe(false);
   });
 
-  it('S3 adds hub.verify for a WebSub hub that needs it, without a token, and keeps a custom one', () => {
+  it('S3 has hub.verify without a token for a WebSub hub that needs it, and a custom hub.verify wins', () => {
     const form = requestForm({ ...request, verify: 'async', verifyToken: 'token' });
     expect([...form].slice(3)).toEqual([['hub.verify', 'async']]);
     const custom = requestForm({ ...request, verify: 'async', customParams: { 'hub.verify': 'sync' } });
     expect(custom.getAll('hub.verify')).toEqual(['sync']);
-    const old = requestForm({ ...request, verify: 'async', protocol: 'pubsubhubbub-0.3' });
-    expect(old.getAll('hub.verify')).toEqual(['async', 'sync']);
+    const version03 = requestForm({ ...request, verify: 'async', protocol: 'pubsubhubbub-0.3' });
+    expect(version03.getAll('hub.verify')).toEqual(['async', 'sync']);
   });
 
-  it('S1 accepts a secret of 199 bytes of UTF-8 and refuses one of 200 without showing it', () => {
+  it('S1 accepts a secret of 199 bytes of UTF-8, and refuses a secret of 200 bytes without showing it', () => {
     expect(requestForm({ ...request, secret: `${'é'.repeat(99)}e` }).has('hub.secret')).toBe(true);
-    const refused = error({ secret: 'é'.repeat(100) });
-    expect(refused).toBeInstanceOf(ConfigurationError);
-    expect(refused).toMatchObject({ message: expect.stringMatching(/^secret is 200 bytes long.*under 200$/) });
-    expect(String(refused)).not.toContain('é');
+    const error = errorOf({ secret: 'é'.repeat(100) });
+    expect(error).toBeInstanceOf(ConfigurationError);
+    expect(error).toMatchObject({ message: expect.stringMatching(/^secret is 200 bytes long.*under 200$/) });
+    expect(String(error)).not.toContain('é');
   });
 
   it('refuses an empty secret', () => {
-    expect(error({ secret: '' })).toMatchObject({
+    expect(errorOf({ secret: '' })).toMatchObject({
       code: 'ERR_WEBSUB_CONFIGURATION',
       message: expect.stringMatching(/^secret is empty/),
     });
   });
 
   it.each([0, -1, 1.5, Number.NaN, Infinity])('refuses a lease of %s seconds', (leaseSeconds) => {
-    expect(error({ leaseSeconds })).toMatchObject({
+    expect(errorOf({ leaseSeconds })).toMatchObject({
       code: 'ERR_WEBSUB_CONFIGURATION',
       message: `leaseSeconds ${leaseSeconds} is not a whole number of seconds above 0`,
     });
@@ -90,15 +90,15 @@ describe('the form of a subscribe request', () => {
   it.each(['hub.callback', 'hub.mode', 'hub.topic', 'hub.lease_seconds', 'hub.secret', 'hub.verify_token'])(
     'S1 refuses %s as a custom parameter, naming the option that sets it',
     (name) => {
-      const refused = error({ customParams: { [name]: 'mine' } });
-      expect(refused).toBeInstanceOf(ConfigurationError);
-      expect(refused).toMatchObject({ message: expect.stringMatching(`^customParams: ${name} .* it is set by \\w+`) });
+      const error = errorOf({ customParams: { [name]: 'mine' } });
+      expect(error).toBeInstanceOf(ConfigurationError);
+      expect(error).toMatchObject({ message: expect.stringMatching(`^customParams: ${name} .* it is set by \\w+`) });
     },
   );
 
   it('S4 accepts hub.verify as a custom parameter unless it is already sent', () => {
     expect(requestForm({ ...request, customParams: { 'hub.verify': 'sync' } }).getAll('hub.verify')).toEqual(['sync']);
-    expect(error({ protocol: 'pubsubhubbub-0.3', customParams: { 'hub.verify': 'sync' } })).toMatchObject({
+    expect(errorOf({ protocol: 'pubsubhubbub-0.3', customParams: { 'hub.verify': 'sync' } })).toMatchObject({
       message: "customParams: hub.verify is already set by protocol 'pubsubhubbub-0.3': leave it out",
     });
   });
@@ -120,7 +120,7 @@ describe('the form of a subscribe request', () => {
       'callback "https://:bad/" is not an absolute URL: give one such as https://example.com/path',
     ],
   ])('refuses the callback %s', (callback, message) => {
-    expect(error({ callback })).toMatchObject({ code: 'ERR_WEBSUB_CONFIGURATION', message });
+    expect(errorOf({ callback })).toMatchObject({ code: 'ERR_WEBSUB_CONFIGURATION', message });
   });
 
   it('accepts a plain name as topic', () => {
@@ -132,7 +132,7 @@ describe('the form of a subscribe request', () => {
     ['https://example.com/a b', /^topic "https:\/\/example.com\/a b" is empty or has white space/],
     ['https://user:pass@example.com/', /^topic "https:\/\/example.com\/" carries a user name or password/],
   ])('refuses the topic %j', (topic, message) => {
-    expect(error({ topic })).toMatchObject({
+    expect(errorOf({ topic })).toMatchObject({
       code: 'ERR_WEBSUB_CONFIGURATION',
       message: expect.stringMatching(message),
     });

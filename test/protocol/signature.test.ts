@@ -5,22 +5,22 @@ import { parseSignature, SIGNATURE_ALGORITHMS, SignatureCheck, verifySignature }
 const SECRET = 'a long one that nobody guesses';
 const BODY = 'news';
 const hexOf = (method: string, secret = SECRET): string => createHmac(method, secret).update(BODY).digest('hex');
-const signed = (method: string, secret?: string): string => `${method}=${hexOf(method, secret)}`;
+const signatureBy = (method: string, secret?: string): string => `${method}=${hexOf(method, secret)}`;
 
 describe('C2 a signature', () => {
   test.each(SIGNATURE_ALGORITHMS)('with %s is valid, and invalid for another body or secret', (method) => {
-    expect(verifySignature(BODY, signed(method), SECRET)).toBe(true);
-    expect(verifySignature(Buffer.from(BODY), signed(method), SECRET)).toBe(true);
-    expect(verifySignature('newt', signed(method), SECRET)).toBe(false);
-    expect(verifySignature(BODY, signed(method, 'another secret'), SECRET)).toBe(false);
+    expect(verifySignature(BODY, signatureBy(method), SECRET)).toBe(true);
+    expect(verifySignature(Buffer.from(BODY), signatureBy(method), SECRET)).toBe(true);
+    expect(verifySignature('newt', signatureBy(method), SECRET)).toBe(false);
+    expect(verifySignature(BODY, signatureBy(method, 'another secret'), SECRET)).toBe(false);
   });
 
   test('may have upper-case hex and method, and space around it', () => {
-    expect(verifySignature(BODY, signed('sha256').toUpperCase(), SECRET)).toBe(true);
-    expect(verifySignature(BODY, ` ${signed('sha256')}\t`, SECRET)).toBe(true);
+    expect(verifySignature(BODY, signatureBy('sha256').toUpperCase(), SECRET)).toBe(true);
+    expect(verifySignature(BODY, ` ${signatureBy('sha256')}\t`, SECRET)).toBe(true);
   });
 
-  test('covers the bytes (RFC 2202, test case 2)', () => {
+  test('covers the bytes of the body (RFC 2202, test case 2)', () => {
     const header = 'sha1=effcdf6ae5eb2fa2d27416d5f184df9c259a7c79';
     expect(verifySignature('what do ya want for nothing?', header, 'Jefe')).toBe(true);
   });
@@ -32,14 +32,14 @@ describe('C2 a signature', () => {
     ['a digest without its method', hexOf('sha256'), 'malformed'],
     ['a method without a digest', 'sha256=', 'malformed'],
     ['not hex', `sha256=${'g'.repeat(64)}`, 'malformed'],
-    ['one digit short', signed('sha256').slice(0, -1), 'malformed'],
-    ['two digits short', signed('sha256').slice(0, -2), 'malformed'],
-    ['the right one with four digits appended', `${signed('sha256')}abcd`, 'malformed'],
+    ['one digit short', signatureBy('sha256').slice(0, -1), 'malformed'],
+    ['two digits short', signatureBy('sha256').slice(0, -2), 'malformed'],
+    ['the right signature with four digits appended', `${signatureBy('sha256')}abcd`, 'malformed'],
     ['the right digest under a longer method', `sha512=${hexOf('sha256')}`, 'malformed'],
-    ['3 KiB long', `${signed('sha256')}${','.repeat(3072)}`, 'malformed'],
+    ['3 KiB long', `${signatureBy('sha256')}${','.repeat(3072)}`, 'malformed'],
     ['1 MiB of digits', `sha256=${'a'.repeat(1 << 20)}`, 'malformed'],
-    ['with an unknown method', signed('md5'), 'algorithm'],
-    ['with the name of an object property', 'constructor=abcdef', 'algorithm'],
+    ['made with an unknown method', signatureBy('md5'), 'algorithm'],
+    ['made with a method named like an object property', 'constructor=abcdef', 'algorithm'],
   ])('that is %s is invalid', (_name, header, problem) => {
     expect(parseSignature(header)).toEqual({ problem });
     expect(verifySignature(BODY, header, SECRET)).toBe(false);
@@ -47,32 +47,34 @@ describe('C2 a signature', () => {
   });
 
   test('with an algorithm that is not accepted is invalid', () => {
-    expect(parseSignature(signed('sha1'), ['sha256'])).toEqual({ problem: 'algorithm' });
-    expect(verifySignature(BODY, signed('sha1'), SECRET, { algorithms: ['sha256', 'sha512'] })).toBe(false);
-    expect(verifySignature(BODY, signed('sha512'), SECRET, { algorithms: ['sha256', 'sha512'] })).toBe(true);
+    expect(parseSignature(signatureBy('sha1'), ['sha256'])).toEqual({ problem: 'algorithm' });
+    expect(verifySignature(BODY, signatureBy('sha1'), SECRET, { algorithms: ['sha256', 'sha512'] })).toBe(false);
+    expect(verifySignature(BODY, signatureBy('sha512'), SECRET, { algorithms: ['sha256', 'sha512'] })).toBe(true);
   });
 });
 
 describe('C2 with several signatures', () => {
-  const wrong = `sha512=${'0'.repeat(128)}`;
+  const wrongSha512 = `sha512=${'0'.repeat(128)}`;
 
-  test('the strongest one decides, in any order', () => {
-    expect(verifySignature(BODY, `${signed('sha1')}, ${signed('sha512')}`, SECRET)).toBe(true);
-    expect(verifySignature(BODY, `${signed('sha256')},${wrong}`, SECRET)).toBe(false);
-    expect(verifySignature(BODY, `${wrong},${signed('sha256')}`, SECRET)).toBe(false);
+  test('the strongest signature decides, in any order', () => {
+    expect(verifySignature(BODY, `${signatureBy('sha1')}, ${signatureBy('sha512')}`, SECRET)).toBe(true);
+    expect(verifySignature(BODY, `${signatureBy('sha256')},${wrongSha512}`, SECRET)).toBe(false);
+    expect(verifySignature(BODY, `${wrongSha512},${signatureBy('sha256')}`, SECRET)).toBe(false);
   });
 
-  test('the strongest accepted one decides', () => {
-    expect(verifySignature(BODY, `${wrong},${signed('sha256')}`, SECRET, { algorithms: ['sha256'] })).toBe(true);
+  test('the strongest signature with an accepted algorithm decides', () => {
+    expect(verifySignature(BODY, `${wrongSha512},${signatureBy('sha256')}`, SECRET, { algorithms: ['sha256'] })).toBe(
+      true,
+    );
   });
 
-  test('unreadable ones are skipped', () => {
-    expect(verifySignature(BODY, `nonsense, md5=00, ${signed('sha384')}`, SECRET)).toBe(true);
+  test('unreadable signatures are skipped', () => {
+    expect(verifySignature(BODY, `nonsense, md5=00, ${signatureBy('sha384')}`, SECRET)).toBe(true);
   });
 });
 
 test('V6 a signature by any of several secrets is valid', () => {
-  const signature = parseSignature(signed('sha256', 'old'));
+  const signature = parseSignature(signatureBy('sha256', 'old'));
   if ('problem' in signature) throw new Error(signature.problem);
   for (const secrets of [['old'], ['new', 'old'], ['old', 'new', 'newer']]) {
     const check = new SignatureCheck(signature, secrets);

@@ -11,9 +11,9 @@ function checked(config: SubscriberServiceConfig): CheckedServiceConfig {
   return checkServiceConfig('News', config);
 }
 
-function callback(config: SubscriberServiceConfig, taken: readonly string[] = []): string {
+function callback(config: SubscriberServiceConfig, takenUrls: readonly string[] = []): string {
   const { callbackOf, newPath } = callbackPaths(checked(config), BASE);
-  return callbackOf(newPath((url) => taken.includes(url)));
+  return callbackOf(newPath((url) => takenUrls.includes(url)));
 }
 
 describe('a callback', () => {

@@ -34,16 +34,16 @@ async function setUp(records: readonly SubscriptionRecord[], targets: readonly s
   return { registry, apply, reconcile, recordOf };
 }
 
-it('L4 applies no event to a subscription with nothing to do', async () => {
+it('L4 reconciling applies inputs only to subscriptions that have something to do', async () => {
   const active = { ...SITUATIONS.active().record, id: 'active', declared: false };
   const callback = (path: string): string => `http://127.0.0.1/websub/${path}`;
-  const ours = { ...active, grants: active.grants.map((grant) => ({ ...grant, callback: callback(grant.path) })) };
-  const { apply, reconcile } = await setUp([ours, { ...subscription('new', `${TOPIC}/new`), declared: false }]);
+  const upToDate = { ...active, grants: active.grants.map((grant) => ({ ...grant, callback: callback(grant.path) })) };
+  const { apply, reconcile } = await setUp([upToDate, { ...subscription('new', `${TOPIC}/new`), declared: false }]);
   await reconcile();
   expect(apply.mock.calls).toEqual([['new', { type: 'wanted' }]]);
 });
 
-it('prunes before it stores `declared`, so that a crash in between is repaired at the next start', async () => {
+it('reconciling prunes before it stores `declared`, so the next start repairs a crash in between', async () => {
   const { registry, reconcile, recordOf } = await setUp([subscription('dropped')]);
   const setDeclared = vi.spyOn(registry, 'setDeclared').mockRejectedValueOnce(new Error('the process ends'));
   await expect(reconcile()).rejects.toThrow('the process ends');
@@ -53,7 +53,7 @@ it('prunes before it stores `declared`, so that a crash in between is repaired a
   expect(recordOf('dropped')).toMatchObject({ stoppedBecause: 'pruned', declared: false, orphaned: true });
 });
 
-it('keeps a subscription pruned until its new declaration is stored', async () => {
+it('reconciling keeps a subscription pruned until its new declaration is stored', async () => {
   const pruned = {
     ...subscription('s'),
     declared: false,

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { ConfigurationError } from '../../src/errors.js';
 import { checkServiceConfig } from '../../src/runtime/config/check-config.js';
 
-describe('a config that rotates a fixed secret or callback', () => {
+describe('a config that rotates secrets or callbacks', () => {
   it.each([
     [
       { rotateSecret: 'renewal', secret: 'a fixed one' },
@@ -11,7 +11,7 @@ describe('a config that rotates a fixed secret or callback', () => {
     [{ rotateSecret: 'renewal', secret: false }, /secret is false.*set secret to 'auto'/],
     [{ rotateCallback: 'renewal', callback: 'https://me.example/cb' }, /taken literally.*appendServicePath/],
     [{ rotateCallback: 'renewal', servicePath: 'news' }, /servicePath "news" is the whole path.*leave servicePath out/],
-  ] as const)('is rejected: %o', (config, message) => {
+  ] as const)('is rejected if the secret or callback is fixed (%o)', (config, message) => {
     const check = () => checkServiceConfig('News', config);
     expect(check).toThrow(ConfigurationError);
     expect(check).toThrow(message);

@@ -9,9 +9,9 @@ import { SITUATIONS } from '../subscription/machine/situations.js';
 async function listOf(records: readonly SubscriptionRecord[]) {
   const { registry } = await world();
   for (const record of records) await registry.add(record);
-  const stats = [...registry.all()].map(({ counters }) => vi.spyOn(counters, 'stats'));
-  const snapshots = (): number => stats.reduce((count, spy) => count + spy.mock.calls.length, 0);
-  return { registry, list: subscriptionList(registry), snapshots };
+  const statsSpies = [...registry.all()].map(({ counters }) => vi.spyOn(counters, 'stats'));
+  const snapshotCount = (): number => statsSpies.reduce((count, spy) => count + spy.mock.calls.length, 0);
+  return { registry, list: subscriptionList(registry), snapshotCount };
 }
 
 /** One subscription for every situation. */
@@ -19,7 +19,7 @@ const everySituation = (): SubscriptionRecord[] =>
   Object.entries(SITUATIONS).map(([id, reach], index) => ({ ...reach().record, id, declared: index % 2 === 0 }));
 
 describe('the list of subscriptions', () => {
-  const FILTERS: readonly (readonly [SubscriptionFilter, (one: Subscription) => boolean])[] = [
+  const FILTERS: readonly (readonly [SubscriptionFilter, (snapshot: Subscription) => boolean])[] = [
     [{ state: 'active' }, ({ state }) => state === 'active'],
     [{ state: ['failed', 'denied'] }, ({ state }) => state === 'failed' || state === 'denied'],
     [{ topic: TOPIC }, ({ grants }) => grants.some(({ topic }) => topic === TOPIC)],
@@ -27,36 +27,39 @@ describe('the list of subscriptions', () => {
     [{ declared: false }, ({ declared }) => !declared],
     [{ service: 'Other' }, () => false],
   ];
-  it.each(FILTERS)('finds subscriptions by %j, and creates no other snapshots', async (filter, isMatch) => {
-    const { list, snapshots } = await listOf(everySituation());
-    const expected = (await list.find()).filter(isMatch).map(({ id }) => id);
-    const before = snapshots();
-    expect((await list.find(filter)).map(({ id }) => id)).toEqual(expected);
-    expect(snapshots() - before).toBe(expected.length);
-    expect(await list.count(filter)).toBe(expected.length);
-    expect(snapshots() - before).toBe(expected.length);
-  });
+  it.each(FILTERS)(
+    'finds subscriptions by %j, and creates no snapshots of other subscriptions',
+    async (filter, isMatch) => {
+      const { list, snapshotCount } = await listOf(everySituation());
+      const expected = (await list.find()).filter(isMatch).map(({ id }) => id);
+      const countBefore = snapshotCount();
+      expect((await list.find(filter)).map(({ id }) => id)).toEqual(expected);
+      expect(snapshotCount() - countBefore).toBe(expected.length);
+      expect(await list.count(filter)).toBe(expected.length);
+      expect(snapshotCount() - countBefore).toBe(expected.length);
+    },
+  );
 
   it('iterates once over each subscription that exists at the start and still exists, in its current state', async () => {
     const ids = Array.from({ length: 2_500 }, (_, index) => `s${index}`);
-    const swept = {
+    const sweptRecord = {
       ...subscription('s2000'),
       declared: false,
       desired: 'unsubscribed' as const,
       nextAttemptAt: undefined,
     };
-    const { registry, list } = await listOf(ids.map((id) => (id === swept.id ? swept : subscription(id))));
-    const seen: Subscription[] = [];
+    const { registry, list } = await listOf(ids.map((id) => (id === sweptRecord.id ? sweptRecord : subscription(id))));
+    const snapshots: Subscription[] = [];
     for await (const snapshot of list) {
-      seen.push(snapshot);
-      await registry.add(subscription(`more ${seen.length}`));
-      if (seen.length === 1) {
+      snapshots.push(snapshot);
+      await registry.add(subscription(`more ${snapshots.length}`));
+      if (snapshots.length === 1) {
         await registry.sweep(START);
         await registry.apply('s1', { type: 'unwanted', why: 'unsubscribed' });
       }
     }
-    expect(seen.map(({ id }) => id)).toEqual(ids.filter((id) => id !== swept.id));
-    expect(seen[1]).toMatchObject({ desired: 'unsubscribed' });
+    expect(snapshots.map(({ id }) => id)).toEqual(ids.filter((id) => id !== sweptRecord.id));
+    expect(snapshots[1]).toMatchObject({ desired: 'unsubscribed' });
     expect(await list.count()).toBe(2 * ids.length - 2);
   });
 });

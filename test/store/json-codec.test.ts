@@ -3,7 +3,7 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { decodeJson, encodeJson } from '../../src/store/json-codec.js';
 
-const plain = fc.letrec((tie) => ({
+const plainData = fc.letrec((tie) => ({
   value: fc.oneof(
     { maxDepth: 4 },
     fc.constant(null),
@@ -25,7 +25,7 @@ const plain = fc.letrec((tie) => ({
 describe('the JSON codec', () => {
   test('restores any plain data from ASCII text', () => {
     fc.assert(
-      fc.property(plain, (value) => {
+      fc.property(plainData, (value) => {
         const text = encodeJson(value);
         expect(Buffer.byteLength(text)).toBe(text.length);
         deepStrictEqual(decodeJson(text), value);

@@ -20,7 +20,7 @@ const lockOptions = { now: Date.now, onLost: () => undefined, settleMs: 0 };
 /** Unique per run, so that runs on one server do not conflict. */
 const runId = randomBytes(6).toString('hex');
 
-async function opened(uri: string): Promise<RecordStore> {
+async function openForTest(uri: string): Promise<RecordStore> {
   const store = await openStore(uri, { directory });
   onTestFinished(async () => {
     for await (const [id] of store.list('subscription')) await store.delete('subscription', id);
@@ -43,7 +43,7 @@ const STORES = [
 ];
 
 describe.each(STORES)('namespaces of one store in $name', ({ uri, isAvailable }) => {
-  const named = (name: string): string => `${uri}?namespace=${runId}${name}`;
+  const uriOf = (name: string): string => `${uri}?namespace=${runId}${name}`;
 
   test.runIf(isAvailable).each([
     ['a', 'b'],
@@ -51,49 +51,56 @@ describe.each(STORES)('namespaces of one store in $name', ({ uri, isAvailable })
     ['News', 'news'],
     ['a_b', 'axb'],
     ['a-b', 'a.b'],
-  ])('%s and %s have separate records', async (one, other) => {
-    const [first, second] = [await opened(named(one)), await opened(named(other))];
-    await first.set('subscription', 's', { from: one });
+  ])('"%s" and "%s" have separate records', async (firstName, secondName) => {
+    const [first, second] = [await openForTest(uriOf(firstName)), await openForTest(uriOf(secondName))];
+    await first.set('subscription', 's', { from: firstName });
     expect(await second.get('subscription', 's')).toBeUndefined();
     expect(await idsIn(second)).toEqual([]);
-    await second.set('subscription', 's', { from: other });
-    await second.set('subscription', 'further', { from: other });
-    expect(await first.get('subscription', 's')).toEqual({ from: one });
+    await second.set('subscription', 's', { from: secondName });
+    await second.set('subscription', 'further', { from: secondName });
+    expect(await first.get('subscription', 's')).toEqual({ from: firstName });
     expect([await idsIn(first), await idsIn(second)]).toEqual([['s'], ['further', 's']]);
     await second.delete('subscription', 's');
-    expect(await first.get('subscription', 's')).toEqual({ from: one });
+    expect(await first.get('subscription', 's')).toEqual({ from: firstName });
   });
 
   test.runIf(isAvailable)('appear in the location, and in the error of a store in use', async () => {
-    const [first, second, again] = [await opened(named('a')), await opened(named('b')), await opened(named('a'))];
+    const [first, second, sameAsFirst] = [
+      await openForTest(uriOf('a')),
+      await openForTest(uriOf('b')),
+      await openForTest(uriOf('a')),
+    ];
     expect(first.location).toMatch(new RegExp(`\\?namespace=${runId}a$`));
     const locks = [await acquireOwnerLock(first, lockOptions), await acquireOwnerLock(second, lockOptions)];
-    const error = await failureOf(acquireOwnerLock(again, lockOptions));
+    const error = await failureOf(acquireOwnerLock(sameAsFirst, lockOptions));
     expect(error).toBeInstanceOf(StoreError);
     expect(error.message).toMatch(new RegExp(`^The store \\S+\\?namespace=${runId}a is in use by this very process`));
     await Promise.all(locks.map((lock) => lock.release()));
   });
 
-  test.runIf(isAvailable)('have separate owners in two processes, and one ends without the other', async () => {
-    const { child, line, ended } = runFixture('own-store.ts', named('theirs'));
-    onTestFinished(() => void child.kill('SIGKILL'));
-    await line('owner: ');
-    const [store, theirs] = [await opened(named('ours')), await opened(named('theirs'))];
-    const lock = await acquireOwnerLock(store, lockOptions);
-    expect((await failureOf(acquireOwnerLock(theirs, lockOptions))).message).toContain(
-      `is in use by process ${child.pid}`,
-    );
-    await store.set('subscription', 's', { from: 'ours' });
-    child.kill('SIGKILL');
-    await ended;
-    await store.set('subscription', 't', { from: 'ours' });
-    expect(await idsIn(store)).toEqual(['s', 't']);
-    await (await acquireOwnerLock(theirs, lockOptions)).release();
-    await lock.release();
-  });
+  test.runIf(isAvailable)(
+    'have separate owners in two processes, and one works on after the other process is killed',
+    async () => {
+      const { child, line, ended } = runFixture('own-store.ts', uriOf('theirs'));
+      onTestFinished(() => void child.kill('SIGKILL'));
+      await line('owner: ');
+      const [store, theirs] = [await openForTest(uriOf('ours')), await openForTest(uriOf('theirs'))];
+      const lock = await acquireOwnerLock(store, lockOptions);
+      expect((await failureOf(acquireOwnerLock(theirs, lockOptions))).message).toContain(
+        `is in use by process ${child.pid}`,
+      );
+      await store.set('subscription', 's', { from: 'ours' });
+      child.kill('SIGKILL');
+      await ended;
+      await store.set('subscription', 't', { from: 'ours' });
+      expect(await idsIn(store)).toEqual(['s', 't']);
+      await (await acquireOwnerLock(theirs, lockOptions)).release();
+      await lock.release();
+    },
+  );
 
-  test.runIf(isAvailable)('keep working when another one in this process is closed', async () => {
-    const [first, second] = [await opened(named('a')), await openStore(named('b'), { directory })];
+  test.runIf(isAvailable)('keep working when another namespace in this process is closed', async () => {
+    const [first, second] = [await openForTest(uriOf('a')), await openStore(uriOf('b'), { directory })];
     await second.set('subscription', 's', { from: 'b' });
     await second.delete('subscription', 's');
     await second.close();
@@ -103,24 +110,24 @@ describe.each(STORES)('namespaces of one store in $name', ({ uri, isAvailable })
 });
 
 describe('the default namespace', () => {
-  test('uses its original keys, and has the name websub', async () => {
-    const before = await opened('lmdb://default');
-    await before.set('subscription', 's', { from: 'before' });
+  test('has the name websub, which its keys start with', async () => {
+    const store = await openForTest('lmdb://default');
+    await store.set('subscription', 's', { from: 'before' });
     const adapter = new KeyvLmdb(join(directory, 'default'));
     onTestFinished(() => adapter.disconnect());
     expect([...adapter.keys()]).toEqual(['websub:subscription:s']);
-    expect(await (await opened('lmdb://default?namespace=websub')).get('subscription', 's')).toEqual({
+    expect(await (await openForTest('lmdb://default?namespace=websub')).get('subscription', 's')).toEqual({
       from: 'before',
     });
-    expect(await idsIn(await opened('lmdb://default?namespace=other'))).toEqual([]);
+    expect(await idsIn(await openForTest('lmdb://default?namespace=other'))).toEqual([]);
   });
 });
 
 describe('namespaces of one LMDB directory', () => {
   test('can be sealed with different keys', async () => {
-    const one = sealedStore(await opened('lmdb://sealed?namespace=one'), [sealKey(1)]);
-    const two = sealedStore(await opened('lmdb://sealed?namespace=two'), [sealKey(2)]);
-    const plain = await opened('lmdb://sealed?namespace=plain');
+    const one = sealedStore(await openForTest('lmdb://sealed?namespace=one'), [sealKey(1)]);
+    const two = sealedStore(await openForTest('lmdb://sealed?namespace=two'), [sealKey(2)]);
+    const plain = await openForTest('lmdb://sealed?namespace=plain');
     for (const store of [one.records, two.records, plain]) await store.set('subscription', 's', { secret: 'x' });
     for (const store of [one.records, two.records, plain]) {
       expect(await store.get('subscription', 's')).toEqual({ secret: 'x' });
@@ -129,8 +136,11 @@ describe('namespaces of one LMDB directory', () => {
     expect([one.stale.subscription.size, two.stale.subscription.size]).toEqual([0, 0]);
   });
 
-  test('are cleared one at a time', async () => {
-    const [one, two] = [await opened('lmdb://cleared?namespace=one'), await opened('lmdb://cleared?namespace=two')];
+  test('are cleared separately', async () => {
+    const [one, two] = [
+      await openForTest('lmdb://cleared?namespace=one'),
+      await openForTest('lmdb://cleared?namespace=two'),
+    ];
     for (const store of [one, two]) await store.set('subscription', 's', { secret: 'x' });
     const adapter = new KeyvLmdb(join(directory, 'cleared'));
     onTestFinished(() => adapter.disconnect());
@@ -139,9 +149,9 @@ describe('namespaces of one LMDB directory', () => {
     expect([await idsIn(one), await idsIn(two)]).toEqual([[], ['s']]);
   });
 
-  test('can be written by one process while another is killed during its writes', async () => {
+  test('can be written by one process while another process is killed during its writes', async () => {
     const uri = `lmdb://${directory}/killed`;
-    const store = await opened(`${uri}?namespace=steady`);
+    const store = await openForTest(`${uri}?namespace=steady`);
     for (let round = 0; round < 3; round += 1) {
       const { child, line, ended } = runFixture('keep-writing.ts', `${uri}?namespace=victim`);
       await line('written 2');

@@ -16,7 +16,7 @@ import { listenOn } from '../kit/ports.js';
 const directory = temporaryDirectory(afterAll);
 
 /** Counts the sockets and timers that keep the process alive. */
-function handles(): number {
+function countHandles(): number {
   return process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap' || name === 'Timeout').length;
 }
 
@@ -57,7 +57,7 @@ describe('an LMDB store', () => {
     expect(error.message).toContain(`The store lmdb://${directory}/broken could not be opened: `);
   });
 
-  test('with an undecodable record names it and lists all others', async () => {
+  test('with an undecodable record names that record, and lists all others', async () => {
     const store = await openStore('lmdb://corrupt', { directory });
     await store.set('event', 'a', 1);
     await store.set('event', 'b', 2);
@@ -110,7 +110,7 @@ describe('a store by URI', () => {
     'mysql://me:hush@127.0.0.1:1/x',
     'mysql://me:hush@127.0.0.1:1/x?ssl=true',
   ])('at which nothing listens (%s) throws a StoreError soon, and leaves nothing open', async (uri) => {
-    const before = handles();
+    const handlesBefore = countHandles();
     const error = await failureOf(openStore(uri));
     expect(error).toBeInstanceOf(StoreError);
     expect(error.message).toMatch(
@@ -118,7 +118,7 @@ describe('a store by URI', () => {
     );
     expect(error.message).not.toContain('hush');
     await vi.waitFor(() => {
-      expect(handles()).toBeLessThanOrEqual(before);
+      expect(countHandles()).toBeLessThanOrEqual(handlesBefore);
     });
   });
 
@@ -180,7 +180,7 @@ describe('a store by URI', () => {
       await new Promise((resolve) => server.close(resolve));
     });
 
-    test.each(['redis', 'postgres', 'mysql'])('(%s) throws a StoreError within the timeout', async (scheme) => {
+    test.each(['redis', 'postgres', 'mysql'])('throws a StoreError within the timeout (%s)', async (scheme) => {
       const error = await failureOf(openStore(`${scheme}://me:hush@127.0.0.1:${port}/1`, { timeoutMs: 150 }));
       expect(error).toBeInstanceOf(StoreError);
       expect(error.message).toMatch(
@@ -204,12 +204,12 @@ describe('a server that refuses', () => {
     expect(JSON.stringify([error.message, String(error.cause)])).not.toContain('wr0ng-secret');
   });
 
-  test.skipIf(!available.postgres)('a database (PostgreSQL) causes a StoreError that says so', async () => {
+  test.skipIf(!available.postgres)('a database (PostgreSQL) causes an error that says so', async () => {
     const error = await failureOf(openStore(new URL('/no-such-database', postgres.uri).href));
     expect(error.message).toMatch(/could not be opened: database "no-such-database" does not exist$/);
   });
 
-  test.skipIf(!available.mysql)('a password (MariaDB) causes a StoreError that says so', async () => {
+  test.skipIf(!available.mysql)('a password (MariaDB) causes an error that says so', async () => {
     const uri = new URL(mysql.uri);
     uri.password = 'wr0ng-secret';
     const error = await failureOf(openStore(uri.href));
@@ -218,9 +218,9 @@ describe('a server that refuses', () => {
   });
 });
 
-describe('an LMDB store on a full disk', () => {
+describe('an LMDB store whose file reaches the limit of its size', () => {
   test.runIf(process.platform === 'linux')(
-    'reports it, keeps its records, and goes on',
+    'reports the failed write, keeps its records, and can still delete',
     { timeout: 20_000 },
     async () => {
       const { line, ended } = runFixture('fill-store.ts', `lmdb://${directory}/full`);
@@ -235,7 +235,7 @@ describe('an LMDB store on a full disk', () => {
 
 describe('a process that opens and closes a store', () => {
   const namespace = `websub-${randomBytes(6).toString('hex')}`;
-  const uris: readonly (readonly [string, string, boolean])[] = [
+  const uris: readonly (readonly [name: string, uri: string, isAvailable: boolean])[] = [
     ['memory', 'memory', true],
     ['LMDB', `lmdb://${directory}/left`, true],
     [redis.name, redis.uri, available.redis],
@@ -243,8 +243,8 @@ describe('a process that opens and closes a store', () => {
     [mysql.name, mysql.uri, available.mysql],
   ];
 
-  test.each(uris.filter(([, , available]) => available))(
-    '(%s) exits by itself',
+  test.each(uris.filter(([, , isAvailable]) => isAvailable))(
+    'exits by itself (%s)',
     { timeout: 20_000 },
     async (_name, uri) => {
       const { line, ended } = runFixture('use-and-leave.ts', uri, namespace);

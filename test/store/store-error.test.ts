@@ -3,13 +3,13 @@ import { ConfigurationError } from '../../src/errors.js';
 import { toStoreError } from '../../src/store/store-error.js';
 
 describe('toStoreError', () => {
-  test('keeps the message and the cause, without the password', () => {
+  test('keeps the message, and a cause that does not contain the password', () => {
     const cause = new Error('refused');
     const error = toStoreError('It could not be opened', cause, ['hush']);
     expect(error).toMatchObject({ code: 'ERR_WEBSUB_STORE', message: 'It could not be opened: refused', cause });
   });
 
-  test('drops a cause that repeats the password', () => {
+  test('masks the password in the message, and drops a cause that contains it', () => {
     const error = toStoreError('It could not be opened', new Error('no user me:hush'), ['hush']);
     expect(error.message).toBe('It could not be opened: no user me:***');
     expect(error.cause).toBeUndefined();

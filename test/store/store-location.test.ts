@@ -15,7 +15,7 @@ describe('the URI of a store', () => {
     expect(parse(uri)).toEqual({ type: 'lmdb', path, label });
   });
 
-  test('a SQLite file is a path in the same way', () => {
+  test('sqlite://news.db is a file in the working directory', () => {
     expect(parse('sqlite://news.db')).toEqual({
       type: 'sqlite',
       path: '/srv/app/news.db',
@@ -23,7 +23,7 @@ describe('the URI of a store', () => {
     });
   });
 
-  test('memory is memory', () => {
+  test('memory is a store in memory', () => {
     expect(parse('memory')).toEqual({ type: 'memory', label: 'memory' });
   });
 
@@ -62,7 +62,7 @@ describe('the URI of a store', () => {
   });
 
   test.each(['lmdb://.websub?namspace=a', 'lmdb://.websub?Namespace=x', 'sqlite://news.db?mode=ro'])(
-    '%s is refused: a path has no other parameters',
+    '%s is refused, because a path has no parameter other than the namespace',
     (uri) => {
       expect(() => parse(uri)).toThrow(/has an unknown parameter \(write a question mark in a path as %3F\)/);
     },
@@ -93,7 +93,7 @@ describe('the URI of a store', () => {
     ['sqlite://:memory:', 'store: "sqlite://:memory:" keeps nothing'],
     ['redis://', 'store: "redis://" is not a URL with a host'],
     ['redis://:pa/ss@host:6379', 'store: "redis://***@host:6379" is not a URL with a host'],
-  ])('%s is refused with masked credentials and the accepted forms', (uri, message) => {
+  ])('%s is refused with an error that masks credentials and names the accepted forms', (uri, message) => {
     expect(() => parse(uri)).toThrow(ConfigurationError);
     expect(() => parse(uri)).toThrow(message);
     expect(() => parse(uri)).toThrow("'lmdb://directory', 'redis://host'");

@@ -24,15 +24,15 @@ test('N1 a denial with keep leaves an active subscription active, and the hub co
 
 test('N1 keep applies to one topic or to one subscription', async () => {
   const hub = await startHub({ verify: 'sync' });
-  const [topic, other] = [hub.topic('/feed'), hub.topic('/other')];
+  const [topic, otherTopic] = [hub.topic('/feed'), hub.topic('/other')];
   const subscriber = await plainSubscriber();
   await subscribe(hub, topic, `${subscriber.origin}/one`);
-  await subscribe(hub, other, `${subscriber.origin}/two`);
+  await subscribe(hub, otherTopic, `${subscriber.origin}/two`);
   expect(await topic.deny('not now', { keep: true })).toMatchObject([{ topic: topic.self }]);
-  const second = { topic: other.self, callback: `${subscriber.origin}/two` };
-  expect(await hub.deny('not now', second, { keep: true })).toMatchObject([{ topic: other.self }]);
+  const secondSubscription = { topic: otherTopic.self, callback: `${subscriber.origin}/two` };
+  expect(await hub.deny('not now', secondSubscription, { keep: true })).toMatchObject([{ topic: otherTopic.self }]);
   expect(states(hub)).toEqual(['active', 'active']);
-  await hub.deny('over', second);
+  await hub.deny('over', secondSubscription);
   expect(states(hub)).toEqual(['active', 'denied']);
 });
 
@@ -83,7 +83,7 @@ test('N2 a topic denies the configured number of requests, then grants the next'
   expect(states(hub)).toEqual(['active']);
 });
 
-test('V9 thenVerify verifies after the denial, and the subscription becomes active', async () => {
+test('V9 with thenVerify the hub verifies after the denial, and the subscription becomes active', async () => {
   const hub = await startHub({ deny: { reason: 'awaiting approval', thenVerify: true } });
   const topic = hub.topic('/feed');
   const subscriber = await plainSubscriber();
@@ -97,12 +97,12 @@ test('V9 a denied subscription can be approved later with verify()', async () =>
   const topic = hub.topic('/feed');
   const subscriber = await plainSubscriber();
   await subscribe(hub, topic, subscriber.callback, { 'hub.lease_seconds': '60', 'hub.secret': 's' });
-  const denied = await hub.until(() => hub.subscriptions.find(({ state }) => state === 'denied'));
-  expect(await hub.verify(denied)).toMatchObject({ kind: 'verification', status: 200 });
+  const deniedSubscription = await hub.until(() => hub.subscriptions.find(({ state }) => state === 'denied'));
+  expect(await hub.verify(deniedSubscription)).toMatchObject({ kind: 'verification', status: 200 });
   expect(hub.subscriptions).toMatchObject([{ state: 'active', leaseSeconds: 60, secret: 's' }]);
 });
 
-test('N1 unlessConfirmed verifies first, and denies only requests that are not confirmed', async () => {
+test('N1 with unlessConfirmed the hub verifies first, and denies only requests that are not confirmed', async () => {
   const hub = await startHub({ verify: 'sync', deny: { reason: 'verification failed', unlessConfirmed: true } });
   const topic = hub.topic('/feed');
   const subscriber = await plainSubscriber(() => ({ status: 502 }));
@@ -127,7 +127,7 @@ test('N1 an unsubscription can be denied before it is verified', async () => {
   expect(hub.violations).toEqual([]);
 });
 
-test('N1 sync sends the denial while the request is open', async () => {
+test("N1 verify 'sync' sends the denial while the request is open", async () => {
   const hub = await startHub({ verify: 'sync', deny: 'no' });
   let isAnswered = false;
   const { callback } = await plainSubscriber(() => {
@@ -140,7 +140,7 @@ test('N1 sync sends the denial while the request is open', async () => {
   expect(states(hub)).toEqual(['denied']);
 });
 
-test('N1 a hub-wide denial does not affect topics that set deny themselves, even with the same reason', async () => {
+test('N1 a hub-wide denial does not affect a topic with its own `deny`, even with the same reason', async () => {
   const hub = await startHub({ verify: 'sync' });
   const topic = hub.topic('/own', { deny: { only: 'unsubscriptions', reason: 'no' } });
   const { callback } = await plainSubscriber();

@@ -36,12 +36,12 @@ test('a failure without times lasts until it is switched off', async () => {
 test("a topic applies its own failure before the hub's, and can switch the hub's off", async () => {
   const hub = await startHub({ verify: 'never' });
   const topic = hub.topic('/feed', { fail: { status: 500, times: 1 } });
-  const shielded = hub.topic('/shielded', { fail: false });
+  const exemptTopic = hub.topic('/shielded', { fail: false });
   hub.fail(503);
   const callback = 'http://127.0.0.1:9/';
   expect((await subscribe(hub, topic, callback)).status).toBe(500);
   expect((await subscribe(hub, topic, callback)).status).toBe(503);
-  expect((await subscribe(hub, shielded, `${callback}other`)).status).toBe(202);
+  expect((await subscribe(hub, exemptTopic, `${callback}other`)).status).toBe(202);
   topic.fail(400, { times: 1 });
   expect((await subscribe(hub, topic, callback)).status).toBe(400);
 });
@@ -53,17 +53,17 @@ test('violations are recorded even when the request fails', async () => {
 });
 
 test.each([307, 308] as const)('S3 a hub redirects with %i, which preserves method and body', async (status) => {
-  const target = await startHub({ verify: 'sync' });
+  const targetHub = await startHub({ verify: 'sync' });
   const hub = await startHub();
-  hub.redirect(status, target.url);
+  hub.redirect(status, targetHub.url);
   const topic = hub.topic('/feed');
   const { callback } = await plainSubscriber();
   const response = await subscribe(hub, topic, callback);
   expect(response.status).toBe(status);
-  expect(response.headers.get('location')).toBe(target.url);
+  expect(response.headers.get('location')).toBe(targetHub.url);
   const body = new URLSearchParams({ 'hub.mode': 'subscribe', 'hub.topic': topic.self, 'hub.callback': callback });
   await fetch(hub.url, { method: 'POST', body });
-  expect(target.subscriptions).toMatchObject([{ state: 'active' }]);
+  expect(targetHub.subscriptions).toMatchObject([{ state: 'active' }]);
 });
 
 test('a topic can redirect its own requests', async () => {
@@ -94,14 +94,14 @@ test('N1 a request is accepted, then denied with topic and reason', async () => 
 
 test('N1 an active subscription can be denied and receives nothing more', async () => {
   const hub = await startHub({ verify: 'sync' });
-  const [topic, shielded] = [hub.topic('/feed'), hub.topic('/shielded', { deny: false })];
+  const [topic, exemptTopic] = [hub.topic('/feed'), hub.topic('/shielded', { deny: false })];
   const { origin, requests } = await plainSubscriber();
   await subscribe(hub, topic, `${origin}/one`);
-  await subscribe(hub, shielded, `${origin}/two`);
+  await subscribe(hub, exemptTopic, `${origin}/two`);
   expect(await hub.deny()).toMatchObject([{ kind: 'denial', callback: `${origin}/one`, status: 202 }]);
   expect(requests.at(-1)?.query.has('hub.reason')).toBe(false);
   expect(await topic.publish('news')).toEqual([]);
-  expect(await shielded.publish('news')).toHaveLength(1);
+  expect(await exemptTopic.publish('news')).toHaveLength(1);
   await subscribe(hub, topic, `${origin}/one`);
   await hub.settled();
   expect(hub.subscriptions).toMatchObject([{ state: 'denied' }, { state: 'active' }]);
@@ -118,24 +118,24 @@ test('N1 one subscription can be denied without denying later requests', async (
   expect(hub.subscriptions).toMatchObject([{ state: 'active' }]);
 });
 
-test('N1 one topic can be denied; unsubscribe requests are still served', async () => {
+test('N1 one topic can be denied, and unsubscribe requests are still served', async () => {
   const hub = await startHub({ verify: 'sync' });
-  const [topic, other] = [hub.topic('/feed'), hub.topic('/other')];
+  const [topic, otherTopic] = [hub.topic('/feed'), hub.topic('/other')];
   const { origin } = await plainSubscriber();
   await subscribe(hub, topic, `${origin}/one`);
-  await subscribe(hub, other, `${origin}/two`);
+  await subscribe(hub, otherTopic, `${origin}/two`);
   expect(await topic.deny('gone')).toMatchObject([{ topic: topic.self }]);
-  await other.deny();
-  await subscribe(hub, other, `${origin}/two`, { 'hub.mode': 'unsubscribe' });
+  await otherTopic.deny();
+  await subscribe(hub, otherTopic, `${origin}/two`, { 'hub.mode': 'unsubscribe' });
   expect(hub.subscriptions).toMatchObject([{ state: 'denied' }, { state: 'unsubscribed' }]);
 });
 
 test('N3 a hub error is sent to subscribers and changes no subscription', async () => {
   const hub = await startHub({ verify: 'sync' });
-  const [topic, other] = [hub.topic('/feed'), hub.topic('/other')];
+  const [topic, otherTopic] = [hub.topic('/feed'), hub.topic('/other')];
   const { origin, requests } = await plainSubscriber();
   await subscribe(hub, topic, `${origin}/one`);
-  await subscribe(hub, other, `${origin}/two`);
+  await subscribe(hub, otherTopic, `${origin}/two`);
   expect(await hub.error('out of disk')).toMatchObject([{ kind: 'hub-error', status: 202 }, { kind: 'hub-error' }]);
   expect(await topic.error()).toMatchObject([{ topic: topic.self }]);
   expect(requests.at(-1)?.query.get('hub.mode')).toBe('hub-error');
@@ -147,14 +147,14 @@ test('responses, verifications, content and topics are each delayed by their own
   const hub = await startHub({ verify: 'sync', delayMs: { answer: 30, verification: 30 } });
   const topic = hub.topic('/feed');
   const { callback } = await plainSubscriber();
-  const elapsed = async (work: () => Promise<unknown>): Promise<number> => {
-    const before = performance.now();
+  const millisecondsOf = async (work: () => Promise<unknown>): Promise<number> => {
+    const startedAt = performance.now();
     await work();
-    return performance.now() - before;
+    return performance.now() - startedAt;
   };
-  expect(await elapsed(() => subscribe(hub, topic, callback))).toBeGreaterThan(55);
+  expect(await millisecondsOf(() => subscribe(hub, topic, callback))).toBeGreaterThan(55);
   hub.configure({ delayMs: { content: 30 } });
-  expect(await elapsed(() => topic.publish('news'))).toBeGreaterThan(28);
+  expect(await millisecondsOf(() => topic.publish('news'))).toBeGreaterThan(28);
   topic.configure({ delayMs: 30 });
-  expect(await elapsed(() => fetch(topic.url))).toBeGreaterThan(28);
+  expect(await millisecondsOf(() => fetch(topic.url))).toBeGreaterThan(28);
 });

@@ -1,6 +1,6 @@
 import { TestHub } from '../../src/testing/index.js';
 
-// Each hub is the callback of its own subscription: its requests stay unanswered until it is closed.
+// Each hub is its own subscriber. The requests to its callback stay unanswered until the hub is closed.
 for (let count = 0; count < 50; count += 1) {
   const hub = await TestHub.start({ delayMs: { topic: 3_600_000 } });
   const callback = hub.topic('/callback').url;

@@ -33,13 +33,13 @@ test('close does not wait for keep-alive or stalled connections', async () => {
   const dispatcher = new Agent({ keepAliveTimeout: 60_000 });
   onTestFinished(() => dispatcher.destroy());
   await (await request(hub.topic('/feed').url, { dispatcher })).body.dump();
-  const stalled = createConnection(hub.port, '127.0.0.1');
-  stalled.on('error', () => {});
-  await once(stalled, 'connect');
-  stalled.write('POST /hub HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\nhub.');
-  const before = performance.now();
+  const stalledConnection = createConnection(hub.port, '127.0.0.1');
+  stalledConnection.on('error', () => {});
+  await once(stalledConnection, 'connect');
+  stalledConnection.write('POST /hub HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\nhub.');
+  const closeStartedAt = performance.now();
   await hub.close();
-  expect(performance.now() - before).toBeLessThan(1_000);
+  expect(performance.now() - closeStartedAt).toBeLessThan(1_000);
 });
 
 test('close aborts pending verifications, responses and content', async () => {
@@ -53,13 +53,13 @@ test('close aborts pending verifications, responses and content', async () => {
   hub.configure({ verify: 'async', delayMs: 3_600_000 });
   const answer = subscribe(hub, topic, subscriber.callback).catch((error: unknown) => error);
   await hub.until(({ requests }) => requests.length === 2);
-  const late = topic.publish('more');
-  const before = performance.now();
+  const latePublish = topic.publish('more');
+  const closeStartedAt = performance.now();
   await Promise.all([hub.close(), hub.close()]);
-  expect(performance.now() - before).toBeLessThan(1_000);
+  expect(performance.now() - closeStartedAt).toBeLessThan(1_000);
   expect(await answer).toBeInstanceOf(Error);
   expect((await content)[0]?.error).toBeInstanceOf(Error);
-  expect((await late)[0]?.error?.cause).toHaveProperty('name', 'AbortError');
+  expect((await latePublish)[0]?.error?.cause).toHaveProperty('name', 'AbortError');
   expect(await topic.publish('too late')).toEqual([]);
 });
 
@@ -75,14 +75,14 @@ test('a hub is closed at the end of its scope', async () => {
 
 test('an aborted request leaves no pending task', async () => {
   const hub = await startHub({ delayMs: { answer: 5 } });
-  const gone = createConnection(hub.port, '127.0.0.1');
-  await once(gone, 'connect');
-  gone.write('POST /hub HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\nhub');
-  gone.destroy();
-  const late = createConnection(hub.port, '127.0.0.1');
-  late.write('POST /hub HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n');
+  const abortedConnection = createConnection(hub.port, '127.0.0.1');
+  await once(abortedConnection, 'connect');
+  abortedConnection.write('POST /hub HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\nhub');
+  abortedConnection.destroy();
+  const emptyRequest = createConnection(hub.port, '127.0.0.1');
+  emptyRequest.write('POST /hub HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n');
   await hub.until(({ requests }) => requests.length > 0);
-  late.destroy();
+  emptyRequest.destroy();
   await hub.settled();
   expect(hub.requests.map(({ body }) => body.length)).toEqual([0]);
 });
@@ -93,23 +93,23 @@ test('V4 an unsolicited verification renews the lease', async () => {
   const topic = hub.topic('/feed');
   const subscriber = await plainSubscriber();
   await subscribe(hub, topic, subscriber.callback, { 'hub.lease_seconds': '10', 'hub.secret': 's' });
-  const key = { topic: topic.self, callback: subscriber.callback };
+  const subscriptionKey = { topic: topic.self, callback: subscriber.callback };
   now = 5_000;
-  expect(await hub.verify(key)).toMatchObject({ kind: 'verification', status: 200 });
+  expect(await hub.verify(subscriptionKey)).toMatchObject({ kind: 'verification', status: 200 });
   expect(hub.subscriptions).toMatchObject([{ expiresAt: new Date(15_000), leaseSeconds: 10, secret: 's' }]);
-  await hub.verify(key, { leaseSeconds: 20 });
+  await hub.verify(subscriptionKey, { leaseSeconds: 20 });
   expect(hub.subscriptions).toMatchObject([{ expiresAt: new Date(25_000), secret: 's' }]);
 
   hub.configure({ verify: 'wrong-topic' });
   subscriber.answer = () => ({ status: 404 });
-  await hub.verify(key);
+  await hub.verify(subscriptionKey);
   expect(hub.subscriptions).toMatchObject([{ state: 'active' }]);
   hub.configure({ verify: undefined });
-  await hub.verify(key);
+  await hub.verify(subscriptionKey);
   expect(hub.subscriptions).toMatchObject([{ state: 'refused' }]);
 });
 
-test('V4 verify() can send a verification that the hub never sent', async () => {
+test("V4 verify() sends the first verification when `verify` is 'never'", async () => {
   const hub = await startHub({ verify: 'never' });
   const topic = hub.topic('/feed');
   const { callback, requests } = await plainSubscriber();
@@ -121,27 +121,27 @@ test('V4 verify() can send a verification that the hub never sent', async () => 
   expect(hub.violations).toEqual([]);
 });
 
-test('V3 confirming a forged unsubscription is a violation; confirming a requested one is not', async () => {
+test('V3 confirming a forged unsubscription is a violation, unlike confirming a requested unsubscription', async () => {
   const hub = await startHub({ verify: 'sync' });
   const topic = hub.topic('/feed');
   const subscriber = await plainSubscriber();
   const { callback } = subscriber;
   await subscribe(hub, topic, callback, { 'hub.secret': 's' });
-  const key = { topic: topic.self, callback };
+  const subscriptionKey = { topic: topic.self, callback };
   subscriber.answer = () => ({ status: 404 });
-  await hub.verify(key, { mode: 'unsubscribe' });
+  await hub.verify(subscriptionKey, { mode: 'unsubscribe' });
   expect(hub.subscriptions).toMatchObject([{ state: 'active' }]);
   expect(hub.violations).toEqual([]);
   subscriber.answer = compliant;
   hub.configure({ verify: 'never' });
   await subscribe(hub, topic, callback, { 'hub.mode': 'unsubscribe' });
-  await hub.verify(key);
+  await hub.verify(subscriptionKey);
   expect(hub.subscriptions).toMatchObject([{ state: 'active', secret: 's' }]);
-  await hub.verify(key, { mode: 'unsubscribe' });
+  await hub.verify(subscriptionKey, { mode: 'unsubscribe' });
   expect(hub.violations).toEqual([]);
   expect(hub.subscriptions).toMatchObject([{ state: 'unsubscribed' }]);
   await subscribe(hub, topic, callback);
-  await hub.verify(key, { mode: 'unsubscribe' });
+  await hub.verify(subscriptionKey, { mode: 'unsubscribe' });
   expect(hub.violations.map(({ code }) => code)).toEqual(['confirmed-unasked-unsubscription']);
 });
 
@@ -152,7 +152,7 @@ test('V1 verifying an unknown subscription does not create it', async () => {
   expect(hub.subscriptions).toEqual([]);
 });
 
-test('until resolves with the first truthy value, even when the hub is not involved', async () => {
+test('until resolves with the first truthy value, even if the hub receives no request', async () => {
   const hub = await startHub();
   let value = '';
   const result = hub.until(() => value);
@@ -194,22 +194,22 @@ test('the timeout error summarizes what the hub has seen', async () => {
   expect(message).not.toContain('secret-path');
 });
 
-test('verified and unsubscribed accept a topic, its URL, or nothing', async () => {
+test('verified accepts a topic, its URL or nothing, and unsubscribed without a topic waits for any topic', async () => {
   const hub = await startHub({ verify: 'sync' });
-  const [topic, other] = [hub.topic('/feed'), hub.topic('/other')];
+  const [topic, otherTopic] = [hub.topic('/feed'), hub.topic('/other')];
   const { origin } = await plainSubscriber();
-  await subscribe(hub, other, `${origin}/other`);
+  await subscribe(hub, otherTopic, `${origin}/other`);
   await subscribe(hub, topic, `${origin}/one`);
   expect(await hub.verified(topic)).toMatchObject({ topic: topic.self });
   expect(await hub.verified(topic.self)).toMatchObject({ topic: topic.self });
-  expect(await hub.verified()).toMatchObject({ topic: other.self });
+  expect(await hub.verified()).toMatchObject({ topic: otherTopic.self });
   await expect(hub.unsubscribed(undefined, { timeoutMs: 1 })).rejects.toThrow('An unsubscription of any topic');
 });
 
 test('closing the hub rejects pending waits', async () => {
   const hub = await startHub();
-  const [ended] = await Promise.allSettled([hub.verified(), hub.close()]);
-  expect(ended.status === 'rejected' && String(ended.reason)).toContain('closed');
+  const [pendingWait] = await Promise.allSettled([hub.verified(), hub.close()]);
+  expect(pendingWait.status === 'rejected' && String(pendingWait.reason)).toContain('closed');
 });
 
 test('a process that started and closed 50 busy hubs exits by itself', async () => {

@@ -27,7 +27,7 @@ test('a GET returns the published content', async () => {
   expect(await (await fetch(topic.url)).text()).toBe('again');
 });
 
-test("D3 html inserts the links into the page's head", async () => {
+test("D3 discovery 'html' inserts the links into the head of the page", async () => {
   const hub = await startHub();
   const topic = hub.topic('/page?a=1&b=2', {
     discovery: 'html',
@@ -41,7 +41,7 @@ test("D3 html inserts the links into the page's head", async () => {
   expect(await response.text()).toBe(`<html><head lang="fr">${links}<title>é</title></head>`);
 });
 
-test('D4 xml inserts the links into an Atom feed, in any charset', async () => {
+test("D4 discovery 'xml' inserts the links into an Atom feed, in any charset", async () => {
   const hub = await startHub();
   const feed = Buffer.from('<feed xmlns="http://www.w3.org/2005/Atom"><title>é</title></feed>', 'latin1');
   const topic = hub.topic('/feed', { discovery: 'xml', body: feed, contentType: 'text/html' });
@@ -52,14 +52,14 @@ test('D4 xml inserts the links into an Atom feed, in any charset', async () => {
   expect(Buffer.from(await response.arrayBuffer()).toString('latin1')).toBe(expected);
 });
 
-test('D4 xml inserts the links into an RSS channel, in the Atom namespace', async () => {
+test("D4 discovery 'xml' inserts the links into an RSS channel, in the Atom namespace", async () => {
   const hub = await startHub();
   const topic = hub.topic('/feed', { discovery: 'xml', body: '<rss><channel><title/></channel></rss>', self: false });
   const link = `<atom:link xmlns:atom="http://www.w3.org/2005/Atom" rel="hub" href="${hub.url}"/>`;
   expect(await (await fetch(topic.url)).text()).toBe(`<rss><channel>${link}<title/></channel></rss>`);
 });
 
-test('D5 json-feed adds hubs and feed_url to the feed', async () => {
+test("D5 discovery 'json-feed' adds hubs and feed_url to the feed", async () => {
   const hub = await startHub();
   const topic = hub.topic('/feed', { discovery: 'json-feed', body: '{"title":"T","items":[]}' });
   const response = await fetch(topic.url);
@@ -68,18 +68,21 @@ test('D5 json-feed adds hubs and feed_url to the feed', async () => {
   expect(await response.json()).toEqual({ title: 'T', items: [], feed_url: topic.url, hubs });
 });
 
-test.each(['null', '[1]', '"text"'])('json-feed wraps the JSON value %s, which is not a feed', async (body) => {
-  const hub = await startHub();
-  const response = await fetch(hub.topic('/feed', { discovery: 'json-feed', body, self: false }).url);
-  expect(await response.json()).toMatchObject({ items: [{ content_text: body }], hubs: [{ url: hub.url }] });
-});
+test.each(['null', '[1]', '"text"'])(
+  "discovery 'json-feed' wraps the JSON value %s, which is not a feed",
+  async (body) => {
+    const hub = await startHub();
+    const response = await fetch(hub.topic('/feed', { discovery: 'json-feed', body, self: false }).url);
+    expect(await response.json()).toMatchObject({ items: [{ content_text: body }], hubs: [{ url: hub.url }] });
+  },
+);
 
 test.each([
   ['html', 'text/html; charset=utf-8', /<head>.*rel="hub".*rel="self".*<\/head><body><pre>a &lt;b&gt;<\/pre>/],
   ['xml', 'application/atom+xml; charset=utf-8', /^<\?xml.*<feed .*rel="hub".*<content>a &lt;b&gt;<\/content>/],
   ['json-feed', 'application/feed+json; charset=utf-8', /"content_text":"a <b>".*"feed_url".*"hubs"/],
 ] as const)(
-  '%s: content without a place for links is wrapped when served, and sent unchanged',
+  "with discovery '%s' content without a place for links is wrapped when served, and distributed unchanged",
   async (discovery, type, text) => {
     const hub = await startHub({ verify: 'sync' });
     const topic = hub.topic('/feed', { discovery });
@@ -95,7 +98,7 @@ test.each([
 );
 
 test.each(['html', 'xml', 'json-feed'] as const)(
-  '%s: a topic without content serves its links with its own content type',
+  "with discovery '%s' a topic without content serves its links with its own content type",
   async (discovery) => {
     const hub = await startHub();
     const topic = hub.topic('/feed', { discovery, contentType: 'application/json' });
@@ -105,7 +108,7 @@ test.each(['html', 'xml', 'json-feed'] as const)(
   },
 );
 
-test('D9 none announces no links', async () => {
+test("D9 discovery 'none' announces no links", async () => {
   const hub = await startHub();
   const response = await fetch(hub.topic('/feed', { discovery: 'none', body: '[1]' }).url);
   expect(response.headers.get('link')).toBeNull();

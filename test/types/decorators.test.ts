@@ -25,18 +25,18 @@ async function compile(project: string): Promise<ReadonlyMap<string, readonly st
   return codes;
 }
 
-describe.each(['experimental', 'standard'])('a class decorated under %s decorators', (setting) => {
+describe.each(['experimental', 'standard'])('with %s decorators', (setting) => {
   let errors: ReadonlyMap<string, readonly string[]>;
 
   beforeAll(async () => {
     errors = await compile(`tsconfig.${setting}.json`);
   }, 60_000);
 
-  it.each(validFiles)('compiles: %s', (name) => {
+  it.each(validFiles)('%s compiles', (name) => {
     expect(errors.get(name)).toBeUndefined();
   });
 
-  it.each(invalidFiles)('does not compile: %s', async (name) => {
+  it.each(invalidFiles)('%s fails to compile with exactly its expected error', async (name) => {
     const [, expected] = /^\/\/ Fails with (TS\d+)\.$/m.exec(await readFile(here(name), 'utf8')) ?? [];
     expect(errors.get(name)).toEqual([expected]);
   });

@@ -26,13 +26,13 @@ export async function measureDiscovery(options: FigureOptions): Promise<readonly
     };
     const figures: Figure[] = [];
     for (const name of ['page', 'feed']) {
-      const [wholes, heads]: [Cost[], Cost[]] = [[], []];
+      const [wholeCosts, headCosts]: [Cost[], Cost[]] = [[], []];
       for (let round = 0; round <= rounds; round += 1) {
         onProgress(`discovery in a ${name}, ${round === 0 ? 'warm-up' : `round ${round} of ${rounds}`}`);
-        const [head, whole] = [await costOf(`${name}/head`), await costOf(`${name}/whole`)];
+        const [headCost, wholeCost] = [await costOf(`${name}/head`), await costOf(`${name}/whole`)];
         if (round === 0) continue;
-        heads.push(head);
-        wholes.push(whole);
+        headCosts.push(headCost);
+        wholeCosts.push(wholeCost);
       }
       const figure = (suffix: string, what: string, unit: string, field: keyof Cost): Figure =>
         figureOf({
@@ -40,8 +40,8 @@ export async function measureDiscovery(options: FigureOptions): Promise<readonly
           what,
           aim: 'what its head costs',
           unit,
-          rounds: wholes.map((each) => each[field]),
-          floors: heads.map((each) => each[field]),
+          rounds: wholeCosts.map((cost) => cost[field]),
+          floors: headCosts.map((cost) => cost[field]),
         });
       const what = `CPU of finding the hub of a ${name} of 5 MiB, beside one that is only its head`;
       figures.push(

@@ -41,13 +41,13 @@ async function entriesOf(
     ours.push(ownRate);
   }
   const name = `entries/${feed.name}`;
-  const many = feed.entries === 1 ? 'one entry' : `${feed.entries} entries`;
-  const what = `documents of ${feed.bytes.byteLength / 1024} KiB and ${many}, beside feedsmith's bare parseFeed`;
+  const entryCount = feed.entries === 1 ? 'one entry' : `${feed.entries} entries`;
+  const what = `documents of ${feed.bytes.byteLength / 1024} KiB and ${entryCount}, beside feedsmith's bare parseFeed`;
   const documents = figureOf({ name, what, unit: 'documents/s', rounds: ours, floors });
   if (feed.entries === 1) return [documents];
-  const each = (rates: readonly number[]): number[] => rates.map((rate) => rate * feed.entries);
-  const counted = { name: `${name}/each`, what: 'the same, counted in entries', unit: 'entries/s' };
-  return [documents, figureOf({ ...counted, rounds: each(ours), floors: each(floors) })];
+  const inEntries = (rates: readonly number[]): number[] => rates.map((rate) => rate * feed.entries);
+  const entryFigure = { name: `${name}/each`, what: 'the same, counted in entries', unit: 'entries/s' };
+  return [documents, figureOf({ ...entryFigure, rounds: inEntries(ours), floors: inEntries(floors) })];
 }
 
 /** Returns documents per second. */

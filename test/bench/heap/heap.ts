@@ -14,14 +14,14 @@ const TIMEOUT_MS = 30 * 60_000;
 
 /** Measures the heap of one process after many deliveries. The floor is its heap after a tenth of them. */
 export async function measureHeap(options: FigureOptions): Promise<readonly Figure[]> {
-  const { deliveries, rounds: times, onProgress } = options;
+  const { deliveries, rounds: roundCount, onProgress } = options;
   const few = Math.ceil(deliveries / 10);
   const [rounds, floors]: [number[], number[]] = [[], []];
-  for (let round = 1; round <= times; round += 1) {
-    onProgress(`heap after ${deliveries} deliveries to one process, round ${round} of ${times}`);
-    const { before, after } = await heapsOf(few, options);
-    floors.push(before);
-    rounds.push(after);
+  for (let round = 1; round <= roundCount; round += 1) {
+    onProgress(`heap after ${deliveries} deliveries to one process, round ${round} of ${roundCount}`);
+    const { afterTenth, afterAll } = await heapsOf(few, options);
+    floors.push(afterTenth);
+    rounds.push(afterAll);
   }
   const [many, tenth] = [deliveries, few].map((count) => count.toLocaleString('en'));
   return [
@@ -40,12 +40,12 @@ export async function measureHeap(options: FigureOptions): Promise<readonly Figu
 async function heapsOf(
   few: number,
   { folder, cores, deliveries, subject }: FigureOptions,
-): Promise<{ readonly before: number; readonly after: number }> {
+): Promise<{ readonly afterTenth: number; readonly afterAll: number }> {
   const cwd = mkdtempSync(join(folder, 'heap-'));
-  const at = (path: string): URL => new URL(`../${path}.js`, import.meta.url);
+  const moduleAt = (path: string): URL => new URL(`../${path}.js`, import.meta.url);
   const execArgv = ['--expose-gc'];
-  const server = startWorker(at('servers/inline'), { name: 'heap', cwd, core: cores?.server, execArgv });
-  const generator = startWorker(at('load/process'), { name: 'heap-load', cwd, core: cores?.load });
+  const server = startWorker(moduleAt('servers/inline'), { name: 'heap', cwd, core: cores?.server, execArgv });
+  const generator = startWorker(moduleAt('load/process'), { name: 'heap-load', cwd, core: cores?.load });
   try {
     const { callback } = stringsOf(await server.call('start', subject), ['callback']);
     const url = new URL(callback);
@@ -57,13 +57,13 @@ async function heapsOf(
       await generator.call('close');
       return heapOf(server);
     };
-    const before = await heapAfter(few);
-    const after = await heapAfter(deliveries - few);
+    const afterTenth = await heapAfter(few);
+    const afterAll = await heapAfter(deliveries - few);
     const { accepted } = numbersOf(await server.call('usage'), ['accepted']);
     if (accepted !== deliveries) throw new Error(`${accepted} of ${deliveries} deliveries were handled`);
     await server.stop();
     await generator.stop();
-    return { before, after };
+    return { afterTenth, afterAll };
   } finally {
     server.kill();
     generator.kill();

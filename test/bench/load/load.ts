@@ -7,7 +7,7 @@ import { keepPace, type Pace } from './pace.js';
 const DRAIN_MS = 10_000;
 
 /** The amount of load: time or requests, whichever is reached first. */
-export interface Stretch {
+export interface LoadLimits {
   readonly milliseconds: number;
   readonly requests: number;
 }
@@ -31,33 +31,32 @@ export interface Load {
    *
    * @throws Error when a single request got an unexpected response
    */
-  run(stretch: Stretch): Promise<LoadResult>;
+  run(limits: LoadLimits): Promise<LoadResult>;
   /** Sends at a fixed rate, however long the responses take. */
   pace(pace: Pace): Promise<Omit<LoadResult, 'busy'>>;
   close(): void;
 }
 
 export async function openLoad(target: Target): Promise<Load> {
-  const open = await openConnections(target);
-  const connections = open.all.length;
+  const connections = await openConnections(target);
+  const connectionCount = connections.all.length;
 
-  function run({ milliseconds, requests }: Stretch): Promise<LoadResult> {
+  function run({ milliseconds, requests }: LoadLimits): Promise<LoadResult> {
     const latencies = new Latencies();
     const failures = new Failures();
-    const sentAt = new Float64Array(connections);
+    const sentAt = new Float64Array(connectionCount);
     const startedAt = performance.now();
     const endsAt = startedAt + milliseconds;
-    let inFlight = Math.min(connections, requests);
+    let inFlight = Math.min(connectionCount, requests);
     let sent = inFlight;
     let answers = 0;
     let idleMs = 0;
 
     // Stays awake while waiting. The server's write pays for waking a sleeping process, and a slower server would let
-    // the
-    // generator sleep more often.
-    const watch = (before: number, answersBefore: number): void => {
+    // the generator sleep more often.
+    const watch = (timeBefore: number, answersBefore: number): void => {
       const now = performance.now();
-      if (answers === answersBefore) idleMs += now - before;
+      if (answers === answersBefore) idleMs += now - timeBefore;
       if (inFlight > 0) setImmediate(watch, now, answers);
     };
     setImmediate(watch, startedAt, answers);
@@ -77,18 +76,18 @@ export async function openLoad(target: Target): Promise<Load> {
         failures.add(`${inFlight} requests unanswered for ${DRAIN_MS} ms`);
         finish();
       }, milliseconds + DRAIN_MS);
-      const endOne = (): void => {
+      const endRequest = (): void => {
         inFlight -= 1;
         if (inFlight === 0) finish();
       };
       const send = (index: number, now: number): void => {
         sentAt[index] = now;
-        open.all[index]?.send();
+        connections.all[index]?.send();
       };
-      open.listen({
+      connections.listen({
         onBroken(error) {
           failures.add(error.message);
-          endOne();
+          endRequest();
         },
         onAnswer(index, status) {
           const now = performance.now();
@@ -98,7 +97,7 @@ export async function openLoad(target: Target): Promise<Load> {
           if (now < endsAt && sent < requests) {
             sent += 1;
             send(index, now);
-          } else endOne();
+          } else endRequest();
         },
       });
       for (let index = 0; index < inFlight; index += 1) send(index, performance.now());
@@ -107,9 +106,9 @@ export async function openLoad(target: Target): Promise<Load> {
 
   return {
     run,
-    pace: (pace) => keepPace(open, target.status, pace),
+    pace: (pace) => keepPace(connections, target.status, pace),
     close() {
-      for (const connection of open.all) connection.close();
+      for (const connection of connections.all) connection.close();
     },
   };
 }

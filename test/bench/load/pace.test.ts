@@ -11,7 +11,7 @@ afterEach(() => {
   server.close();
 });
 
-async function openTo(answer: (count: number) => number, connections: number): Promise<void> {
+async function openLoadTo(answer: (count: number) => number, connections: number): Promise<void> {
   let count = 0;
   server = createServer((_request, response) => {
     count += 1;
@@ -30,13 +30,13 @@ function block(milliseconds: number): void {
   while (performance.now() < endsAt);
 }
 
-it('sends the requested rate, whether or not the responses arrive in time', async () => {
-  await openTo(() => 202, 4);
+it('a paced load sends as many requests as its rate and its time require', async () => {
+  await openLoadTo(() => 202, 4);
   expect(await load.pace({ milliseconds: 100, rate: 500 })).toMatchObject({ requests: 50 });
 });
 
-it('measures a latency from when the request was due, so that a stall counts for all requests meanwhile', async () => {
-  await openTo((count) => {
+it('a paced load measures latency from the due time, so that a stall counts for each request due meanwhile', async () => {
+  await openLoadTo((count) => {
     if (count === 1) block(200);
     return 202;
   }, 1);
@@ -47,7 +47,7 @@ it('measures a latency from when the request was due, so that a stall counts for
   expect(p99Ms).toBeGreaterThan(195);
 });
 
-it('rejects when a response has an unexpected status', async () => {
-  await openTo((count) => (count === 3 ? 500 : 202), 1);
+it('a paced load rejects when a response has an unexpected status', async () => {
+  await openLoadTo((count) => (count === 3 ? 500 : 202), 1);
   await expect(load.pace({ milliseconds: 50, rate: 200 })).rejects.toThrow(/1 times "answered 500"/);
 });

@@ -20,7 +20,7 @@ export interface Pace {
  */
 export function keepPace(
   connections: Connections,
-  expected: number,
+  expectedStatus: number,
   { milliseconds, rate }: Pace,
 ): Promise<{ readonly requests: number; readonly seconds: number; readonly p50Ms: number; readonly p99Ms: number }> {
   const { all } = connections;
@@ -47,7 +47,7 @@ export function keepPace(
       },
       onAnswer(index, status) {
         answered += 1;
-        if (status === expected) latencies.add(performance.now() - (dueAt[index] ?? 0));
+        if (status === expectedStatus) latencies.add(performance.now() - (dueAt[index] ?? 0));
         else failures.add(`answered ${status}`);
         free.push(index);
       },

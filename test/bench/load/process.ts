@@ -10,10 +10,10 @@ answerCalls({
     return {};
   },
   run(argument) {
-    return opened().run(numbersOf(argument, ['milliseconds', 'requests']));
+    return currentLoad().run(numbersOf(argument, ['milliseconds', 'requests']));
   },
   pace(argument) {
-    return opened().pace(numbersOf(argument, ['milliseconds', 'rate']));
+    return currentLoad().pace(numbersOf(argument, ['milliseconds', 'rate']));
   },
   close() {
     load?.close();
@@ -23,7 +23,7 @@ answerCalls({
   stop: () => ({}),
 });
 
-function opened(): Load {
+function currentLoad(): Load {
   if (load === undefined) throw new Error('There are no connections');
   return load;
 }

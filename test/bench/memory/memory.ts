@@ -18,7 +18,7 @@ const TIMEOUT_MS = 30_000;
 const AIM = 'at most 1.2';
 
 /** Memory per request in flight, in bodies of 1 MiB. */
-interface InFlight {
+interface RequestMemory {
   /** Just before its last byte arrives; after garbage collection. */
   readonly arriving: number;
   /** While its handler has the body; after garbage collection. */
@@ -29,20 +29,20 @@ interface InFlight {
 
 /** Measures the memory that a request with a large body takes. */
 export async function measureMemory(options: FigureOptions): Promise<readonly Figure[]> {
-  const [ours, floors]: [InFlight[], InFlight[]] = [[], []];
+  const [ours, floors]: [RequestMemory[], RequestMemory[]] = [[], []];
   for (let round = 1; round <= options.rounds; round += 1) {
     options.onProgress(`memory of ${IN_FLIGHT} requests of 1 MiB, round ${round} of ${options.rounds}`);
     floors.push(await measureInFlight('floor', options));
     ours.push(await measureInFlight('inline', options));
   }
-  const figure = (name: string, what: string, field: keyof InFlight): Figure =>
+  const figure = (name: string, what: string, field: keyof RequestMemory): Figure =>
     figureOf({
       name,
       what: `${what}, beside bare node:http`,
       aim: AIM,
       unit: 'bodies',
-      rounds: ours.map((each) => each[field]),
-      floors: floors.map((each) => each[field]),
+      rounds: ours.map((memory) => memory[field]),
+      floors: floors.map((memory) => memory[field]),
     });
   return [
     figure(
@@ -59,7 +59,7 @@ export async function measureMemory(options: FigureOptions): Promise<readonly Fi
 async function measureInFlight(
   name: 'floor' | 'inline',
   { folder, cores, subject }: Pick<FigureOptions, 'folder' | 'cores' | 'subject'>,
-): Promise<InFlight> {
+): Promise<RequestMemory> {
   const cwd = mkdtempSync(join(folder, 'memory-'));
   const module = new URL(`${name}.js`, import.meta.url);
   const server = startWorker(module, { name: `memory/${name}`, cwd, core: cores?.server, execArgv: ['--expose-gc'] });
@@ -67,47 +67,47 @@ async function measureInFlight(
   try {
     const { callback } = stringsOf(await server.call('start', subject), ['callback']);
     const url = new URL(callback);
-    for (let index = 0; index < IN_FLIGHT; index += 1) sockets.push(await connected(Number(url.port)));
-    const small = requestBytes(url, deliveryHeaders(json2k, subject), json2k.bytes);
-    const large = requestBytes(url, deliveryHeaders(json1m, subject), json1m.bytes);
+    for (let index = 0; index < IN_FLIGHT; index += 1) sockets.push(await openSocket(Number(url.port)));
+    const smallRequest = requestBytes(url, deliveryHeaders(json2k, subject), json2k.bytes);
+    const largeRequest = requestBytes(url, deliveryHeaders(json1m, subject), json1m.bytes);
     // Small requests first, on the same connections: memory for code and connections does not count.
-    await sendAll(sockets, small);
+    await sendAll(sockets, smallRequest);
     await until(server, 'held', 'bodies', IN_FLIGHT);
     const firstAnswers = sockets.map((socket) => once(socket, 'data'));
     await server.call('release');
     await Promise.all(firstAnswers);
-    const before = await memory(server);
+    const memoryBefore = await memoryOf(server);
     const { bytes: resident } = numbersOf(await server.call('resident'), ['bytes']);
     const { bytes: readBefore } = numbersOf(await server.call('read'), ['bytes']);
 
-    await sendAll(sockets, large.subarray(0, -1));
-    await until(server, 'read', 'bytes', readBefore + IN_FLIGHT * (large.byteLength - 1));
+    await sendAll(sockets, largeRequest.subarray(0, -1));
+    await until(server, 'read', 'bytes', readBefore + IN_FLIGHT * (largeRequest.byteLength - 1));
     // Garbage collection would lower the peak, so none runs in this pass. The second pass measures `arriving`.
-    await sendAll(sockets, large.subarray(-1));
+    await sendAll(sockets, largeRequest.subarray(-1));
     await until(server, 'held', 'bodies', IN_FLIGHT);
-    const handled = await memory(server);
-    if (handled.peak <= before.peak)
+    const handled = await memoryOf(server);
+    if (handled.peak <= memoryBefore.peak)
       throw new Error(`memory/${name}: the process had been larger before the bodies came`);
     const secondAnswers = sockets.map((socket) => once(socket, 'data'));
     await server.call('release');
     await Promise.all(secondAnswers);
 
-    const { kept } = await memory(server);
-    await sendAll(sockets, large.subarray(0, -1));
-    await until(server, 'read', 'bytes', readBefore + IN_FLIGHT * (2 * large.byteLength - 1));
-    const arriving = await memory(server);
+    const { kept } = await memoryOf(server);
+    await sendAll(sockets, largeRequest.subarray(0, -1));
+    await until(server, 'read', 'bytes', readBefore + IN_FLIGHT * (2 * largeRequest.byteLength - 1));
+    const arriving = await memoryOf(server);
     const lastAnswers = sockets.map((socket) => once(socket, 'data'));
-    await sendAll(sockets, large.subarray(-1));
+    await sendAll(sockets, largeRequest.subarray(-1));
     await until(server, 'held', 'bodies', IN_FLIGHT);
     await server.call('release');
     await Promise.all(lastAnswers);
     for (const socket of sockets) socket.destroy();
     await server.stop();
-    const each = (bytes: number): number => bytes / IN_FLIGHT / json1m.bytes.byteLength;
+    const bodiesPerRequest = (bytes: number): number => bytes / IN_FLIGHT / json1m.bytes.byteLength;
     return {
-      arriving: each(arriving.kept - kept),
-      handled: each(handled.kept - before.kept),
-      peak: each(handled.peak - resident),
+      arriving: bodiesPerRequest(arriving.kept - kept),
+      handled: bodiesPerRequest(handled.kept - memoryBefore.kept),
+      peak: bodiesPerRequest(handled.peak - resident),
     };
   } finally {
     for (const socket of sockets) socket.destroy();
@@ -115,7 +115,7 @@ async function measureInFlight(
   }
 }
 
-async function connected(port: number): Promise<Socket> {
+async function openSocket(port: number): Promise<Socket> {
   const socket = connect({ host: '127.0.0.1', port, noDelay: true });
   await once(socket, 'connect');
   return socket;
@@ -132,7 +132,7 @@ async function sendAll(sockets: readonly Socket[], bytes: Uint8Array): Promise<v
   );
 }
 
-async function memory(server: Worker): Promise<Record<'kept' | 'peak', number>> {
+async function memoryOf(server: Worker): Promise<Record<'kept' | 'peak', number>> {
   return numbersOf(await server.call('memory'), ['kept', 'peak']);
 }
 

@@ -17,7 +17,7 @@ const SHARE = 0.5;
 
 const AIM = 'within 2 times the floor';
 
-interface Paced {
+interface PacedLatency {
   readonly p50Ms: number;
   readonly p99Ms: number;
 }
@@ -37,10 +37,10 @@ export async function measurePaced(options: FigureOptions): Promise<readonly Fig
   };
   try {
     const generator = start('load/process', cores?.load);
-    const open = async (server: Worker): Promise<string> =>
+    const callbackOf = async (server: Worker): Promise<string> =>
       stringsOf(await server.call('start', subject), ['callback']).callback;
     const [floorServer, inlineServer] = [start('servers/floor', cores?.server), start('servers/inline', cores?.server)];
-    const [floor, inline] = [await open(floorServer), await open(inlineServer)];
+    const [floorCallback, inlineCallback] = [await callbackOf(floorServer), await callbackOf(inlineServer)];
     const withConnections = async <Result>(callback: string, load: () => Promise<Result>): Promise<Result> => {
       const url = new URL(callback);
       const request = requestBytes(url, deliveryHeaders(json2k, subject), json2k.bytes);
@@ -52,35 +52,38 @@ export async function measurePaced(options: FigureOptions): Promise<readonly Fig
     const milliseconds = seconds * 1000;
     const highestRate = (callback: string, forMs = milliseconds): Promise<number> =>
       withConnections(callback, async () => {
-        const ran = await generator.call('run', { milliseconds: forMs, requests: Infinity });
-        const result = numbersOf(ran, ['requests', 'seconds']);
+        const reply = await generator.call('run', { milliseconds: forMs, requests: Infinity });
+        const result = numbersOf(reply, ['requests', 'seconds']);
         return result.requests / result.seconds;
       });
-    const pacedAt = (callback: string, rate: number): Promise<Paced> =>
+    const pacedAt = (callback: string, rate: number): Promise<PacedLatency> =>
       withConnections(callback, async () =>
         numbersOf(await generator.call('pace', { milliseconds, rate }), ['p50Ms', 'p99Ms']),
       );
-    const [floors, ours, rates]: [Paced[], Paced[], number[]] = [[], [], []];
+    const [floors, ours, rates]: [PacedLatency[], PacedLatency[], number[]] = [[], [], []];
     onProgress('paced, warm-up');
-    for (const callback of [floor, inline]) {
+    for (const callback of [floorCallback, inlineCallback]) {
       await pacedAt(callback, SHARE * (await highestRate(callback, Math.max(seconds, WARM_SECONDS) * 1000)));
     }
     for (let round = 1; round <= rounds; round += 1) {
       onProgress(`paced, round ${round} of ${rounds}`);
-      const rate = SHARE * (await highestRate(floor));
+      const rate = SHARE * (await highestRate(floorCallback));
       rates.push(rate);
-      const ofFloor = async (): Promise<unknown> => floors.push(await pacedAt(floor, rate));
-      const ofInline = async (): Promise<unknown> => ours.push(await pacedAt(inline, rate));
+      const measureFloor = async (): Promise<unknown> => floors.push(await pacedAt(floorCallback, rate));
+      const measureInline = async (): Promise<unknown> => ours.push(await pacedAt(inlineCallback, rate));
       // Alternate the order, so that neither always runs second.
-      for (const measure of round % 2 === 0 ? [ofInline, ofFloor] : [ofFloor, ofInline]) await measure();
+      for (const measure of round % 2 === 0 ? [measureInline, measureFloor] : [measureFloor, measureInline])
+        await measure();
     }
     for (const worker of workers) await worker.stop();
-    const rate = Math.round(median(rates)).toLocaleString('en');
-    const what = `from when each of ${rate} requests/s of 2 KiB is due: half of the floor's highest rate in the same round, for both`;
-    const figure = (field: keyof Paced): Pick<Figure, 'unit' | 'rounds'> & { readonly floors: readonly number[] } => ({
+    const rateText = Math.round(median(rates)).toLocaleString('en');
+    const what = `from when each of ${rateText} requests/s of 2 KiB is due: half of the floor's highest rate in the same round, for both`;
+    const figure = (
+      field: keyof PacedLatency,
+    ): Pick<Figure, 'unit' | 'rounds'> & { readonly floors: readonly number[] } => ({
       unit: 'ms',
-      rounds: ours.map((each) => each[field]),
-      floors: floors.map((each) => each[field]),
+      rounds: ours.map((latency) => latency[field]),
+      floors: floors.map((latency) => latency[field]),
     });
     return [
       figureOf({ name: 'paced-p50', what: `median latency of inline ${what}`, ...figure('p50Ms') }),

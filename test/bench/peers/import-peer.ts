@@ -13,6 +13,6 @@ export async function importPeer<Peer>(
   const path = createRequire(new URL('package.json', PEERS)).resolve(name);
   const module: Record<string, unknown> = await import(pathToFileURL(path).href);
   if (!isPeer(module)) throw new Error(`${name} is not what the benchmark was written for`);
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what is called was just seen to be there
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the check above has found what is called
   return module as Peer;
 }

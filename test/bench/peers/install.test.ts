@@ -12,16 +12,16 @@ beforeEach(async () => {
   path = temporaryDirectory();
   folder = pathToFileURL(path + sep);
   // Nothing to install, so npm needs no registry.
-  await manifest({ name: 'peers', version: '1.0.0' });
+  await writeManifest({ name: 'peers', version: '1.0.0' });
 });
 
-async function manifest(content: object): Promise<void> {
+async function writeManifest(content: object): Promise<void> {
   await writeFile(join(path, 'package.json'), JSON.stringify(content));
   const lock = { ...content, lockfileVersion: 3, packages: { '': content } };
   await writeFile(join(path, 'package-lock.json'), JSON.stringify(lock));
 }
 
-it('installs once with npm, reports it, and installs again only when the manifest changes', async () => {
+it('installPeers() installs once with npm and reports it, until a manifest changes', async () => {
   const progress: string[] = [];
   const install = (): void => installPeers(folder, (message) => void progress.push(message));
   expect(areInstalled(folder)).toBe(false);
@@ -29,11 +29,11 @@ it('installs once with npm, reports it, and installs again only when the manifes
   expect(areInstalled(folder)).toBe(true);
   install();
   expect(progress).toEqual([expect.stringMatching(/^installing the peers .*npm is asked this once/)]);
-  await manifest({ name: 'peers', version: '1.0.1' });
+  await writeManifest({ name: 'peers', version: '1.0.1' });
   expect(areInstalled(folder)).toBe(false);
 });
 
-it('explains how to continue when npm cannot install', async () => {
+it('installPeers() explains how to continue when npm cannot install', async () => {
   await writeFile(join(path, 'package-lock.json'), '{');
   expect(() => installPeers(folder, () => {})).toThrow(/could not be installed: npm ci .* --no-peers/);
   expect(areInstalled(folder)).toBe(false);

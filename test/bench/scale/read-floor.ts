@@ -7,10 +7,10 @@ const kept: unknown[] = [];
 answerCalls({
   start(setup) {
     const { directory } = stringsOf(setup, ['directory']);
-    const before = performance.now();
+    const startedAt = performance.now();
     const database = open(directory, { noSubdir: false, readOnly: true });
     for (const { value } of database.getRange()) kept.push(value);
-    return { milliseconds: performance.now() - before, rows: kept.length };
+    return { milliseconds: performance.now() - startedAt, rows: kept.length };
   },
   stop: () => ({}),
 });

@@ -10,11 +10,11 @@ import { answerCalls, numbersOf } from '../calls.js';
  */
 const agent = new Agent({ connections: 64, pipelining: 1 });
 let answerMs = 0;
-let open = 0;
+let openRequests = 0;
 let mostOpen = 0;
 let verified = 0;
-let first = 0;
-let last = 0;
+let firstRequestAt = 0;
+let lastVerificationAt = 0;
 
 async function verify(form: URLSearchParams): Promise<void> {
   const url = new URL(form.get('hub.callback') ?? '');
@@ -30,16 +30,16 @@ async function verify(form: URLSearchParams): Promise<void> {
   const { statusCode, body } = await request(url, { dispatcher: agent });
   if (statusCode !== 200 || (await body.text()) !== challenge) throw new Error(`a callback answered ${statusCode}`);
   verified += 1;
-  last = performance.now();
+  lastVerificationAt = performance.now();
 }
 
 async function serve(message: IncomingMessage, response: ServerResponse): Promise<void> {
-  if (first === 0) first = performance.now();
-  open += 1;
-  mostOpen = Math.max(mostOpen, open);
+  if (firstRequestAt === 0) firstRequestAt = performance.now();
+  openRequests += 1;
+  mostOpen = Math.max(mostOpen, openRequests);
   const form = new URLSearchParams(await text(message));
   if (answerMs > 0) await delay(answerMs);
-  open -= 1;
+  openRequests -= 1;
   response.writeHead(202, { 'content-length': 0 }).end();
   await verify(form);
 }
@@ -54,10 +54,10 @@ answerCalls({
   },
   begin(setup) {
     ({ answerMs } = numbersOf(setup, ['answerMs']));
-    [verified, first, last, mostOpen] = [0, 0, 0, 0];
+    [verified, firstRequestAt, lastVerificationAt, mostOpen] = [0, 0, 0, 0];
     return {};
   },
-  progress: () => ({ verified, milliseconds: last - first, mostOpen }),
+  progress: () => ({ verified, milliseconds: lastVerificationAt - firstRequestAt, mostOpen }),
   async stop() {
     server.closeAllConnections();
     server.close();

@@ -21,13 +21,13 @@ const FAR_MS = 25;
 const START_MS = 3_000;
 
 /** Measures the cost of many subscriptions, for the selected figures. */
-export async function measureScale(rows: ReadonlySet<FigureName>, options: FigureOptions): Promise<readonly Figure[]> {
-  if (!rows.has('start') && !rows.has('idle') && !rows.has('renewal')) return [];
+export async function measureScale(names: ReadonlySet<FigureName>, options: FigureOptions): Promise<readonly Figure[]> {
+  if (!names.has('start') && !names.has('idle') && !names.has('renewal')) return [];
   const workers: Worker[] = [];
   const start = (name: string, core: 'server' | 'load' | 'any', execArgv: readonly string[] = []): Worker => {
     const module = new URL(`${name}.js`, import.meta.url);
-    const on = core === 'any' ? undefined : options.cores?.[core];
-    const worker = startWorker(module, { name, cwd: options.folder, core: on, execArgv });
+    const coreId = core === 'any' ? undefined : options.cores?.[core];
+    const worker = startWorker(module, { name, cwd: options.folder, core: coreId, execArgv });
     workers.push(worker);
     return worker;
   };
@@ -35,11 +35,11 @@ export async function measureScale(rows: ReadonlySet<FigureName>, options: Figur
     const hub = start('renewal-hub', 'load');
     const { hub: url } = stringsOf(await hub.call('start'), ['hub']);
     const context = { ...options, start, hub, url };
-    const reports: Figure[] = [];
-    if (rows.has('start') || rows.has('idle')) reports.push(...(await starts(context, rows)));
-    if (rows.has('renewal')) reports.push(...(await renewals(context)));
+    const figures: Figure[] = [];
+    if (names.has('start') || names.has('idle')) figures.push(...(await measureStarts(context, names)));
+    if (names.has('renewal')) figures.push(...(await measureRenewals(context)));
     await hub.stop();
-    return reports;
+    return figures;
   } finally {
     for (const worker of workers) worker.kill();
   }
@@ -51,7 +51,7 @@ interface ScaleContext extends FigureOptions {
   readonly url: string;
 }
 
-async function starts(context: ScaleContext, rows: ReadonlySet<FigureName>): Promise<readonly Figure[]> {
+async function measureStarts(context: ScaleContext, names: ReadonlySet<FigureName>): Promise<readonly Figure[]> {
   const { folder, many, rounds, url, start, onProgress } = context;
   onProgress(`writing a store of ${many} subscriptions`);
   const directory = join(mkdtempSync(join(folder, 'many-')), 'store');
@@ -63,20 +63,22 @@ async function starts(context: ScaleContext, rows: ReadonlySet<FigureName>): Pro
     const floor = start('read-floor', 'server');
     floors.push(numbersOf(await floor.call('start', { directory }), ['milliseconds']).milliseconds);
     await floor.stop();
-    const empty = start('subscriber', 'server', ['--expose-gc']);
-    await empty.call('start', { directory: join(mkdtempSync(join(folder, 'none-')), 'store'), port: 0 });
-    const before = numbersOf(await empty.call('heap'), ['bytes']).bytes;
-    await empty.stop();
-    const full = start('subscriber', 'server', ['--expose-gc']);
-    milliseconds.push(numbersOf(await full.call('start', { directory, port }), ['milliseconds']).milliseconds);
-    heaps.push((numbersOf(await full.call('heap'), ['bytes']).bytes - before) / many);
-    if (rows.has('idle')) idles.push(await idle(full));
-    await full.stop();
+    const emptySubscriber = start('subscriber', 'server', ['--expose-gc']);
+    await emptySubscriber.call('start', { directory: join(mkdtempSync(join(folder, 'none-')), 'store'), port: 0 });
+    const heapBefore = numbersOf(await emptySubscriber.call('heap'), ['bytes']).bytes;
+    await emptySubscriber.stop();
+    const fullSubscriber = start('subscriber', 'server', ['--expose-gc']);
+    milliseconds.push(
+      numbersOf(await fullSubscriber.call('start', { directory, port }), ['milliseconds']).milliseconds,
+    );
+    heaps.push((numbersOf(await fullSubscriber.call('heap'), ['bytes']).bytes - heapBefore) / many);
+    if (names.has('idle')) idles.push(await measureIdle(fullSubscriber));
+    await fullSubscriber.stop();
   }
   rmSync(directory, { recursive: true });
   const what = `startService with ${many.toLocaleString('en')} stored subscriptions, beside bare lmdb that reads the same rows`;
   return [
-    ...(rows.has('start')
+    ...(names.has('start')
       ? [
           figureOf({ name: 'start', what, aim: 'under 3 s', unit: 'ms', rounds: milliseconds, floors }),
           figureOf({
@@ -88,7 +90,7 @@ async function starts(context: ScaleContext, rows: ReadonlySet<FigureName>): Pro
           }),
         ]
       : []),
-    ...(rows.has('idle')
+    ...(names.has('idle')
       ? [
           figureOf({
             name: 'idle',
@@ -103,38 +105,45 @@ async function starts(context: ScaleContext, rows: ReadonlySet<FigureName>): Pro
 }
 
 /** Returns the CPU milliseconds per second with nothing due: one tick, plus the other work of the process. */
-async function idle(worker: Worker): Promise<number> {
+async function measureIdle(worker: Worker): Promise<number> {
   const seconds = 5;
   const usage = async (): Promise<number> => numbersOf(await worker.call('usage'), ['cpuMicros']).cpuMicros;
   await wait(2_000);
-  const before = await usage();
+  const cpuBefore = await usage();
   await wait(seconds * 1_000);
-  return ((await usage()) - before) / 1_000 / seconds;
+  return ((await usage()) - cpuBefore) / 1_000 / seconds;
 }
 
 /** A hub that answers at once shows the work of a renewal. A distant hub shows what delays the next request. */
-async function renewals(context: ScaleContext): Promise<readonly Figure[]> {
+async function measureRenewals(context: ScaleContext): Promise<readonly Figure[]> {
   const { renewals: count } = context;
-  const far = Math.max(1, Math.round(count / 10));
-  const atOnce = `${count.toLocaleString('en')} renewals due at once at one hub, ${CONCURRENCY} in flight, beside a bare undici loop`;
-  const farWhat = `${far.toLocaleString('en')} of them at a hub that answers after ${FAR_MS} ms`;
-  const near = await renewalsAt(context, { count, answerMs: 0 });
-  const farAway = await renewalsAt(context, { count: far, answerMs: FAR_MS });
+  const farCount = Math.max(1, Math.round(count / 10));
+  const nearWhat = `${count.toLocaleString('en')} renewals due at once at one hub, ${CONCURRENCY} in flight, beside a bare undici loop`;
+  const farWhat = `${farCount.toLocaleString('en')} of them at a hub that answers after ${FAR_MS} ms`;
+  const nearRounds = await renewalsAt(context, { count, answerMs: 0 });
+  const farRounds = await renewalsAt(context, { count: farCount, answerMs: FAR_MS });
   return [
-    figureOf({ name: 'renewal', what: atOnce, aim: RENEWAL_AIM, unit: '/s', rounds: near.rates, floors: near.floors }),
+    figureOf({
+      name: 'renewal',
+      what: nearWhat,
+      aim: RENEWAL_AIM,
+      unit: '/s',
+      rounds: nearRounds.rates,
+      floors: nearRounds.floors,
+    }),
     figureOf({
       name: 'renewal-far',
       what: farWhat,
       aim: RENEWAL_AIM,
       unit: '/s',
-      rounds: farAway.rates,
-      floors: farAway.floors,
+      rounds: farRounds.rates,
+      floors: farRounds.floors,
     }),
     figureOf({
       name: 'renewal-open',
       what: 'requests open at that hub at once, at most',
       unit: '',
-      rounds: farAway.open,
+      rounds: farRounds.open,
     }),
   ];
 }
@@ -153,15 +162,15 @@ async function renewalsAt(
   // Not pinned: the store writes in its own threads, which would wait for the core of the main thread.
   const floor = start('renewal-floor', 'any');
   await floor.call('start');
-  const atFloor = async (): Promise<number> => {
+  const measureFloor = async (): Promise<number> => {
     await hub.call('begin', { answerMs });
     await floor.call('renew', { hub: url, topic: TOPIC, count, concurrency: CONCURRENCY });
-    return (await verified(hub, count)).rate;
+    return (await untilVerified(hub, count)).rate;
   };
-  await atFloor();
+  await measureFloor();
   for (let round = 0; round < rounds; round += 1) {
     onProgress(`renewal at a hub that answers after ${answerMs} ms, round ${round + 1} of ${rounds}`);
-    floors.push(await atFloor());
+    floors.push(await measureFloor());
     const directory = join(mkdtempSync(join(folder, 'due-')), 'store');
     const seed = { directory, hub: url, topic: TOPIC, secret: SECRET, count };
     await hub.call('begin', { answerMs: 0 });
@@ -169,7 +178,7 @@ async function renewalsAt(
     await hub.call('begin', { answerMs });
     const subscriber = start('subscriber', 'any');
     await subscriber.call('start', { directory, port });
-    const progress = await verified(hub, count);
+    const progress = await untilVerified(hub, count);
     rates.push(progress.rate);
     open.push(progress.mostOpen);
     await subscriber.stop();
@@ -180,7 +189,10 @@ async function renewalsAt(
 }
 
 /** Waits until the hub has verified this many requests. Returns requests per second, and the most open at once. */
-async function verified(hub: Worker, count: number): Promise<{ readonly rate: number; readonly mostOpen: number }> {
+async function untilVerified(
+  hub: Worker,
+  count: number,
+): Promise<{ readonly rate: number; readonly mostOpen: number }> {
   for (;;) {
     const progress = numbersOf(await hub.call('progress'), ['verified', 'milliseconds', 'mostOpen']);
     if (progress.verified >= count) {

@@ -35,14 +35,15 @@ export async function seedStore({ directory, hub, topic, secret, count, renewsAt
   await runtime.subscribe(service, { target: { hub, topic } });
   await runtime.ready();
   // The response of the hub is stored last.
-  const settled = async (): Promise<boolean> => {
+  const isSettled = async (): Promise<boolean> => {
     const [subscription] = await runtime.subscriptions.find();
     return subscription?.renewsAt !== undefined && subscription.renewsAt.getTime() > Date.now() + 3_600_000;
   };
-  while (!(await settled())) await new Promise((resolve) => setTimeout(resolve, 10));
-  const [granted] = await runtime.subscriptions.find();
-  if (granted?.callback === undefined) throw new Error('The subscription to be written many times was not granted');
-  const { id, callback, grants } = granted;
+  while (!(await isSettled())) await new Promise((resolve) => setTimeout(resolve, 10));
+  const [grantedSubscription] = await runtime.subscriptions.find();
+  if (grantedSubscription?.callback === undefined)
+    throw new Error('The subscription to be written many times was not granted');
+  const { id, callback, grants } = grantedSubscription;
   const { port = 0 } = runtime;
   await runtime.stopNow();
 
@@ -54,20 +55,20 @@ export async function seedStore({ directory, hub, topic, secret, count, renewsAt
   const grant = grants[0]?.id ?? '';
   await database.put(key, JSON.parse(text));
   // A start after an absence would fetch each topic, which is not measured here.
-  for (const alive of [...database.getKeys()].filter((each) => String(each).includes(':alive:'))) {
-    await database.remove(alive);
+  for (const aliveKey of [...database.getKeys()].filter((each) => String(each).includes(':alive:'))) {
+    await database.remove(aliveKey);
   }
-  let last: Promise<unknown> = Promise.resolve();
+  let lastWrite: Promise<unknown> = Promise.resolve();
   for (let index = 1; index < count; index += 1) {
-    const other = randomUUID();
+    const copyId = randomUUID();
     const copy = text
-      .replaceAll(id, other)
+      .replaceAll(id, copyId)
       .replaceAll(grant, randomUUID())
       .replaceAll(token, randomBytes(32).toString('base64url'))
       .replaceAll(topic, `${topic}?of=${index}`);
-    last = database.put(key.replace(id, other), JSON.parse(copy));
+    lastWrite = database.put(key.replace(id, copyId), JSON.parse(copy));
   }
-  await last;
+  await lastWrite;
   await database.close();
   return port;
 }

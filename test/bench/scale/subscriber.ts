@@ -14,14 +14,14 @@ answerCalls({
       { name: SEEDED_SERVICE, secret: 'what the hub signs with', unsubscribeOnShutdown: false },
       { onEventNotification() {} },
     );
-    const before = performance.now();
+    const startedAt = performance.now();
     const runtime = await startService(service, {
       port,
       store: `lmdb://${directory}`,
       logger: false,
       handleSignals: false,
     });
-    const milliseconds = performance.now() - before;
+    const milliseconds = performance.now() - startedAt;
     stop = () => runtime.stopNow();
     return { milliseconds };
   },

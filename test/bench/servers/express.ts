@@ -2,7 +2,7 @@ import { createServer, type RequestListener } from 'node:http';
 import { serveBench } from '../bench-server.js';
 import { importPeer } from '../peers/import-peer.js';
 import { CALLBACK_PATH } from './callback-path.js';
-import { listening } from './listening.js';
+import { startListening } from './listening.js';
 import { isSigned } from './signature.js';
 
 interface Express {
@@ -37,12 +37,12 @@ serveBench(async ({ secret }) => {
   const app = express();
   app.disable('x-powered-by');
   app.post(CALLBACK_PATH, express.raw({ type: () => true }), (request, response) => {
-    const genuine = isSigned(request.body, secret, request.get('x-hub-signature'));
-    if (genuine) accepted += 1;
+    const isGenuine = isSigned(request.body, secret, request.get('x-hub-signature'));
+    if (isGenuine) accepted += 1;
     response
-      .status(genuine ? 202 : 403)
+      .status(isGenuine ? 202 : 403)
       .set('cache-control', 'no-store')
       .end();
   });
-  return listening(createServer(app), CALLBACK_PATH, () => accepted);
+  return startListening(createServer(app), CALLBACK_PATH, () => accepted);
 });

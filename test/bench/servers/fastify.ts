@@ -36,10 +36,10 @@ serveBench(async ({ secret }) => {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
   app.post(CALLBACK_PATH, ({ body, headers }, reply) => {
-    const genuine = isSigned(body, secret, headers['x-hub-signature']);
-    if (genuine) accepted += 1;
+    const isGenuine = isSigned(body, secret, headers['x-hub-signature']);
+    if (isGenuine) accepted += 1;
     reply
-      .code(genuine ? 202 : 403)
+      .code(isGenuine ? 202 : 403)
       .header('cache-control', 'no-store')
       .send();
   });

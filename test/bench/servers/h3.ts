@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type RequestListener } from 'node:h
 import { serveBench } from '../bench-server.js';
 import { importPeer } from '../peers/import-peer.js';
 import { CALLBACK_PATH } from './callback-path.js';
-import { listening } from './listening.js';
+import { startListening } from './listening.js';
 import { isSigned } from './signature.js';
 
 interface H3 {
@@ -27,9 +27,9 @@ serveBench(async ({ secret }) => {
   const h3 = await importPeer<H3>('h3', (module) => typeof module['toNodeListener'] === 'function');
   let accepted = 0;
   const receive = h3.defineEventHandler(async (event) => {
-    const genuine = isSigned(await h3.readRawBody(event, false), secret, event.node.req.headers['x-hub-signature']);
-    if (genuine) accepted += 1;
-    h3.setResponseStatus(event, genuine ? 202 : 403);
+    const isGenuine = isSigned(await h3.readRawBody(event, false), secret, event.node.req.headers['x-hub-signature']);
+    if (isGenuine) accepted += 1;
+    h3.setResponseStatus(event, isGenuine ? 202 : 403);
     h3.setResponseHeader(event, 'cache-control', 'no-store');
     // A null body needs no content type, but it also gets no length.
     h3.setResponseHeader(event, 'content-length', 0);
@@ -37,5 +37,5 @@ serveBench(async ({ secret }) => {
   });
   const router = h3.createRouter();
   router.post(CALLBACK_PATH, receive);
-  return listening(createServer(h3.toNodeListener(h3.createApp().use(router))), CALLBACK_PATH, () => accepted);
+  return startListening(createServer(h3.toNodeListener(h3.createApp().use(router))), CALLBACK_PATH, () => accepted);
 });

@@ -18,8 +18,8 @@ serveBench(async ({ hub, topic, secret }) => {
     (module) => typeof module['default'] === 'object',
   );
   let accepted = 0;
-  // It sends hubs a secret derived per topic, but verifies with another one. Deliveries are signed with the one it
-  // verifies.
+  // pubsubhubbub sends hubs a secret derived per topic, but verifies with the configured one. So deliveries are signed
+  // with the configured one.
   const subscriber = pubsubhubbub.createServer({ callbackUrl: 'http://localhost/', secret });
   subscriber.on('feed', () => {
     accepted += 1;

@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { BenchServer, BenchSetup } from '../bench-server.js';
 import { CALLBACK_PATH } from './callback-path.js';
-import { listening } from './listening.js';
+import { startListening } from './listening.js';
 import { isSignatureOf } from './signature.js';
 
 /**
@@ -40,5 +40,5 @@ export function startFloor(
       handle(body, () => answer(202));
     });
   });
-  return listening(server, CALLBACK_PATH, () => accepted);
+  return startListening(server, CALLBACK_PATH, () => accepted);
 }

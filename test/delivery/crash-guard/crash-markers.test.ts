@@ -25,8 +25,8 @@ async function setUp() {
     await markers.load();
     return markers;
   };
-  const stored = (): Promise<unknown> => store.get('marker', 'runs');
-  return { world, store, writes, start, stored };
+  const storedRecord = (): Promise<unknown> => store.get('marker', 'runs');
+  return { world, store, writes, start, storedRecord };
 }
 
 test('a run during which the process ends is counted at each following start', async () => {
@@ -51,21 +51,21 @@ test('a crash is counted once if its run does not start again', async () => {
 });
 
 test('a run that is over leaves no marker', async () => {
-  const { start, stored } = await setUp();
+  const { start, storedRecord } = await setUp();
   await (await start()).begin('a');
   const markers = await start();
   await markers.begin('a');
   await markers.end('a', true);
   expect(markers.suspects).toEqual([]);
-  expect(await stored()).toBeUndefined();
+  expect(await storedRecord()).toBeUndefined();
 });
 
-test('a failed run is not a crash and clears no earlier crash', async () => {
-  const { start, stored } = await setUp();
+test('a failed run does not count as a crash, and an earlier crash still counts', async () => {
+  const { start, storedRecord } = await setUp();
   const first = await start();
   await first.begin('fresh');
   await first.end('fresh', false);
-  expect(await stored()).toBeUndefined();
+  expect(await storedRecord()).toBeUndefined();
   await first.begin('a');
   const second = await start();
   await second.begin('a');
@@ -74,7 +74,7 @@ test('a failed run is not a crash and clears no earlier crash', async () => {
 });
 
 test('an orderly stop clears the markers of current runs, and later runs are not marked', async () => {
-  const { start, stored } = await setUp();
+  const { start, storedRecord } = await setUp();
   const first = await start();
   await first.begin('a');
   const second = await start();
@@ -90,7 +90,7 @@ test('an orderly stop clears the markers of current runs, and later runs are not
   expect(third.crashesOf('a')).toBe(1);
   await third.end('a', true);
   await third.stop(true);
-  expect(await stored()).toBeUndefined();
+  expect(await storedRecord()).toBeUndefined();
 });
 
 test('markers set at the same time share a write', async () => {
@@ -104,8 +104,8 @@ test('markers set at the same time share a write', async () => {
   expect(writes.at(-1)).toBe('delete');
 });
 
-test('begin waits for the write with its marker, not for the write before', async () => {
-  const { start, store, stored } = await setUp();
+test('begin resolves only after the write that contains its marker', async () => {
+  const { start, store, storedRecord } = await setUp();
   const markers = await start();
   const storeReady = deferred();
   const set = store.set.bind(store);
@@ -114,13 +114,13 @@ test('begin waits for the write with its marker, not for the write before', asyn
     await set(...args);
   };
   const first = markers.begin('a');
-  const second = markers.begin('b').then(stored);
+  const second = markers.begin('b').then(storedRecord);
   storeReady.resolve();
   await first;
   expect(JSON.stringify(await second)).toContain('"b"');
 });
 
-test('a failed write is logged, does not prevent the run, and is covered by the next write', async () => {
+test('a failed write is logged, begin still resolves, and the next write contains the missing marker', async () => {
   const { start, store, world } = await setUp();
   const markers = await start();
   const set = store.set.bind(store);
@@ -143,12 +143,12 @@ test.each([['nonsense'], [{ v: 1, data: { runs: [['a', 0]] } }], [{ v: 99, data:
 );
 
 test('the marker of a removed event is deleted', async () => {
-  const { start, stored } = await setUp();
+  const { start, storedRecord } = await setUp();
   await (await start()).begin('a');
   const markers = await start();
   markers.forget(['a']);
   await markers.stop(true);
-  expect(await stored()).toBeUndefined();
+  expect(await storedRecord()).toBeUndefined();
 });
 
 test('a process that no longer owns the store writes no markers', async () => {

@@ -13,9 +13,9 @@ const LIMITS = { concurrency: 4, retryForSeconds: 600, order: 'none' } as const;
 const MINUTE = 60_000;
 
 /** Stores an event that is due in the order of its position. */
-async function put(store: RecordStore, id: string, position: number, more: EventFields = {}): Promise<void> {
+async function put(store: RecordStore, id: string, position: number, fields: EventFields = {}): Promise<void> {
   const nextAttemptAt = position - 1_000;
-  await store.set('event', id, encodeEvent(storedEventWith({ id, position, nextAttemptAt, ...more })));
+  await store.set('event', id, encodeEvent(storedEventWith({ id, position, nextAttemptAt, ...fields })));
 }
 
 /** A store with events, for one process after another. */
@@ -32,10 +32,10 @@ interface Limits {
 }
 
 /** Starts a process on a store. The test ends its runs by id. A process whose runs are not ended has crashed. */
-async function processOn(store: RecordStore, limits: Limits = LIMITS, others: readonly string[] = []) {
+async function processOn(store: RecordStore, limits: Limits = LIMITS, otherServices: readonly string[] = []) {
   const runs = new Map<string, Deferred<StoredRun>>();
   const started: string[] = [];
-  const set = await setUp(
+  const inboxParts = await setUp(
     ({ meta: { id } }) => {
       const run = deferred<StoredRun>();
       runs.set(id, run);
@@ -45,11 +45,11 @@ async function processOn(store: RecordStore, limits: Limits = LIMITS, others: re
     limits,
     store,
   );
-  for (const other of others) set.services.set(other, limits);
-  await set.markers.load();
-  await set.inbox.load();
+  for (const service of otherServices) inboxParts.services.set(service, limits);
+  await inboxParts.markers.load();
+  await inboxParts.inbox.load();
   const pass = async (milliseconds = 0): Promise<void> => {
-    set.pass(milliseconds);
+    inboxParts.pass(milliseconds);
     await macrotasks(30);
   };
   const end = async (id: string, run: StoredRun = DONE): Promise<void> => {
@@ -59,7 +59,7 @@ async function processOn(store: RecordStore, limits: Limits = LIMITS, others: re
     await macrotasks(30);
   };
   await pass();
-  return { ...set, started, pass, end, running: () => [...runs.keys()] };
+  return { ...inboxParts, started, pass, end, running: () => [...runs.keys()] };
 }
 
 /** Starts processes that all crash while the stored events run. From the second on, suspects run one at a time. */
@@ -118,16 +118,16 @@ describe('an event that was in the store at the start', () => {
   });
 });
 
-test('C7 an event received by this process costs no operation for markers, neither at its first run nor at a retry', async () => {
+test('C7 an event received by this process causes no store operation for markers, not even at a retry', async () => {
   const store = await storeWith([]);
   const { inbox, end, pass, running } = await processOn(store);
-  const kinds: string[] = [];
+  const operations: string[] = [];
   const get = store.get.bind(store);
   const set = store.set.bind(store);
   const remove = store.delete.bind(store);
-  store.get = (...args) => (kinds.push(`get ${args[0]}`), get(...args));
-  store.set = (...args) => (kinds.push(`set ${args[0]}`), set(...args));
-  store.delete = (...args) => (kinds.push(`delete ${args[0]}`), remove(...args));
+  store.get = (...args) => (operations.push(`get ${args[0]}`), get(...args));
+  store.set = (...args) => (operations.push(`set ${args[0]}`), set(...args));
+  store.delete = (...args) => (operations.push(`delete ${args[0]}`), remove(...args));
   await inbox.enqueue(storedEventWith({ id: 'a' }));
   await macrotasks(30);
   await end('a', failed('no'));
@@ -136,7 +136,7 @@ test('C7 an event received by this process costs no operation for markers, neith
   await end('a');
   await inbox.storeUnscheduled(storedEventWith({ id: 'b' }));
   await inbox.settle(storedEventWith({ id: 'b' }), DONE);
-  expect(kinds).toEqual(['set event', 'set event', 'get event', 'delete event', 'set event', 'delete event']);
+  expect(operations).toEqual(['set event', 'set event', 'get event', 'delete event', 'set event', 'delete event']);
 });
 
 describe('events whose marker is found at start', () => {
@@ -173,7 +173,7 @@ describe('events whose marker is found at start', () => {
     expect(await store.get('marker', 'runs')).toBeUndefined();
   });
 
-  test('C7 wait until the success of the previous one is stored, so that a later crash does not count for it', async () => {
+  test('C7 wait until the previous success is stored, so that no later crash counts for that event', async () => {
     const store = await storeWith(['a', 'b']);
     await crash(store, 1);
     const remove = store.delete.bind(store);
@@ -242,7 +242,7 @@ describe('events whose marker is found at start', () => {
     expect(new Set(running())).toEqual(new Set(['d1', 'a2', 'b2']));
   });
 
-  test('C7 wait for a handler that never returns for five minutes', async () => {
+  test('C7 wait at most five minutes for a handler that never returns', async () => {
     const store = await storeWith(['a', 'b']);
     await crash(store, 1);
     const { running, pass } = await processOn(store);
@@ -252,7 +252,7 @@ describe('events whose marker is found at start', () => {
     expect(running()).toEqual(['a', 'b']);
   });
 
-  test('C7 lose their marker if the event no longer exists', async () => {
+  test('C7 lose their marker if they no longer exist', async () => {
     const store = await storeWith(['a', 'b']);
     await crash(store, 1);
     await store.delete('event', 'a');
@@ -266,38 +266,38 @@ describe('events whose marker is found at start', () => {
   test('C7 keep their marker while their service is not declared', async () => {
     const store = await storeWith(['a']);
     await crash(store, 2);
-    const without = await setUp(async () => DONE, LIMITS, store);
-    without.services.delete('news');
-    await without.markers.load();
-    await without.inbox.load();
-    without.pass(MINUTE);
+    const withoutService = await setUp(async () => DONE, LIMITS, store);
+    withoutService.services.delete('news');
+    await withoutService.markers.load();
+    await withoutService.inbox.load();
+    withoutService.pass(MINUTE);
     await macrotasks(30);
     await crash(store, 1);
-    const { started, dead } = await processOn(store);
-    expect([started, dead.map(({ meta }) => meta.id)]).toEqual([[], ['a']]);
+    const { started, deadLetters } = await processOn(store);
+    expect([started, deadLetters.map(({ meta }) => meta.id)]).toEqual([[], ['a']]);
   });
 });
 
-describe('an event during whose runs the process ended three times', () => {
-  test('C7 becomes a dead letter with the cause `crashed` without a run, and no attempt counts as failed', async () => {
+describe('an event that ran during three crashes of the process', () => {
+  test('C7 becomes a dead letter with the cause `crashed`, without another run or a failed attempt', async () => {
     const store = await storeWith(['a']);
     await crash(store, 3);
-    const { started, dead, read, inbox } = await processOn(store);
+    const { started, deadLetters, read, inbox } = await processOn(store);
     expect(started).toEqual([]);
-    expect(dead.map(({ meta }) => meta.id)).toEqual(['a']);
-    const letter = await read('a');
-    expect(letter.retry).toMatchObject({ deadSince: 0, deadCause: 'crashed', attempts: 0 });
-    expect(letter.retry.errors.map(({ message }) => message)).toEqual([
+    expect(deadLetters.map(({ meta }) => meta.id)).toEqual(['a']);
+    const deadLetter = await read('a');
+    expect(deadLetter.retry).toMatchObject({ deadSince: 0, deadCause: 'crashed', attempts: 0 });
+    expect(deadLetter.retry.errors.map(({ message }) => message)).toEqual([
       expect.stringMatching(/^The process ended 3 times .*replay/),
     ]);
     expect(inbox.loadOf('news').events).toBe(0);
     expect(await store.get('marker', 'runs')).toBeUndefined();
   });
 
-  test('C7 is the only dead letter: the events that ran beside it are processed', async () => {
+  test('C7 is the only dead letter, and the events that ran at the same time are processed', async () => {
     const ids = ['a', 'b', 'poison', 'c', 'd'];
     const store = await storeWith(ids);
-    const wide = { ...LIMITS, concurrency: 16 };
+    const wideLimits = { ...LIMITS, concurrency: 16 };
     const processed = new Set<string>();
     const processAll = async ({ running, end }: Awaited<ReturnType<typeof processOn>>): Promise<void> => {
       // Stops as soon as the poisoned event runs.
@@ -306,18 +306,18 @@ describe('an event during whose runs the process ended three times', () => {
         await end(id);
       }
     };
-    const first = await processOn(store, wide);
+    const first = await processOn(store, wideLimits);
     expect(first.running()).toEqual(ids);
-    await processAll(await processOn(store, wide));
+    await processAll(await processOn(store, wideLimits));
     expect(processed).toEqual(new Set(['a', 'b']));
-    await processAll(await processOn(store, wide));
-    const last = await processOn(store, wide);
+    await processAll(await processOn(store, wideLimits));
+    const last = await processOn(store, wideLimits);
     await processAll(last);
-    expect(last.dead.map(({ meta }) => meta.id)).toEqual(['poison']);
+    expect(last.deadLetters.map(({ meta }) => meta.id)).toEqual(['poison']);
     expect(processed).toEqual(new Set(['a', 'b', 'c', 'd']));
   });
 
-  test('C7 becomes a dead letter even if its handler failed in between, which neither counts nor clears a crash', async () => {
+  test('C7 becomes a dead letter even if its handler failed without a crash in between', async () => {
     const store = await storeWith(['a']);
     await crash(store, 2);
     const third = await processOn(store);
@@ -326,7 +326,7 @@ describe('an event during whose runs the process ended three times', () => {
     expect(third.running()).toEqual(['a']);
     const fourth = await processOn(store);
     await fourth.pass(MINUTE);
-    expect(fourth.dead).toMatchObject([{ meta: { id: 'a' }, retry: { deadCause: 'crashed', attempts: 1 } }]);
+    expect(fourth.deadLetters).toMatchObject([{ meta: { id: 'a' }, retry: { deadCause: 'crashed', attempts: 1 } }]);
   });
 
   test('C7 lets the next event of its subscription run', async () => {
@@ -337,30 +337,30 @@ describe('an event during whose runs the process ended three times', () => {
     expect(running()).toEqual(['b']);
   });
 
-  test('C7 has three marked attempts again after a replay', async () => {
+  test('C7 becomes a dead letter again only after three more crashes if it is replayed', async () => {
     const store = await storeWith(['a']);
     await crash(store, 3);
     const deadLettering = await processOn(store);
     const next = await processOn(store);
-    expect(next.recoveredDead).toEqual(['a']);
+    expect(next.recoveredDeadLetters).toEqual(['a']);
     await next.inbox.requeue(await deadLettering.read('a'));
     expect((await next.read('a')).retry.deadCause).toBeUndefined();
     await next.pass();
     expect(next.running()).toEqual(['a']);
     await crash(store, 2);
-    const { dead, started } = await processOn(store);
-    expect([started, dead.map(({ meta }) => meta.id)]).toEqual([[], ['a']]);
+    const { deadLetters, started } = await processOn(store);
+    expect([started, deadLetters.map(({ meta }) => meta.id)]).toEqual([[], ['a']]);
   });
 
-  test('C7 does not run if its dead letter cannot be stored, and becomes one once the store works', async () => {
+  test('C7 is a dead letter once the store works again, and does not run before that', async () => {
     const store = await storeWith(['a']);
     await crash(store, 3);
     const set = store.set.bind(store);
     store.set = (...args) => (args[0] === 'event' ? Promise.reject(new Error('out of order')) : set(...args));
-    const { started, dead, pass } = await processOn(store);
-    expect([started, dead]).toEqual([[], []]);
+    const { started, deadLetters, pass } = await processOn(store);
+    expect([started, deadLetters]).toEqual([[], []]);
     store.set = set;
     await pass(MINUTE);
-    expect([started, dead.map(({ meta }) => meta.id)]).toEqual([[], ['a']]);
+    expect([started, deadLetters.map(({ meta }) => meta.id)]).toEqual([[], ['a']]);
   });
 });

@@ -19,7 +19,7 @@ test('an unchanged entry is not claimed', () => {
   expect(claimed.claim(ONE, 'updated', 'b')).toBe('updated');
 });
 
-test('an event can claim its own entries and whole bodies, and everything when nothing is claimed', () => {
+test('claimableBy leaves out only the entries that another event has claimed', () => {
   const claimed = new ClaimedEntries();
   const body: DedupeKey = { key: 'digest', version: '' };
   expect(claimed.claimableBy([ONE, body], { id: 'b' })).toEqual([ONE, body]);
@@ -37,7 +37,7 @@ test('a released entry is new to the next event', () => {
   expect(claimed.claim(ONE, 'new', 'b')).toBe('new');
 });
 
-test('claims are bounded: the oldest event loses its claims', () => {
+test('the oldest event loses its claims when there are more than 100,000 claims', () => {
   const claimed = new ClaimedEntries();
   claimed.claim(ONE, 'new', 'a');
   for (let index = 0; index < 100_000; index += 1) claimed.claim({ key: `${index}`, version: '1' }, 'new', 'b');

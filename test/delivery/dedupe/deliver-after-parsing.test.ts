@@ -19,24 +19,24 @@ function setUp({ ackAfterMs = 60_000 }: { ackAfterMs?: number } = {}) {
     name: string,
     dedupeKeys: readonly DedupeKey[] | Promise<readonly DedupeKey[]>,
     {
-      dispatched = ACKNOWLEDGED,
-      stored = ACKNOWLEDGED,
-    }: { dispatched?: DeliveryAnswer | Promise<DeliveryAnswer>; stored?: DeliveryAnswer } = {},
+      dispatchAnswer = ACKNOWLEDGED,
+      storeAnswer = ACKNOWLEDGED,
+    }: { dispatchAnswer?: DeliveryAnswer | Promise<DeliveryAnswer>; storeAnswer?: DeliveryAnswer } = {},
   ): Promise<DeliveryAnswer> => {
     const context = contextOf(undefined, { subscription });
     const delivery: PendingDelivery = {
       dispatch() {
         log.push(`${name} dispatched`);
-        return dispatched;
+        return dispatchAnswer;
       },
       deadline: () => new AnswerDeadline({ ackAfterMs, storeTimeoutMs: 5_000 }, 0),
       async storeUndecided() {
-        log.push(`${name} stored`);
+        log.push(`${name} sent to the store`);
         const undecided = {
           accept: () => void log.push(`${name} accepted`),
           drop: () => void log.push(`${name} dropped`),
         };
-        return stored === ACKNOWLEDGED ? { answer: stored, undecided } : { answer: stored };
+        return storeAnswer === ACKNOWLEDGED ? { answer: storeAnswer, undecided } : { answer: storeAnswer };
       },
     };
     return deliverAfterParsing(dependencies, context, dedupeKeys, delivery, {
@@ -51,51 +51,51 @@ function setUp({ ackAfterMs = 60_000 }: { ackAfterMs?: number } = {}) {
   return { log, receive, ...dependencies };
 }
 
-test('an event parsed in time is dispatched, and its hub gets that answer', async () => {
-  const set = setUp();
-  expect(await set.receive('one', Promise.resolve(DEDUPE_KEYS))).toBe(ACKNOWLEDGED);
-  expect(set.log).toEqual(['one dispatched']);
+test('an event parsed in time is dispatched, and its hub gets the answer of the dispatch', async () => {
+  const { log, receive } = setUp();
+  expect(await receive('one', Promise.resolve(DEDUPE_KEYS))).toBe(ACKNOWLEDGED);
+  expect(log).toEqual(['one dispatched']);
 });
 
-test('a later event waits until an earlier one is parsed, but not for its handler', async () => {
-  const set = setUp();
-  const parsed = deferred<readonly DedupeKey[]>();
-  const handler = deferred<DeliveryAnswer>();
-  const first = set.receive('one', parsed.promise, { dispatched: handler.promise });
-  const second = set.receive('two', DEDUPE_KEYS);
+test('a later event waits until an earlier event is parsed, but not until its handler ends', async () => {
+  const { log, receive } = setUp();
+  const parsing = deferred<readonly DedupeKey[]>();
+  const handlerAnswer = deferred<DeliveryAnswer>();
+  const first = receive('one', parsing.promise, { dispatchAnswer: handlerAnswer.promise });
+  const second = receive('two', DEDUPE_KEYS);
   await Promise.resolve();
-  expect(set.log).toEqual([]);
-  parsed.resolve(DEDUPE_KEYS);
+  expect(log).toEqual([]);
+  parsing.resolve(DEDUPE_KEYS);
   expect(await second).toBe(ACKNOWLEDGED);
-  expect(set.log).toEqual(['one dispatched', 'two dispatched']);
-  handler.resolve(ACKNOWLEDGED);
+  expect(log).toEqual(['one dispatched', 'two dispatched']);
+  handlerAnswer.resolve(ACKNOWLEDGED);
   expect(await first).toBe(ACKNOWLEDGED);
 });
 
-test('C9: parsing counts toward the ack timeout: after it the event is stored, the hub answered, and the event decided later', async () => {
-  const set = setUp({ ackAfterMs: 0 });
-  const parsed = deferred<readonly DedupeKey[]>();
-  expect(await set.receive('one', parsed.promise)).toBe(ACKNOWLEDGED);
-  expect(await set.receive('two', DEDUPE_KEYS)).toBe(ACKNOWLEDGED);
-  expect(set.log).toEqual(['one stored', 'two stored']);
-  parsed.resolve(DEDUPE_KEYS);
-  await set.mutex.runExclusive('s1', async () => {});
-  expect(set.log).toEqual(['one stored', 'two stored', 'one accepted', 'two accepted']);
+test('C9 if parsing exceeds the ack timeout, the event is stored, the hub is answered, and the duplicate check follows later', async () => {
+  const { log, receive, mutex } = setUp({ ackAfterMs: 0 });
+  const parsing = deferred<readonly DedupeKey[]>();
+  expect(await receive('one', parsing.promise)).toBe(ACKNOWLEDGED);
+  expect(await receive('two', DEDUPE_KEYS)).toBe(ACKNOWLEDGED);
+  expect(log).toEqual(['one sent to the store', 'two sent to the store']);
+  parsing.resolve(DEDUPE_KEYS);
+  await mutex.runExclusive('s1', async () => {});
+  expect(log).toEqual(['one sent to the store', 'two sent to the store', 'one accepted', 'two accepted']);
 });
 
-test('C9: a stop does not wait for parsing', async () => {
-  const set = setUp();
-  const answer = set.receive('one', deferred<readonly DedupeKey[]>().promise);
-  set.ackTimeout.expireAll();
+test('C9 a stop does not wait for parsing, and the event is stored', async () => {
+  const { log, receive, ackTimeout } = setUp();
+  const answer = receive('one', deferred<readonly DedupeKey[]>().promise);
+  ackTimeout.expireAll();
   expect(await answer).toBe(ACKNOWLEDGED);
-  expect(set.log).toEqual(['one stored']);
+  expect(log).toEqual(['one sent to the store']);
 });
 
-test('C7: an event without room is not dispatched when it is parsed: its hub sends it again', async () => {
-  const set = setUp({ ackAfterMs: 0 });
-  const parsed = deferred<readonly DedupeKey[]>();
-  expect(await set.receive('one', parsed.promise, { stored: INBOX_FULL })).toBe(INBOX_FULL);
-  parsed.resolve(DEDUPE_KEYS);
-  await set.mutex.runExclusive('s1', async () => {});
-  expect(set.log).toEqual(['one stored']);
+test('C7 an event that the full inbox did not store is not dispatched after parsing', async () => {
+  const { log, receive, mutex } = setUp({ ackAfterMs: 0 });
+  const parsing = deferred<readonly DedupeKey[]>();
+  expect(await receive('one', parsing.promise, { storeAnswer: INBOX_FULL })).toBe(INBOX_FULL);
+  parsing.resolve(DEDUPE_KEYS);
+  await mutex.runExclusive('s1', async () => {});
+  expect(log).toEqual(['one sent to the store']);
 });

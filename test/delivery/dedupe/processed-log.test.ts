@@ -35,14 +35,14 @@ test('processed content is acknowledged within the window, also after a restart'
   const { world, log, open } = await setUp();
   expect(await answerOf(log, bodies('d'), MINUTE)).toBeUndefined();
   await processKeys(log, bodies('d'));
-  const restarted = open();
-  await restarted.load();
-  for (const each of [log, restarted]) expect(await answerOf(each, bodies('d'), MINUTE)).toEqual(ACKNOWLEDGED);
+  const restartedLog = open();
+  await restartedLog.load();
+  for (const eachLog of [log, restartedLog]) expect(await answerOf(eachLog, bodies('d'), MINUTE)).toEqual(ACKNOWLEDGED);
   world.advance(MINUTE);
-  for (const each of [log, restarted]) expect(await answerOf(each, bodies('d'), MINUTE)).toBeUndefined();
+  for (const eachLog of [log, restartedLog]) expect(await answerOf(eachLog, bodies('d'), MINUTE)).toBeUndefined();
 });
 
-test('a duplicate of content in progress gets the first answer, and is new again if the first was not stored', async () => {
+test('a duplicate of content in progress gets the first answer, and is new again if that failed', async () => {
   const { log } = await setUp();
   const delivery = deferred<DeliveryAnswer>();
   const first = log.trackDelivery(bodies('d'), () => delivery.promise);
@@ -52,7 +52,7 @@ test('a duplicate of content in progress gets the first answer, and is new again
   expect(await answerOf(log, bodies('d'), MINUTE)).toBeUndefined();
 });
 
-test('content that waits for a retry is acknowledged until it is processed or dead-lettered', async () => {
+test('a duplicate of waiting content is acknowledged until that content is a dead letter', async () => {
   const { log } = await setUp();
   await log.trackDelivery(bodies('d'), () => ACKNOWLEDGED);
   expect(await answerOf(log, bodies('d'), MINUTE)).toEqual(ACKNOWLEDGED);
@@ -62,7 +62,7 @@ test('content that waits for a retry is acknowledged until it is processed or de
   expect(await answerOf(log, bodies('e'), MINUTE)).toEqual(ACKNOWLEDGED);
 });
 
-test('processed content that cannot be stored is remembered by this process, and logged', async () => {
+test('if processed content cannot be stored, this process remembers it, and the failure is logged', async () => {
   const { world, store, log } = await setUp();
   await store.close();
   await processKeys(log, bodies('d'));
@@ -70,14 +70,14 @@ test('processed content that cannot be stored is remembered by this process, and
   expect(world.logged('could not be noted')).toMatchObject([{ level: 'warn' }]);
 });
 
-test('an unreadable record is logged, and the others are loaded', async () => {
+test('an unreadable record is logged, and the other records are loaded', async () => {
   const { world, store, log, open } = await setUp();
   await processKeys(log, bodies('d'));
   await store.set('seen', 'newer', { v: 99, data: {} });
   await store.set('seen', 'corrupt', { v: 1, data: 'nothing' });
-  const restarted = open();
-  await restarted.load();
-  expect(await answerOf(restarted, bodies('d'), MINUTE)).toEqual(ACKNOWLEDGED);
+  const restartedLog = open();
+  await restartedLog.load();
+  expect(await answerOf(restartedLog, bodies('d'), MINUTE)).toEqual(ACKNOWLEDGED);
   expect(world.logged('cannot be read')).toHaveLength(2);
 });
 
@@ -88,14 +88,13 @@ test('a sweep forgets old bodies, in memory and in the store', async () => {
   await processKeys(log, bodies('new'));
   log.sweep(world.now);
   await log.settled();
-  expect([await store.get('seen', 'old'), await store.get('seen', 'new')].map((one) => one !== undefined)).toEqual([
-    false,
-    true,
-  ]);
+  expect(
+    [await store.get('seen', 'old'), await store.get('seen', 'new')].map((record) => record !== undefined),
+  ).toEqual([false, true]);
   expect(await answerOf(log, bodies('old'), 10 * MINUTE)).toBeUndefined();
 });
 
-test('several entries are a duplicate only if all are processed or in progress', async () => {
+test('content with several dedupe keys is a duplicate only if all of them are processed or in progress', async () => {
   const { log } = await setUp();
   await processKeys(log, bodies('a', 'b'));
   expect(await answerOf(log, bodies('a', 'b'), MINUTE)).toEqual(ACKNOWLEDGED);
@@ -111,11 +110,11 @@ describe('an entry', () => {
     const { log, open } = await setUp();
     expect(log.changeOf(entry('1'))).toBe('new');
     await processKeys(log, [entry('1')]);
-    const restarted = open();
-    await restarted.load();
-    for (const each of [log, restarted]) {
-      expect(each.changeOf(entry('1'))).toBe('unchanged');
-      expect(each.changeOf(entry('2'))).toBe('updated');
+    const restartedLog = open();
+    await restartedLog.load();
+    for (const eachLog of [log, restartedLog]) {
+      expect(eachLog.changeOf(entry('1'))).toBe('unchanged');
+      expect(eachLog.changeOf(entry('2'))).toBe('updated');
     }
   });
 
@@ -136,7 +135,7 @@ describe('an entry', () => {
     expect(log.changeOf(entry('2', 20))).toBe('unchanged');
   });
 
-  test('of a topic is missing until a handler processes it or has it in progress; a newer version is missing again', async () => {
+  test('is missing until it is in progress, processed or dead-lettered, unlike a newer version', async () => {
     const { log } = await setUp();
     expect(log.isMissing(entry('1', 10))).toBe(true);
     await log.markEnqueued([entry('1', 10)]);
@@ -151,7 +150,7 @@ describe('an entry', () => {
     expect(log.isMissing({ key: 'dead', version: '1' })).toBe(false);
   });
 
-  test('seen every day is written once a day', async () => {
+  test('seen every hour is written once a day', async () => {
     const { world, store, log } = await setUp();
     let writes = 0;
     const set = store.set.bind(store);
@@ -171,11 +170,11 @@ describe('an entry', () => {
     const { store, open } = await setUp();
     const log = open(100);
     await processKeys(log, [entry('1')]);
-    const others = Array.from({ length: 100 }, (_none, index) => ({ key: `k${index}`, version: '1' }));
-    await processKeys(log, others.slice(0, 50));
+    const otherEntries = Array.from({ length: 100 }, (_none, index) => ({ key: `k${index}`, version: '1' }));
+    await processKeys(log, otherEntries.slice(0, 50));
     expect(log.hasOverflowed).toBe(false);
     await log.touch([entry('1')]);
-    await processKeys(log, others.slice(50));
+    await processKeys(log, otherEntries.slice(50));
     expect(log.hasOverflowed).toBe(true);
     expect(log.changeOf(entry('1'))).toBe('unchanged');
     expect(log.changeOf({ key: 'k0', version: '1' })).toBe('new');

@@ -47,7 +47,7 @@ test('thousands of records go to the store, 500 at a time', async () => {
   expect(maxInFlight()).toBe(500);
 });
 
-test('a record that changes before its write is written as it is at that time', async () => {
+test('a record that changes before its write is written in its latest state', async () => {
   const { records, rows, settle } = setUp();
   for (let index = 0; index < 600; index += 1) records.put(`${index}`, VERSION, { inStore: true });
   records.put('598', { ...VERSION, at: 2 }, { inStore: true });
@@ -69,7 +69,7 @@ test('the key seen longest ago is forgotten first, in memory and in the store', 
   expect([...rows.keys()]).toEqual(['a', 'c']);
 });
 
-test('a store failure is logged once a minute, with the number of suppressed lines', async () => {
+test('a store failure is logged once a minute', async () => {
   const { world, records, settle } = setUp({ isDown: true });
   for (let index = 0; index < 3; index += 1) records.put(`${index}`, VERSION, { inStore: true });
   await settle();

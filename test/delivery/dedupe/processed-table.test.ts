@@ -15,7 +15,7 @@ const version = record({
   storedAt: time,
 });
 
-test('it keeps values in the order they were last set', () => {
+test('the table keeps rows in the order in which they were last set', () => {
   const setStep = record({ type: constant('set' as const), key, version });
   const deleteStep = record({ type: constant('delete' as const), key });
   assert(
@@ -41,7 +41,7 @@ test('it keeps values in the order they were last set', () => {
   );
 });
 
-test('it holds more than one page of rows', () => {
+test('the table holds more than one page of rows', () => {
   const table = new ProcessedTable();
   const keys = Array.from({ length: 10_000 }, (_, index) => `${index}`);
   for (const [at, each] of keys.entries()) table.set(each, { at, version: each, storedAt: -at });

@@ -11,14 +11,14 @@ const content = (bytes = 1): TopicContent => ({
   validators: {},
 });
 
-test('a topic that was just read is returned once, and only for the same topic', () => {
+test('content that was just read is returned once, and only for the same subscription and topic', () => {
   const cache = new DiscoveredTopicCache(() => 0);
-  const cached = content();
-  cache.add('s', TOPIC, cached);
+  const cachedContent = content();
+  cache.add('s', TOPIC, cachedContent);
   expect(cache.take('t', TOPIC)).toBeUndefined();
-  expect(cache.take('s', TOPIC)).toBe(cached);
+  expect(cache.take('s', TOPIC)).toBe(cachedContent);
   expect(cache.take('s', TOPIC)).toBeUndefined();
-  cache.add('s', TOPIC, cached);
+  cache.add('s', TOPIC, cachedContent);
   expect(cache.take('s', `${TOPIC}/other`)).toBeUndefined();
 });
 
@@ -34,7 +34,7 @@ test.each([
   expect(cache.take('s', TOPIC) !== undefined).toBe(isReturned);
 });
 
-test('the cache holds 16 MiB at most: the oldest topics go first', () => {
+test('the cache holds at most 16 MiB, and the oldest content is dropped first', () => {
   const cache = new DiscoveredTopicCache(() => 0);
   for (const id of ['a', 'b', 'c']) cache.add(id, TOPIC, content(6 * MIB));
   expect(['a', 'b', 'c'].map((id) => cache.take(id, TOPIC)?.body.byteLength)).toEqual([undefined, 6 * MIB, 6 * MIB]);

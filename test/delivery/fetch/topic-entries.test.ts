@@ -23,48 +23,48 @@ const entriesOf = (content: string, contentType?: string): Promise<readonly Topi
   );
 
 describe('the entries of a topic', () => {
-  test('have the later of their times', async () => {
+  test('have the later of their publication and update times', async () => {
     const content = atom([{ id: 'a', at: SINCE, updated: SINCE + DAY }, { id: 'b', at: SINCE }, { id: 'c' }]);
     const entries = await entriesOf(content);
     expect(entries.map(({ at }) => at)).toEqual([SINCE + DAY, SINCE, undefined]);
   });
 
-  test('are read in the charset of the answer', async () => {
+  test('are read in the charset of the response', async () => {
     const [inLatin1] = await entriesOf(atom([{ id: '\u00e9' }]), 'text/xml; charset=iso-8859-1');
     const [escaped] = await entriesOf(atom([{ id: '&#233;' }]));
     expect(inLatin1?.dedupeKey.key).toBe(escaped?.dedupeKey.key);
   });
 
-  test('are those of one subscription', async () => {
+  test('have different dedupe keys in each subscription', async () => {
     const content = {
       url: 'https://example.com/feed',
       headers: [],
       body: Buffer.from(atom([{ id: 'a' }])),
       validators: {},
     };
-    const [one] = await topicEntries(content, { subscriptionId: 's' });
-    const [other] = await topicEntries(content, { subscriptionId: 't' });
-    expect(one?.key).toBe(other?.key);
-    expect(one?.dedupeKey.key).not.toBe(other?.dedupeKey.key);
+    const [entry] = await topicEntries(content, { subscriptionId: 's' });
+    const [entryOfOther] = await topicEntries(content, { subscriptionId: 't' });
+    expect(entry?.key).toBe(entryOfOther?.key);
+    expect(entry?.dedupeKey.key).not.toBe(entryOfOther?.dedupeKey.key);
   });
 
-  test('are none if it is not a feed; broken content is a SyntaxError', async () => {
+  test('are none if the content is not a feed, and cause a SyntaxError if the content is broken', async () => {
     expect(await entriesOf('<!doctype html><p>page', 'text/html')).toEqual([]);
     await expect(entriesOf('<feed xmlns="http://www.w3.org/2005/Atom"><entry>')).rejects.toThrow(SyntaxError);
   });
 });
 
-describe('an entry is new after a gap', () => {
+describe('after a gap an entry', () => {
   const MINUTE = 60_000;
-  const BEGAN = SINCE - 30 * DAY;
+  const SUBSCRIBED_AT = SINCE - 30 * DAY;
   const feedEntries = [
     { id: 'during', at: SINCE + HOUR },
     { id: 'within the hour before', at: SINCE - HOUR },
     { id: 'before', at: SINCE - HOUR - 1 },
     { id: 'without a time' },
     { id: 'old and updated', at: SINCE - DAY, updated: SINCE + 1 },
-    { id: 'within ten minutes before the subscription', at: BEGAN - 10 * MINUTE },
-    { id: 'before the subscription', at: BEGAN - 10 * MINUTE - 1 },
+    { id: 'within ten minutes before the subscription', at: SUBSCRIBED_AT - 10 * MINUTE },
+    { id: 'before the subscription', at: SUBSCRIBED_AT - 10 * MINUTE - 1 },
   ];
   let entries: readonly TopicEntry[] = [];
   beforeAll(async () => {
@@ -73,7 +73,7 @@ describe('an entry is new after a gap', () => {
   const newIds = async (rule: Partial<GapRule> = {}): Promise<readonly string[]> => {
     const fullRule = {
       since: SINCE,
-      subscribedAt: BEGAN,
+      subscribedAt: SUBSCRIBED_AT,
       now: SINCE + DAY,
       tracksEntries: false,
       isMissing: () => true,
@@ -83,11 +83,11 @@ describe('an entry is new after a gap', () => {
     return newEntries.map((entry) => feedEntries[entries.indexOf(entry)]?.id ?? '');
   };
 
-  test('L3 when it is dated within the gap or the hour before, or is undated', async () => {
+  test('L3 is new when it is dated within the gap or the hour before, or has no date', async () => {
     expect(await newIds()).toEqual(['during', 'within the hour before', 'without a time', 'old and updated']);
   });
 
-  test('L3 when it was not processed since ten minutes before the subscription, if entries are tracked', async () => {
+  test('L3 is new when it is not older than ten minutes before the subscription, if entries are tracked', async () => {
     expect(await newIds({ tracksEntries: true })).toEqual([
       'during',
       'within the hour before',
@@ -99,23 +99,23 @@ describe('an entry is new after a gap', () => {
   });
 
   test.each([true, false])(
-    'L3 never when it is older than the subscription, whenever the gap began (tracksEntries: %s)',
+    'L3 is not new when it is older than the subscription, whenever the gap began (tracksEntries: %s)',
     async (tracksEntries) => {
-      // Its hub failed for two days before it first verified.
+      // The hub failed for two days before it first verified the subscription.
       const rule = { since: SINCE - 2 * DAY, subscribedAt: SINCE, tracksEntries };
       expect(await newIds(rule)).toEqual(['during', 'without a time', 'old and updated']);
     },
   );
 
   test.each([true, false])(
-    'L3 when it is dated within the gap, although the clock was set back since the subscription began (tracksEntries: %s)',
+    'L3 is new when it is dated within the gap, even if the clock was set back meanwhile (tracksEntries: %s)',
     async (tracksEntries) => {
       const rule = { subscribedAt: SINCE + 365 * DAY, tracksEntries };
       expect(await newIds(rule)).toEqual(['during', 'within the hour before', 'without a time', 'old and updated']);
     },
   );
 
-  test('only when no handler has processed it', async () => {
+  test('is new only when no handler has processed it', async () => {
     const processedKey = entries[0]?.dedupeKey.key;
     expect(await newIds({ isMissing: ({ key }) => key !== processedKey })).not.toContain('during');
     expect(await newIds({ tracksEntries: true, isMissing: () => false })).toEqual([]);

@@ -8,17 +8,17 @@ const keyOf = (version: string, updated?: number): DedupeKey => ({ key: 'one', v
 
 /** Waiting events with these entries each, and the ids of the events that were read. */
 function setUp(...dedupeKeys: readonly DedupeKey[]) {
-  const read: string[] = [];
+  const readIds: string[] = [];
   const entries = new WaitingEntries(async ({ meta: { id } }) => {
-    read.push(id);
+    readIds.push(id);
     if (id === 'broken') throw new SyntaxError('no feed');
-    if (id === 'busy' && read.length === 1) throw new Error('no thread');
+    if (id === 'busy' && readIds.length === 1) throw new Error('no thread');
     return dedupeKeys;
   });
-  return { entries, read };
+  return { entries, readIds };
 }
 
-test('a waiting event covers an entry of the same or an earlier version, not a later one', async () => {
+test('a waiting event covers an entry of the same or an earlier version, but not of a later version', async () => {
   const { entries } = setUp(keyOf('1', AT), keyOf('2', AT + 1));
   entries.add(storedEvent);
   await entries.settled();
@@ -27,8 +27,8 @@ test('a waiting event covers an entry of the same or an earlier version, not a l
   expect(entries.has({ ...keyOf('3', AT), deleted: true })).toBe(false);
 });
 
-test('an event is read once, and one that does not parse has no entries', async () => {
-  const { entries, read } = setUp(keyOf('1'));
+test('an event is read once, and an event that does not parse has no entries', async () => {
+  const { entries, readIds } = setUp(keyOf('1'));
   entries.add(storedEventWith({ id: 'broken' }));
   entries.add(storedEventWith({ id: 'broken' }));
   await entries.settled();
@@ -37,7 +37,7 @@ test('an event is read once, and one that does not parse has no entries', async 
   entries.add(storedEvent);
   await entries.settled();
   expect(entries.has(keyOf('1'))).toBe(true);
-  expect(read).toEqual(['broken', storedEvent.meta.id]);
+  expect(readIds).toEqual(['broken', storedEvent.meta.id]);
 });
 
 test('an event that cannot be read now is reported, and read again', async () => {
@@ -51,15 +51,15 @@ test('an event that cannot be read now is reported, and read again', async () =>
 });
 
 test('no more than 1,000 events and 8 MiB are read', async () => {
-  const many = setUp();
-  for (let index = 0; index < 1_100; index += 1) many.entries.add(storedEventWith({ id: `${index}` }));
-  await many.entries.settled();
-  expect(many.read).toHaveLength(1_000);
-  const long = setUp();
+  const manyEvents = setUp();
+  for (let index = 0; index < 1_100; index += 1) manyEvents.entries.add(storedEventWith({ id: `${index}` }));
+  await manyEvents.entries.settled();
+  expect(manyEvents.readIds).toHaveLength(1_000);
+  const longEvents = setUp();
   const raw = new Uint8Array(3 * 1024 * 1024);
-  for (const id of ['a', 'b', 'c']) long.entries.add(storedEventWith({ id, raw }));
-  long.entries.add(storedEventWith({ id: 'd' }));
-  await long.entries.settled();
-  expect(long.read).toEqual(['a', 'b', 'd']);
-  expect(long.entries.shouldRead({ id: 'e', bytes: raw.length })).toBe(false);
+  for (const id of ['a', 'b', 'c']) longEvents.entries.add(storedEventWith({ id, raw }));
+  longEvents.entries.add(storedEventWith({ id: 'd' }));
+  await longEvents.entries.settled();
+  expect(longEvents.readIds).toEqual(['a', 'b', 'd']);
+  expect(longEvents.entries.shouldRead({ id: 'e', bytes: raw.length })).toBe(false);
 });

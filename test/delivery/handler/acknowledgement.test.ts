@@ -4,7 +4,7 @@ import type { EventHandler } from '../../../src/delivery/handler/handlers.js';
 import { runHandler } from '../../../src/delivery/handler/handler-run.js';
 import type { ContentDistributionMessage } from '../../../src/delivery/message/message.js';
 
-const thrower = (name: string): object =>
+const withThrowingProperty = (name: string): object =>
   Object.defineProperty({}, name, {
     enumerable: true,
     get() {
@@ -24,8 +24,8 @@ describe('acknowledgementOf', () => {
     ['a header that is a number', { headers: { 'x-count': 3 } }],
     ['a header of numbers', { headers: { 'x-count': [3] } }],
     ['a body that is text', { body: 'done' }],
-    ['headers that throw', thrower('headers')],
-    ['a header that throws', { headers: thrower('x-a') }],
+    ['headers that throw', withThrowingProperty('headers')],
+    ['a header that throws', { headers: withThrowingProperty('x-a') }],
   ])('is undefined for %s', (_name, result) => {
     expect(acknowledgementOf(result)).toBeUndefined();
   });
@@ -52,15 +52,12 @@ describe('acknowledgementOf', () => {
 });
 
 test.each([
-  ['at once', (): unknown => thrower('headers')],
-  ['later', (): Promise<unknown> => Promise.resolve(thrower('headers'))],
-])(
-  'a handler that returns, %s, a value whose properties throw has succeeded without an acknowledgement',
-  async (_when, run) => {
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a handler without a compiler
-    const handlers = { onEventNotification: run } as EventHandler;
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the handler does not read it
-    const outcome = await runHandler(handlers, {} as ContentDistributionMessage);
-    expect(outcome).toEqual({ type: 'done', acknowledgement: undefined });
-  },
-);
+  ['returns', (): unknown => withThrowingProperty('headers')],
+  ['resolves to', (): Promise<unknown> => Promise.resolve(withThrowingProperty('headers'))],
+])('a handler that %s a value whose properties throw succeeds without an acknowledgement', async (_verb, run) => {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a handler without a compiler
+  const handlers = { onEventNotification: run } as EventHandler;
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the handler does not read it
+  const outcome = await runHandler(handlers, {} as ContentDistributionMessage);
+  expect(outcome).toEqual({ type: 'done', acknowledgement: undefined });
+});

@@ -26,7 +26,7 @@ test('a dead letter shows the messages of its last ten errors', () => {
   expect(shown).toContain("'error 190'");
 });
 
-test('a dead letter shows long messages cut', () => {
+test('a dead letter shows long messages cut to 200 characters', () => {
   const shown = inspect(letterOf(['x'.repeat(1_000)]), { breakLength: Infinity });
   expect(shown).toContain(`'${'x'.repeat(200)}…'`);
 });

@@ -18,7 +18,7 @@ test('an event is returned once, as it was added', () => {
   expect(cache.take('e1')).toBeUndefined();
 });
 
-test('an event without room is not cached, and a taken event makes room', () => {
+test('an event that does not fit is not cached, and a taken event makes room for another', () => {
   const cache = new EventCache(100);
   cache.add(eventOfBytes('e1', 40, 20));
   cache.add(eventOfBytes('e2', 41));

@@ -42,7 +42,7 @@ test('an empty queue is removed', () => {
   expect(fifo.size).toBe(1);
 });
 
-test('stored events are appended by position, after events without one by time', () => {
+test('stored events are appended by position, after the events without a position by time', () => {
   const fifo = new FifoPerSubscription();
   fifo.appendInOrder([
     { id: 'third', subscriptionId: 'a', position: 0, receivedAt: 1 },
@@ -72,28 +72,28 @@ test('the queues behave like lists whose first element may run', () => {
     fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
       const fifo = new FifoPerSubscription();
       const lists: Record<string, string[]> = { a: [], b: [] };
-      const ready = new Set<string>();
+      const readyIds = new Set<string>();
       const actual: unknown[] = [];
       const expected: unknown[] = [];
-      let appended = 0;
+      let appendCount = 0;
       for (const [operation, subscriptionId, index] of steps) {
         const list = lists[subscriptionId] ?? [];
         const id = list[index];
         if (operation === 'append') {
-          appended += 1;
-          fifo.append(subscriptionId, `${appended}`);
-          list.push(`${appended}`);
+          appendCount += 1;
+          fifo.append(subscriptionId, `${appendCount}`);
+          list.push(`${appendCount}`);
         } else if (id === undefined) {
           continue;
         } else if (operation === 'markReady') {
-          ready.add(id);
+          readyIds.add(id);
           actual.push(fifo.markReady(id));
           expected.push(index === 0);
         } else {
           list.splice(index, 1);
           const [first = ''] = list;
           actual.push(fifo.remove(id));
-          expected.push(index === 0 && ready.has(first) ? first : undefined);
+          expected.push(index === 0 && readyIds.has(first) ? first : undefined);
         }
         actual.push(fifo.size);
         expected.push(Object.values(lists).filter((list) => list.length > 0).length);

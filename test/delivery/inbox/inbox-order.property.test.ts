@@ -22,13 +22,13 @@ const DONE: StoredRun = { type: 'done', acknowledgement: undefined };
 class Simulation {
   readonly violations: string[] = [];
   /** Whether every operation of the store fails. */
-  isOutOfOrder = false;
+  isStoreDown = false;
   readonly #acknowledged = new Set<string>();
   /** Events that were processed or became dead letters. */
   readonly #finished = new Set<string>();
   /** By subscription: received events that are not finished, in order. */
   readonly #queues = new Map<string, string[]>();
-  readonly #dead: StoredEvent[] = [];
+  readonly #deadLetters: StoredEvent[] = [];
   readonly #world = new FakeWorld();
   readonly #rows = new Map<string, unknown>();
   readonly #markers = new Map<string, unknown>();
@@ -37,7 +37,8 @@ class Simulation {
   #engine: EmbeddedEngine | undefined;
   #inbox: Inbox | undefined;
   #process = 0;
-  #received = 0;
+  #receivedCount = 0;
+  /** Whether each write waits until the test ends it. */
   #isSlow = true;
 
   async start(): Promise<void> {
@@ -58,11 +59,11 @@ class Simulation {
       limitsOf: () => ({ concurrency: 3, retryForSeconds: RETRY_FOR_SECONDS, order: 'subscription' }),
       run: (event) => this.#run(process, event),
       onRecovered: () => {},
-      onRecoveredDeadLetter: (event) => void this.#dead.push(event),
-      onDeadLetter: (event) => void this.#dead.push(event),
+      onRecoveredDeadLetter: (event) => void this.#deadLetters.push(event),
+      onDeadLetter: (event) => void this.#deadLetters.push(event),
     });
     this.#runs = [];
-    this.#dead.splice(0);
+    this.#deadLetters.splice(0);
     this.#engine = engine;
     this.#inbox = inbox;
     await markers.load();
@@ -70,23 +71,23 @@ class Simulation {
     engine.tick();
   }
 
-  /** @param landedBits a bit for each write in progress: whether the store completes it */
-  async kill(landedBits: number): Promise<void> {
+  /** @param completedBits one bit for each write in progress: whether the store still completes it */
+  async kill(completedBits: number): Promise<void> {
     this.#process += 1;
-    for (const [index, land] of this.#writes.splice(0).entries()) land(((landedBits >> index) & 1) === 1);
+    for (const [index, endWrite] of this.#writes.splice(0).entries()) endWrite(((completedBits >> index) & 1) === 1);
     await macrotasks(3);
     await this.start();
   }
 
   receive(subscriptionId: string): void {
-    this.#received += 1;
-    const id = `${99 - this.#received} ${subscriptionId}`;
+    this.#receivedCount += 1;
+    const id = `${99 - this.#receivedCount} ${subscriptionId}`;
     this.#queue(subscriptionId).push(id);
     void this.#enqueue(storedEventWith({ id, subscriptionId, receivedAt: this.#world.now }));
   }
 
   async replay(): Promise<void> {
-    const event = this.#dead.shift();
+    const event = this.#deadLetters.shift();
     if (event === undefined) return;
     const { id, subscriptionId } = event.meta;
     this.#finished.delete(id);
@@ -94,7 +95,7 @@ class Simulation {
     try {
       await this.#inbox?.requeue(event);
     } catch {
-      this.#dead.push(event);
+      this.#deadLetters.push(event);
     }
   }
 
@@ -114,7 +115,7 @@ class Simulation {
   /** Lets everything succeed from now on, until all work is done. */
   async finish(): Promise<void> {
     this.#isSlow = false;
-    this.isOutOfOrder = false;
+    this.isStoreDown = false;
     for (let turn = 0; turn < 60; turn += 1) {
       while (this.#writes.length > 0) this.write(0, true);
       while (this.#runs.length > 0) this.end(0, DONE);
@@ -153,14 +154,14 @@ class Simulation {
     const change = async (act: () => void, refuse: () => void): Promise<void> => {
       if (process !== this.#process) throw new Error('the process is dead');
       const isTaken = deferred<boolean>();
-      if (this.isOutOfOrder) isTaken.resolve(false);
+      if (this.isStoreDown) isTaken.resolve(false);
       else if (this.#isSlow) this.#writes.push(isTaken.resolve);
       else isTaken.resolve(true);
       if (await isTaken.promise) {
         act();
       } else {
         refuse();
-        throw new Error('out of order');
+        throw new Error('the store is down');
       }
       // A dead process never learns the result.
       if (process !== this.#process) await new Promise<void>(() => {});
@@ -176,7 +177,7 @@ class Simulation {
       location: 'the test',
       durable: true,
       get: async (kind, id) => {
-        if (this.isOutOfOrder) throw new Error('out of order');
+        if (this.isStoreDown) throw new Error('the store is down');
         return (kind === 'marker' ? markers : rows).get(id);
       },
       set: (kind, id, value) =>
@@ -256,7 +257,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     weight: 1,
     arbitrary: fc
       .boolean()
-      .map((isOut): Step => [`fails: ${isOut}`, (simulation) => void (simulation.isOutOfOrder = isOut)]),
+      .map((isDown): Step => [`store is down: ${isDown}`, (simulation) => void (simulation.isStoreDown = isDown)]),
   },
 );
 

@@ -14,50 +14,51 @@ const event = (id: string, fields: EventFields = {}): StoredEvent => storedEvent
 /** An inbox with `order: 'subscription'`. A run ends with its outcome in `outcomes`, or succeeds at once. */
 async function setUpInOrder(outcomes: Record<string, StoredRun | Promise<StoredRun>> = {}) {
   const runs: string[] = [];
-  const set = await setUp(
+  const inboxParts = await setUp(
     async ({ meta: { id } }) => {
       runs.push(id);
       return outcomes[id] ?? DONE;
     },
     { concurrency: 16, retryForSeconds: 60, order: 'subscription' },
   );
-  const store = { ...set.store };
-  const fault = { before: async (_operation: 'get' | 'set' | 'delete', _id: string): Promise<void> => {} };
-  set.store.get = async (kind, id) => {
-    await fault.before('get', id);
-    return store.get(kind, id);
+  const { store } = inboxParts;
+  const originalStore = { ...store };
+  const fault = { beforeOperation: async (_operation: 'get' | 'set' | 'delete', _id: string): Promise<void> => {} };
+  store.get = async (kind, id) => {
+    await fault.beforeOperation('get', id);
+    return originalStore.get(kind, id);
   };
-  set.store.set = async (kind, id, value) => {
-    await fault.before('set', id);
-    await store.set(kind, id, value);
+  store.set = async (kind, id, value) => {
+    await fault.beforeOperation('set', id);
+    await originalStore.set(kind, id, value);
   };
-  set.store.delete = async (kind, id) => {
-    await fault.before('delete', id);
-    await store.delete(kind, id);
+  store.delete = async (kind, id) => {
+    await fault.beforeOperation('delete', id);
+    await originalStore.delete(kind, id);
   };
-  return { ...set, runs, fault };
+  return { ...inboxParts, runs, fault };
 }
 
-test('an event that is being stored delays later events of its subscription only', async () => {
+test('an event that is being stored delays only later events of its subscription', async () => {
   const { inbox, fault, runs } = await setUpInOrder();
-  const write = deferred();
-  fault.before = async (_operation, id) => {
-    if (id === 'one') await write.promise;
+  const writeEnd = deferred();
+  fault.beforeOperation = async (_operation, id) => {
+    if (id === 'one') await writeEnd.promise;
   };
-  const writes = [event('one'), event('two'), event('other', { subscriptionId: 's2' })].map((stored) =>
-    inbox.enqueue(stored),
+  const writes = [event('one'), event('two'), event('other', { subscriptionId: 's2' })].map((newEvent) =>
+    inbox.enqueue(newEvent),
   );
   await Promise.all(writes.slice(1));
   await untilIdle();
   expect(runs).toEqual(['other']);
-  write.resolve();
+  writeEnd.resolve();
   await untilIdle();
   expect(runs).toEqual(['other', 'one', 'two']);
 });
 
-test.each(['one', 'two', 'three'])('if %s cannot be stored, the other events run', async (failedId) => {
+test.each(['one', 'two', 'three'])('if event %s cannot be stored, the other events run', async (failedId) => {
   const { inbox, fault, runs } = await setUpInOrder();
-  fault.before = async (operation, id) => {
+  fault.beforeOperation = async (operation, id) => {
     if (operation !== 'set') return;
     await untilIdle();
     if (id === failedId) throw new Error('no');
@@ -71,7 +72,7 @@ test.each(['one', 'two', 'three'])('if %s cannot be stored, the other events run
 });
 
 test('a failing event delays later events until it is a dead letter, and is retried after its backoff', async () => {
-  const { inbox, runs, dead, pass } = await setUpInOrder({ one: failed('no') });
+  const { inbox, runs, deadLetters, pass } = await setUpInOrder({ one: failed('no') });
   for (const id of ['one', 'two']) await inbox.enqueue(event(id));
   for (const wait of [0, 999]) {
     pass(wait);
@@ -86,7 +87,7 @@ test('a failing event delays later events until it is a dead letter, and is retr
   pass(30_000);
   await untilIdle();
   expect(runs.slice(5)).toEqual(['one', 'two']);
-  expect(dead.map(({ meta }) => meta.id)).toEqual(['one']);
+  expect(deadLetters.map(({ meta }) => meta.id)).toEqual(['one']);
 });
 
 test('an event that ends the subscription or cannot be read delays no other event', async () => {
@@ -105,35 +106,35 @@ test('an event that ends the subscription or cannot be read delays no other even
   expect(inbox.loadOf('news').events).toBe(0);
 });
 
-test('a processed event that cannot be removed yet delays the next, because a restart would repeat it', async () => {
+test('a processed event that is not removed yet delays the next event, as a restart would run it again', async () => {
   const { inbox, fault, runs, pass } = await setUpInOrder();
-  const { before } = fault;
-  fault.before = async (operation) => {
+  const { beforeOperation: noFault } = fault;
+  fault.beforeOperation = async (operation) => {
     if (operation === 'delete') throw new Error('no');
   };
   for (const id of ['one', 'two']) await inbox.enqueue(event(id));
   await untilIdle();
   expect(runs).toEqual(['one']);
-  fault.before = before;
+  fault.beforeOperation = noFault;
   pass(60_000);
   await untilIdle();
   expect(runs).toEqual(['one', 'two']);
 });
 
-test('an event that cannot be read now delays later events until it can', async () => {
+test('an event that cannot be read now delays later events until it can be read', async () => {
   const { inbox, store, fault, runs, pass } = await setUpInOrder();
   for (const [position, id] of ['one', 'two'].entries()) {
     await store.set('event', id, encodeEvent(event(id, { position })));
   }
-  const { before } = fault;
-  fault.before = async (operation, id) => {
+  const { beforeOperation: noFault } = fault;
+  fault.beforeOperation = async (operation, id) => {
     if (operation === 'get' && id === 'one') throw new Error('no');
   };
   await inbox.load();
   pass(1_000);
   await untilIdle();
   expect(runs).toEqual([]);
-  fault.before = before;
+  fault.beforeOperation = noFault;
   pass(60_000);
   await untilIdle();
   expect(runs).toEqual(['one', 'two']);
@@ -144,26 +145,26 @@ test('no event runs after a stop', async () => {
   const { inbox, runs } = await setUpInOrder({ one: handlerEnd.promise });
   for (const id of ['one', 'two']) await inbox.enqueue(event(id));
   await untilIdle();
-  const stopped = inbox.stop();
+  const stopping = inbox.stop();
   handlerEnd.resolve(DONE);
-  await stopped;
+  await stopping;
   await untilIdle();
   expect([runs, inbox.loadOf('news').events]).toEqual([['one'], 1]);
 });
 
-test('a replayed event runs after the events received before the replay, also after a restart', async () => {
-  const first = await setUpInOrder({ one: failed('no') });
-  await first.store.set('event', 'late', encodeEvent(event('late', { position: 3, deadSince: 5 })));
-  await first.store.set('event', 'one', encodeEvent(event('one', { position: 8 })));
-  await first.inbox.load();
-  await first.inbox.requeue(event('late', { position: 3, deadSince: 5 }));
-  await first.inbox.enqueue(event('two'));
-  const { position: late = 0 } = (await first.read('late')).meta;
-  expect(late).toBeGreaterThan(8);
-  expect((await first.read('two')).meta.position).toBeGreaterThan(late);
+test('the stored position of a replayed event is after earlier events and before later events', async () => {
+  const { inbox, store, read } = await setUpInOrder({ one: failed('no') });
+  await store.set('event', 'replayed', encodeEvent(event('replayed', { position: 3, deadSince: 5 })));
+  await store.set('event', 'one', encodeEvent(event('one', { position: 8 })));
+  await inbox.load();
+  await inbox.requeue(event('replayed', { position: 3, deadSince: 5 }));
+  await inbox.enqueue(event('two'));
+  const { position: replayedPosition = 0 } = (await read('replayed')).meta;
+  expect(replayedPosition).toBeGreaterThan(8);
+  expect((await read('two')).meta.position).toBeGreaterThan(replayedPosition);
 });
 
-test('after a restart events run in the order of reception, whatever their ids and the clock', async () => {
+test('after a restart events run in the order of reception, whatever their ids and reception times', async () => {
   const { inbox, store, runs, pass } = await setUpInOrder();
   const events = [
     event('c', { receivedAt: 500 }),
@@ -180,7 +181,7 @@ test('after a restart events run in the order of reception, whatever their ids a
   expect(runs).toEqual(['c', 'd', 'b', 'e', 'a', '0']);
 });
 
-test('after a restart later events wait for a first event that is due later', async () => {
+test('after a restart all events wait until the first event is due', async () => {
   const { inbox, store, runs, pass } = await setUpInOrder();
   await store.set('event', 'one', encodeEvent(event('one', { position: 1, nextAttemptAt: 5_000 })));
   await store.set('event', 'two', encodeEvent(event('two', { position: 2 })));

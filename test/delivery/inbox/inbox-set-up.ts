@@ -26,8 +26,8 @@ export async function setUp(
   onTestFinished(() => records.close());
   const services = new Map([['news', limits]]);
   const engine = embeddedEngine({ now: () => world.now });
-  const dead: StoredEvent[] = [];
-  const recoveredDead: string[] = [];
+  const deadLetters: StoredEvent[] = [];
+  const recoveredDeadLetters: string[] = [];
   const { markers, crashGuard } = createCrashGuard(records, engine, { logger: world.logger, now: () => world.now });
   const inbox = new Inbox({
     store: records,
@@ -39,15 +39,15 @@ export async function setUp(
     run,
     crashGuard,
     onRecovered: () => {},
-    onRecoveredDeadLetter: ({ meta }) => void recoveredDead.push(meta.id),
-    onDeadLetter: (event) => void dead.push(event),
+    onRecoveredDeadLetter: ({ meta }) => void recoveredDeadLetters.push(meta.id),
+    onDeadLetter: (event) => void deadLetters.push(event),
   });
   const pass = (milliseconds: number): void => {
     world.advance(milliseconds);
     engine.tick();
   };
   const read = async (id: string): Promise<StoredEvent> => decodeEvent(id, await records.get('event', id));
-  return { inbox, markers, store: records, world, services, dead, recoveredDead, pass, read };
+  return { inbox, markers, store: records, world, services, deadLetters, recoveredDeadLetters, pass, read };
 }
 
 /** A crash guard on a store. */

@@ -16,14 +16,14 @@ test('an event is counted once, however often it is stored, until its handler su
   expect(await store.get('event', 'e1')).toBeUndefined();
 });
 
-test('an event counts while it is being stored, and no longer if that fails', async () => {
+test('an event counts while it is being stored, and stops counting if the write fails', async () => {
   const { inbox, store } = await setUp(async () => failed('no'));
   const write = inbox.storeUnscheduled(storedEvent);
   expect(inbox.loadOf('news').events).toBe(1);
   await write;
   await store.close();
-  const other = storedEventWith({ id: 'e2' });
-  const failedWrite = inbox.storeUnscheduled(other);
+  const secondEvent = storedEventWith({ id: 'e2' });
+  const failedWrite = inbox.storeUnscheduled(secondEvent);
   expect(inbox.loadOf('news').events).toBe(2);
   await expect(failedWrite).rejects.toThrow('is closed');
   expect(inbox.loadOf('news').events).toBe(1);
@@ -58,7 +58,7 @@ test('C7 the events of a previous process count once they are loaded', async () 
 });
 
 test.each(['storeUnscheduled', 'enqueue', 'storeFailed'] as const)(
-  'C9 %s waits for the store up to its timeout, and a later write is removed',
+  'C9 %s waits for the store up to its timeout, and an event that is stored later is removed',
   async (method) => {
     const { inbox, store, pass } = await setUp(async () => failed('no'));
     const set = store.set.bind(store);
@@ -97,7 +97,7 @@ test('an event that has just been stored runs without a read, even if it has to 
 test.each([
   ['none', 'soon'],
   ['subscription', 'now'],
-] as const)('with the order %s a processed event is removed %s', async (order, urgency) => {
+] as const)("with order '%s' a processed event is removed with the urgency '%s'", async (order, urgency) => {
   const limits = { concurrency: 1, retryForSeconds: 60, order };
   const { inbox, store } = await setUp(async () => ({ type: 'done', acknowledgement: undefined }), limits);
   const deleted: unknown[] = [];
@@ -135,10 +135,10 @@ test('a long error is cut without splitting a character', async () => {
 });
 
 test('an event of a service that is not declared never becomes a dead letter', async () => {
-  const { inbox, services, dead, read } = await setUp(async () => failed('no'));
+  const { inbox, services, deadLetters, read } = await setUp(async () => failed('no'));
   services.delete('news');
   await inbox.storeFailed(storedEvent, new Error('no'));
-  expect(dead).toEqual([]);
+  expect(deadLetters).toEqual([]);
   expect((await read('e1')).retry.deadSince).toBeUndefined();
 });
 
@@ -157,14 +157,14 @@ test('an event waits if its service is no longer declared when it is due', async
 
 test('dead letters are not loaded as waiting events', async () => {
   const runs: string[] = [];
-  const { inbox, store, recoveredDead, pass } = await setUp(async ({ meta: { id } }) => {
+  const { inbox, store, recoveredDeadLetters, pass } = await setUp(async ({ meta: { id } }) => {
     runs.push(id);
     return { type: 'done', acknowledgement: undefined };
   });
   await store.set('event', 'e1', encodeEvent(storedEventWith({ deadSince: 5 })));
   await store.set('event', 'e2', encodeEvent(storedEventWith({ id: 'e2' })));
   await inbox.load();
-  expect([inbox.loadOf('news').events, recoveredDead]).toEqual([1, ['e1']]);
+  expect([inbox.loadOf('news').events, recoveredDeadLetters]).toEqual([1, ['e1']]);
   pass(0);
   await inbox.stop();
   expect(runs).toEqual(['e2']);

@@ -129,6 +129,6 @@ test.each<[string, object | null]>([
   expect(decode).toThrow('event e1 is corrupt');
 });
 
-test('a record of a newer version causes an error that says so', () => {
+test('a record of a newer version causes an error that names a newer websub-subscriber', () => {
   expect(() => decodeEvent('e1', { v: 2, data: record })).toThrow('newer websub-subscriber');
 });

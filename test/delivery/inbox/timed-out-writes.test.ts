@@ -27,7 +27,7 @@ function setUp() {
   return { timedOutWrites, removed, pass, setDown };
 }
 
-test('a timed-out event is removed a minute later, and again a minute later if the store is down', async () => {
+test('a timed-out event is removed after a minute, or a minute after that if the store was down', async () => {
   const { timedOutWrites, removed, pass, setDown } = setUp();
   timedOutWrites.add('e1');
   await pass(59_999);

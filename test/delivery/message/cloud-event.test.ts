@@ -6,8 +6,8 @@ import { CALLBACK, eventOf, SECRET } from './event-of.js';
 const RUNS = Number(process.env['RUNS'] ?? 500);
 const base64 = (text: string | Uint8Array): string => Buffer.from(text).toString('base64');
 
-describe('toCloudEvent(event)', () => {
-  test('returns a CloudEvents 1.0 object', () => {
+describe('the result of toCloudEvent(event)', () => {
+  test('is a CloudEvents 1.0 object', () => {
     const event = eventOf('<feed/>', 'application/atom+xml; charset=utf-8');
     expect(toCloudEvent(event)).toStrictEqual({
       specversion: '1.0',
@@ -43,7 +43,7 @@ describe('toCloudEvent(event)', () => {
     },
   );
 
-  test('decodes text by its charset', () => {
+  test('has text decoded by its charset', () => {
     const event = eventOf(Buffer.from('é', 'latin1'), 'text/plain; charset=iso-8859-1');
     expect(toCloudEvent(event).data).toBe('é');
   });
@@ -72,7 +72,7 @@ describe('toCloudEvent(event)', () => {
     });
   });
 
-  test('has the first of several types, and no type that an attribute cannot contain', () => {
+  test('has the first of several content types, without characters that an attribute cannot contain', () => {
     const headers = [
       ['Content-Type', 'text/plain'],
       ['Content-Type', 'text/html'],
@@ -98,7 +98,7 @@ describe('toCloudEvent(event)', () => {
     for (const name of Object.keys(cloudEvent)) expect(name).toMatch(/^[\da-z]{1,20}$/);
   });
 
-  test('never throws, whatever the content, and survives JSON', () => {
+  test('is valid for any content, and survives JSON', () => {
     const types = constantFrom(
       'application/json',
       'text/plain; charset=utf-16',

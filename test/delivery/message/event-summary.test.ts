@@ -48,7 +48,7 @@ describe('JSON.stringify(event)', () => {
     expect(event.toJSON()).toMatchObject({ size: 10, text: 'plain text' });
   });
 
-  test('cuts the text after 200 characters, and never splits one', () => {
+  test('cuts the text after 200 characters, and never splits a character', () => {
     expect(eventOf('a'.repeat(200), 'text/plain').toJSON().text).toBe('a'.repeat(200));
     expect(eventOf('a'.repeat(201), 'text/plain').toJSON().text).toBe(`${'a'.repeat(200)}…`);
     expect(eventOf('😀'.repeat(5_000), 'text/plain').toJSON().text).toBe(`${'😀'.repeat(200)}…`);
@@ -103,7 +103,7 @@ describe('console.log(event)', () => {
     );
   });
 
-  test('shows only the name beyond the depth limit, and everything within it', () => {
+  test('shows only the class name beyond the depth limit, and the summary within the limit', () => {
     const event = eventOf('a', 'text/plain');
     expect(inspect({ event }, { depth: 0 })).toBe('{ event: [ContentDistributionMessage] }');
     expect(inspect({ a: { event } })).toMatch(
@@ -136,6 +136,6 @@ test('JSON.stringify and console.log never throw, whatever the content and its t
     }),
     { numRuns: RUNS },
   );
-  const halves = eventOf(Buffer.from('\uD800a\uDC00', 'utf16le'), 'text/plain; charset=utf-16le');
-  expect(JSON.stringify(halves)).toContain('"text"');
+  const loneSurrogates = eventOf(Buffer.from('\uD800a\uDC00', 'utf16le'), 'text/plain; charset=utf-16le');
+  expect(JSON.stringify(loneSurrogates)).toContain('"text"');
 });

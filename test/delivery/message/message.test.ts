@@ -88,7 +88,7 @@ describe('an event', () => {
     expect(message('a', header).contentType).toBe(type);
   });
 
-  test('uses the first of two content types', () => {
+  test('has the first of two content types', () => {
     const headers = [
       ['content-type', 'text/html'],
       ['Content-Type', 'text/plain'],
@@ -108,7 +108,7 @@ describe('an event', () => {
     expect(message('a').links).toEqual({ hub: [] });
   });
 
-  test('has a signal that is aborted only with this event', () => {
+  test('has a signal of its own, which is not aborted with another event', () => {
     const [one, other] = [message('a'), message('b')];
     const { signal } = one;
     expect(one.signal).toBe(signal);
@@ -161,14 +161,14 @@ describe('the text of an event', () => {
       'text/xml',
     ],
     [
-      'by the header over the declaration',
+      'windows-1252 by the header over the XML declaration',
       latin1('<?xml version="1.0" encoding="utf-8"?><a>\xe9</a>'),
       'text/xml;charset=latin1',
     ],
-    ['UTF-8 by its mark over the header', Buffer.from('\uFEFFé'), 'text/plain; charset=windows-1252'],
-    ['UTF-16 by its mark', Buffer.from('\uFEFFé', 'utf16le'), 'text/plain'],
-    ['big-endian UTF-16 by its mark', utf16be('\uFEFFé'), 'text/plain'],
-    ['UTF-16 by its zeros', Buffer.from('<a>é</a>', 'utf16le'), 'text/xml'],
+    ['UTF-8 by its byte order mark over the header', Buffer.from('\uFEFFé'), 'text/plain; charset=windows-1252'],
+    ['UTF-16 by its byte order mark', Buffer.from('\uFEFFé', 'utf16le'), 'text/plain'],
+    ['big-endian UTF-16 by its byte order mark', utf16be('\uFEFFé'), 'text/plain'],
+    ['UTF-16 by its zero bytes', Buffer.from('<a>é</a>', 'utf16le'), 'text/xml'],
     ['UTF-16 by the header', Buffer.from('日本é', 'utf16le'), 'text/plain; charset=utf-16le'],
     ['big-endian UTF-16 by the header', utf16be('あé'), 'text/plain; charset=utf-16be'],
     ['UTF-8 if the header names an unknown charset', 'é', 'text/plain; charset=martian'],

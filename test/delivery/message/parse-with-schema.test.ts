@@ -55,8 +55,8 @@ test('the output has the output type of the schema', () => {
   expectTypeOf(() => parseWithSchema(schemas.arktype, jsonOf({}))).returns.resolves.toEqualTypeOf<
     typeof schemas.arktype.infer
   >();
-  const length = z.string().transform((text) => text.length);
-  expectTypeOf(() => parseWithSchema(length, jsonOf(''))).returns.resolves.toEqualTypeOf<number>();
+  const lengthSchema = z.string().transform((text) => text.length);
+  expectTypeOf(() => parseWithSchema(lengthSchema, jsonOf(''))).returns.resolves.toEqualTypeOf<number>();
 });
 
 test('the output of a schema with a transform is the transformed value', async () => {
@@ -67,8 +67,8 @@ test('the output of a schema with a transform is the transformed value', async (
 test('an asynchronous schema is awaited', async () => {
   const schema = schemaOf<number>(async (value) => ({ value: Number(value) + 1 }));
   expect(await parseWithSchema(schema, jsonOf(1))).toBe(2);
-  const refusing = z.string().refine(async () => false, 'not known');
-  await expect(parseWithSchema(refusing, jsonOf('x'))).rejects.toThrow('schema: not known');
+  const refusingSchema = z.string().refine(async () => false, 'not known');
+  await expect(parseWithSchema(refusingSchema, jsonOf('x'))).rejects.toThrow('schema: not known');
 });
 
 test('a body that is not JSON makes the event unrecoverable', async () => {
@@ -80,15 +80,15 @@ test('a body that is not JSON makes the event unrecoverable', async () => {
 
 test('D12 a RangeError of a body over the limits is passed on, like any other error', async () => {
   const tooDeep = new RangeError('too deep');
-  const failing = (): never => {
+  const readTooDeep = (): never => {
     throw tooDeep;
   };
-  await expect(parseWithSchema(schemas.zod, failing)).rejects.toBe(tooDeep);
-  const fault = new Error('the database is away');
-  const faulty = schemaOf(() => {
-    throw fault;
+  await expect(parseWithSchema(schemas.zod, readTooDeep)).rejects.toBe(tooDeep);
+  const databaseError = new Error('the database is away');
+  const failingSchema = schemaOf(() => {
+    throw databaseError;
   });
-  await expect(parseWithSchema(faulty, jsonOf(1))).rejects.toBe(fault);
+  await expect(parseWithSchema(failingSchema, jsonOf(1))).rejects.toBe(databaseError);
 });
 
 test.each([
@@ -150,7 +150,7 @@ describe('the message of the error', () => {
     ['was {"a":"b"}', { a: 'b' }, 'was …'],
     ['Expected string but received null', null, 'Expected string but received null'],
     ['must be a string (was boolean)', true, 'must be a string (was boolean)'],
-  ])('%s: hides the value that the library quotes', async (message, value, expected) => {
+  ])('shows the issue %j of the value %j as %j', async (message, value, expected) => {
     expect(await messageOf([{ message, path: ['at'] }], { at: value })).toBe(`at: ${expected}`);
   });
 });

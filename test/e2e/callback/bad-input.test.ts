@@ -7,22 +7,22 @@ import { fieldsOf, signatureOf, signedPost, subscribed, verification, type Subsc
 import { exchange, openWire, request } from '../../kit/wire.js';
 
 const CAP = 100_000;
-const capped = (more: Parameters<typeof subscribed>[0] = {}): Promise<Subscribed> =>
-  subscribed({ ...more, options: { security: { maxBodyBytes: CAP, bodyTimeoutMs: 150 }, ...more.options } });
+const subscribedWithCap = (): Promise<Subscribed> =>
+  subscribed({ options: { security: { maxBodyBytes: CAP, bodyTimeoutMs: 150 } } });
 
 /** A signature header. Without one, a body is not read. */
 const SIGNED = { 'X-Hub-Signature': `sha256=${'0'.repeat(64)}` };
 
 /** Checks that a valid delivery still arrives and nothing was logged as an error. */
 async function expectDeliveryWorks({ post, events, logger }: Subscribed): Promise<void> {
-  const before = events.length;
+  const countBefore = events.length;
   expect((await post('good news')).status).toBe(202);
-  expect(events.slice(before).map((event) => event.text())).toEqual(['good news']);
+  expect(events.slice(countBefore).map((event) => event.text())).toEqual(['good news']);
   expect(logger.said('error')).toEqual([]);
   expect(logger.said('fatal')).toEqual([]);
 }
 
-/** Bytes in buffers after garbage collection. Without it, dropped buffers would look like kept ones. */
+/** Bytes in buffers after a garbage collection, which frees the buffers that nothing refers to. */
 function retainedBytes(): number {
   setFlagsFromString('--expose-gc');
   runInNewContext('gc')();
@@ -31,7 +31,7 @@ function retainedBytes(): number {
 
 describe('C8 a request for an unknown path with an invalid Host', () => {
   test.each(['[::1]:99999', 'a b', 'x:y', '', '%'])('%j is answered, and the service keeps running', async (host) => {
-    const subscriber = await capped();
+    const subscriber = await subscribedWithCap();
     const answer = await exchange(
       subscriber.port,
       `GET /nothing?y#z HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`,
@@ -43,7 +43,7 @@ describe('C8 a request for an unknown path with an invalid Host', () => {
 
 describe('C6 a body over the cap', () => {
   test('with a Content-Length is answered 413 before it is sent', async () => {
-    const subscriber = await capped();
+    const subscriber = await subscribedWithCap();
     const wire = await openWire(subscriber.port);
     wire.send(request('POST', subscriber.path, { ...SIGNED, 'Content-Length': String(CAP + 1) }));
     const answer = await wire.answer();
@@ -55,16 +55,16 @@ describe('C6 a body over the cap', () => {
     await expectDeliveryWorks(subscriber);
   });
 
-  test('with a Content-Length is answered even if the sender writes all of it before it reads', async () => {
-    const subscriber = await capped();
+  test('with a Content-Length is answered 413 even if the sender writes the whole body before it reads', async () => {
+    const subscriber = await subscribedWithCap();
     const wire = await openWire(subscriber.port);
     wire.socket.pause();
     // Bytes up to the cap are read and dropped. Socket buffers hold the others.
     const body = Buffer.alloc(2 * CAP);
-    const sent = new Promise<void>(
+    const written = new Promise<void>(
       (resolve) => void wire.socket.write(signedPost(subscriber.path, body), () => resolve()),
     );
-    await sent;
+    await written;
     wire.socket.resume();
     expect((await wire.answer()).status).toBe(413);
     await wire.closed;
@@ -72,26 +72,26 @@ describe('C6 a body over the cap', () => {
   });
 
   test('without a Content-Length is answered 413 when it passes the cap, and later bytes are not kept', async () => {
-    const subscriber = await capped();
+    const subscriber = await subscribedWithCap();
     const wire = await openWire(subscriber.port);
     wire.send(request('POST', subscriber.path, { ...SIGNED, 'Transfer-Encoding': 'chunked' }));
     const chunk = Buffer.concat([Buffer.from('10000\r\n'), Buffer.alloc(0x1_0000), Buffer.from('\r\n')]);
     wire.send(chunk);
     wire.send(chunk);
     expect((await wire.answer()).status).toBe(413);
-    const before = retainedBytes();
+    const bytesBefore = retainedBytes();
     for (let count = 0; count < 768; count += 1) {
       if (!wire.socket.write(chunk)) await Promise.race([once(wire.socket, 'drain'), wire.closed]).catch(() => {});
     }
-    // Another thread frees collected buffers, which may take time. Retained buffers stay, however long one waits.
-    await expect.poll(() => retainedBytes() - before, { timeout: 10_000 }).toBeLessThan(8 << 20);
+    // Another thread frees collected buffers, which may take time. Retained buffers are never freed.
+    await expect.poll(() => retainedBytes() - bytesBefore, { timeout: 10_000 }).toBeLessThan(8 << 20);
     wire.send('0\r\n\r\n');
     await wire.closed;
     await expectDeliveryWorks(subscriber);
   });
 
   test('has its connection closed when the sender falls silent', async () => {
-    const subscriber = await capped();
+    const subscriber = await subscribedWithCap();
     const wire = await openWire(subscriber.port);
     wire.send(request('POST', subscriber.path, { ...SIGNED, 'Content-Length': String(CAP + 1) }));
     expect((await wire.answer()).status).toBe(413);
@@ -102,23 +102,23 @@ describe('C6 a body over the cap', () => {
   });
 
   test('has its connection closed when the sender does not stop', async () => {
-    const subscriber = await capped();
+    const subscriber = await subscribedWithCap();
     const wire = await openWire(subscriber.port);
     wire.send(request('POST', subscriber.path, { ...SIGNED, 'Content-Length': String(1 << 30) }));
     expect((await wire.answer()).status).toBe(413);
     const chunk = Buffer.alloc(1 << 20);
-    let sent = 0;
-    // More than is dropped, plus the buffers of both sockets.
-    for (; sent < 64 && !wire.socket.closed; sent += 1) {
+    let chunkCount = 0;
+    // More bytes than the server reads and drops, plus the buffers of both sockets.
+    for (; chunkCount < 64 && !wire.socket.closed; chunkCount += 1) {
       if (!wire.socket.write(chunk)) await Promise.race([once(wire.socket, 'drain'), wire.closed]).catch(() => {});
     }
     await wire.closed;
-    expect(sent).toBeLessThan(32);
+    expect(chunkCount).toBeLessThan(32);
     await expectDeliveryWorks(subscriber);
   });
 
-  test('frees its connection when the sender is gone', async () => {
-    const subscriber = await capped();
+  test('does not affect later deliveries when the sender resets the connection', async () => {
+    const subscriber = await subscribedWithCap();
     const wire = await openWire(subscriber.port);
     wire.send(request('POST', subscriber.path, { ...SIGNED, 'Content-Length': String(CAP + 1) }));
     expect((await wire.answer()).status).toBe(413);
@@ -128,7 +128,7 @@ describe('C6 a body over the cap', () => {
   });
 
   test('gets 413 instead of the 100 that the sender waits for', async () => {
-    const subscriber = await capped();
+    const subscriber = await subscribedWithCap();
     const wire = await openWire(subscriber.port);
     wire.send(
       request('POST', subscriber.path, { ...SIGNED, 'Content-Length': String(CAP + 1), Expect: '100-continue' }),
@@ -137,23 +137,23 @@ describe('C6 a body over the cap', () => {
     await wire.closed;
     await expectDeliveryWorks(subscriber);
   });
+});
 
-  test('is one byte longer than the cap at least: exactly the cap is accepted', async () => {
-    const subscriber = await capped();
-    const body = Buffer.alloc(CAP, 'x');
-    expect((await subscriber.post(body)).status).toBe(202);
-    const chunked = { 'Transfer-Encoding': 'chunked', 'X-Hub-Signature': signatureOf(body) };
-    const framed = Buffer.concat([Buffer.from(`${CAP.toString(16)}\r\n`), body, Buffer.from('\r\n0\r\n\r\n')]);
-    expect(
-      (await exchange(subscriber.port, Buffer.concat([request('POST', subscriber.path, chunked), framed]))).status,
-    ).toBe(202);
-    expect(subscriber.events.map((event) => event.raw.length)).toEqual([CAP, CAP]);
-  });
+test('C6 a body of exactly the cap is accepted, with a Content-Length and in chunks', async () => {
+  const subscriber = await subscribedWithCap();
+  const body = Buffer.alloc(CAP, 'x');
+  expect((await subscriber.post(body)).status).toBe(202);
+  const chunked = { 'Transfer-Encoding': 'chunked', 'X-Hub-Signature': signatureOf(body) };
+  const framed = Buffer.concat([Buffer.from(`${CAP.toString(16)}\r\n`), body, Buffer.from('\r\n0\r\n\r\n')]);
+  expect(
+    (await exchange(subscriber.port, Buffer.concat([request('POST', subscriber.path, chunked), framed]))).status,
+  ).toBe(202);
+  expect(subscriber.events.map((event) => event.raw.length)).toEqual([CAP, CAP]);
 });
 
 describe('C6 a body that stalls', () => {
   test('is cut off with 408', async () => {
-    const subscriber = await capped();
+    const subscriber = await subscribedWithCap();
     const wire = await openWire(subscriber.port);
     wire.send(request('POST', subscriber.path, { ...SIGNED, 'Content-Length': '10' }));
     wire.send('half');
@@ -169,7 +169,7 @@ describe('C6 a body that stalls', () => {
   });
 
   test('is cut off although bytes trickle in', async () => {
-    const subscriber = await capped();
+    const subscriber = await subscribedWithCap();
     const wire = await openWire(subscriber.port);
     wire.send(request('POST', subscriber.path, { ...SIGNED, 'Content-Length': '1000' }));
     const trickle = setInterval(() => wire.send('x'), 20);
@@ -180,8 +180,8 @@ describe('C6 a body that stalls', () => {
   });
 });
 
-describe('an upload that breaks off', () => {
-  test.each(['closed', 'reset'])('by a connection that is %s reaches no handler', async (how) => {
+describe('a delivery that breaks off', () => {
+  test.each(['closed', 'reset'])('because the connection is %s reaches no handler', async (how) => {
     const subscriber = await subscribed();
     const wire = await openWire(subscriber.port);
     wire.send(request('POST', subscriber.path, { 'Content-Length': '10', 'X-Hub-Signature': signatureOf('half') }));
@@ -194,7 +194,7 @@ describe('an upload that breaks off', () => {
     expect(subscriber.events).toHaveLength(2);
   });
 
-  test('in the middle of a chunk is answered by Node itself', async () => {
+  test('with an invalid chunk is answered 400 by Node.js itself', async () => {
     const subscriber = await subscribed();
     const wire = await openWire(subscriber.port);
     wire.send(request('POST', subscriber.path, { 'Transfer-Encoding': 'chunked' }));
@@ -221,7 +221,7 @@ describe('an upload that breaks off', () => {
   });
 });
 
-test('a body in 200,000 chunks of one byte takes no more memory than one chunk', async () => {
+test('a body in 200,000 chunks of one byte is accepted and delivered whole', async () => {
   const subscriber = await subscribed();
   const chunkCount = 200_000;
   const body = Buffer.alloc(chunkCount, 'x');
@@ -246,7 +246,7 @@ describe('invalid UTF-8', () => {
     await expectDeliveryWorks(subscriber);
   });
 
-  test('in a topic makes it a different topic: 404', async () => {
+  test('in the topic of a verification makes a different topic, which gets 404', async () => {
     const subscriber = await subscribed();
     const target = `${subscriber.path}?hub.mode=subscribe&hub.topic=${subscriber.topic.url}%FF&hub.challenge=c`;
     expect((await exchange(subscriber.port, request('GET', target))).status).toBe(404);
@@ -259,7 +259,7 @@ describe('invalid UTF-8', () => {
     expect(await exchange(subscriber.port, request('GET', target))).toMatchObject({ status: 200, body: 'c' });
   });
 
-  test('in other parameters and in the path is ignored', async () => {
+  test('in other parameters and in a path prefix is ignored, and in the callback itself gets 404', async () => {
     const subscriber = await subscribed();
     const query = new URLSearchParams(verification(subscriber.topic.url)).toString();
     const target = `/%FF%zz${subscriber.path}?%FF=%FE&${query}&hub.lease_seconds=%FF`;
@@ -268,14 +268,14 @@ describe('invalid UTF-8', () => {
     await expectDeliveryWorks(subscriber);
   });
 
-  test('unencoded in a request target is rejected by Node itself', async () => {
+  test('that is not percent-encoded in a request target is rejected by Node.js itself', async () => {
     const subscriber = await subscribed();
     expect((await exchange(subscriber.port, request('GET', `${subscriber.path}?hub.topic=\u00ff`))).status).toBe(400);
     await expectDeliveryWorks(subscriber);
   });
 });
 
-test('V1 a challenge of 1 MiB is rejected by Node itself with 431, and by fetch with 400', async () => {
+test('V1 a challenge of 1 MiB is rejected by Node.js itself with 431, and by runtime.fetch() with 400', async () => {
   const subscriber = await subscribed();
   const query = new URLSearchParams(
     verification(subscriber.topic.url, { 'hub.challenge': 'x'.repeat(1 << 20) }),
@@ -287,7 +287,7 @@ test('V1 a challenge of 1 MiB is rejected by Node itself with 431, and by fetch 
   await expectDeliveryWorks(subscriber);
 });
 
-test('a request with both framings is rejected by Node itself', async () => {
+test('a request with Transfer-Encoding and Content-Length is rejected by Node.js itself', async () => {
   const subscriber = await subscribed();
   const headers = { 'Transfer-Encoding': 'chunked', 'Content-Length': '4', 'X-Hub-Signature': signatureOf('news') };
   expect((await exchange(subscriber.port, request('POST', subscriber.path, headers, 'news'))).status).toBe(400);
@@ -327,7 +327,7 @@ describe('a connection', () => {
     await expectDeliveryWorks(subscriber);
   });
 
-  test('that expects a 100 gets it before it sends its body', async () => {
+  test('with Expect: 100-continue gets the answer 100 before the body is sent', async () => {
     const subscriber = await subscribed();
     const wire = await openWire(subscriber.port);
     const headers = { Expect: '100-continue', 'Content-Length': '4', 'X-Hub-Signature': signatureOf('news') };
@@ -338,7 +338,7 @@ describe('a connection', () => {
     expect(subscriber.events).toHaveLength(1);
   });
 
-  test('that sends nonsense is rejected by Node itself', async () => {
+  test('that sends no valid HTTP is rejected by Node.js itself', async () => {
     const subscriber = await subscribed();
     const wire = await openWire(subscriber.port);
     wire.send('nonsense\r\n\r\n');
@@ -354,7 +354,7 @@ describe('a connection', () => {
 describe('a request target', () => {
   test.each([
     ['in absolute form', (path: string) => `http://callback.test${path}`],
-    ['in absolute form, of another scheme', (path: string) => `https://callback.test:8443/x${path}`],
+    ['in absolute form with another scheme', (path: string) => `https://callback.test:8443/x${path}`],
     ['behind a prefix', (path: string) => `/some/proxy${path}`],
     ['without its base', (path: string) => path.replace('/websub', '')],
     ['with slashes doubled', (path: string) => `/${path.replaceAll('/', '//')}`],
@@ -386,7 +386,7 @@ describe('a request target', () => {
     '/websub/../../etc/passwd',
     '/?/websub/',
     `/${'a/'.repeat(4000)}`,
-  ])('%s reaches no callback: 404, or 400 if it is not a valid target', async (target) => {
+  ])('%s reaches no callback, and gets 404 or 400', async (target) => {
     const subscriber = await subscribed();
     for (const method of target === '*' ? ['OPTIONS'] : ['GET', 'POST', 'HEAD']) {
       const toHead = method === 'HEAD';

@@ -5,7 +5,7 @@ import { ManualClock } from '../../kit/manual-clock.js';
 import { fieldsOf, SECRET, signatureOf, signedPost, subscribed } from '../../kit/subscribed.js';
 import { exchange, request } from '../../kit/wire.js';
 
-const OFF = { config: { secret: false } } as const;
+const WITHOUT_SECRET = { config: { secret: false } } as const;
 
 describe('C1 content', () => {
   test('is identified by its callback alone, whatever its Link headers say', async () => {
@@ -40,7 +40,7 @@ describe('C1 content', () => {
     expect(events).toHaveLength(1);
   });
 
-  test('is accepted after the lease has expired, while the renewal is pending', async () => {
+  test('is accepted after the lease has expired, while the hub fails', async () => {
     const clock = new ManualClock(Date.now());
     const { post, snapshot, hub } = await subscribed({ hub: { leaseSeconds: 3600 }, seams: clock });
     hub.configure({ fail: { status: 503 } });
@@ -57,7 +57,7 @@ describe('C1 content', () => {
 });
 
 describe('C2 content of a subscription with a secret', () => {
-  test.each(['sha1', 'sha256', 'sha384', 'sha512'])('is accepted with %s', async (method) => {
+  test.each(['sha1', 'sha256', 'sha384', 'sha512'])('is accepted with a %s signature', async (method) => {
     const { post, events } = await subscribed();
     expect((await post('news', { 'X-Hub-Signature': signatureOf('news', method) })).status).toBe(202);
     expect(
@@ -92,13 +92,13 @@ describe('C2 content of a subscription with a secret', () => {
     ['wrong', signatureOf('news', 'sha256', 'another secret')],
     ['malformed', signatureOf('news').slice('sha256='.length)],
     ['not hex', `sha256=${'z'.repeat(64)}`],
-    ['of an unknown method', signatureOf('news', 'md5')],
+    ['of an unknown algorithm', signatureOf('news', 'md5')],
     ['valid with four digits appended', `${signatureOf('news')}abcd`],
     ['valid without its last digit', signatureOf('news').slice(0, -1)],
     ['8 KiB long', `sha256=${'a'.repeat(8192)}`],
-    ['a very long list', ','.repeat(8192)],
-    ['of other bytes', signatureOf('news ')],
-    ['bytes beyond ASCII', 'sha256=ÿþ'],
+    ['a list of 8,192 commas', ','.repeat(8192)],
+    ['made for other bytes', signatureOf('news ')],
+    ['not ASCII', 'sha256=ÿþ'],
   ])(
     'with a signature that is %s is rejected with 403: no handler runs, and later deliveries work',
     async (_title, header) => {
@@ -122,14 +122,14 @@ describe('C2 content of a subscription with a secret', () => {
     },
   );
 
-  test('is acknowledged with 202 by option although the signature is invalid, and no handler runs', async () => {
+  test('with an invalid signature is answered 202 if onFailure is acknowledge, and no handler runs', async () => {
     const { post, events, snapshot } = await subscribed({ config: { signature: { onFailure: 'acknowledge' } } });
     expect(await post('news', { 'X-Hub-Signature': 'sha256=00' })).toMatchObject({ status: 202, body: '' });
     expect(events).toEqual([]);
     expect((await snapshot()).stats.rejected).toBe(1);
   });
 
-  test('is rejected if its method is not in the list', async () => {
+  test('is rejected if its signature algorithm is not in signature.algorithms', async () => {
     const { post, events, logger } = await subscribed({ config: { signature: { algorithms: ['sha256', 'sha512'] } } });
     expect((await post('news', { 'X-Hub-Signature': signatureOf('news', 'sha1') })).status).toBe(403);
     expect(logger.said('warn')).toContain('The content is signed with an algorithm that is not accepted');
@@ -157,7 +157,7 @@ describe('C2 content of a subscription with a secret', () => {
 });
 
 test('C3 without a secret a signature is ignored', async () => {
-  const { post, events } = await subscribed(OFF);
+  const { post, events } = await subscribed(WITHOUT_SECRET);
   expect((await post('news', { 'X-Hub-Signature': 'sha1=nonsense' })).status).toBe(202);
   expect((await post('news', { 'X-Hub-Signature': signatureOf('other') })).status).toBe(202);
   expect((await post('news', { 'X-Hub-Signature': '' })).status).toBe(202);
@@ -182,7 +182,7 @@ describe('C4 any content', () => {
     expect(events[0]?.contentType).toBe(type.split(';')[0]);
   });
 
-  test('without a type is accepted, with the headers as sent', async () => {
+  test('without a Content-Type is accepted, and its other headers are delivered as sent', async () => {
     const { post, events } = await subscribed();
     expect((await post('news', { 'X-Other': 'ü' })).status).toBe(202);
     expect(events[0]?.contentType).toBe('');
@@ -190,7 +190,7 @@ describe('C4 any content', () => {
     expect(events[0]?.headers.get('host')).toBe('callback.test');
   });
 
-  test('that does not parse is a handler failure, not a hub failure', async () => {
+  test('that the handler cannot parse is answered 202, and no error is logged', async () => {
     const { post, logger } = await subscribed({ handlers: { onEventNotification: (event) => void event.json() } });
     expect(await post('{"not": json', { 'Content-Type': 'application/json' })).toMatchObject({ status: 202, body: '' });
     expect(logger.said('error')).toEqual([]);
@@ -205,7 +205,7 @@ describe('C4 any content', () => {
   });
 });
 
-test('C5 an empty body is a notification too, whatever its content coding', async () => {
+test('C5 an empty body is delivered as an event, also with a Content-Encoding and in chunks', async () => {
   const { post, events, port, path } = await subscribed();
   expect((await post('')).status).toBe(202);
   expect((await post('', { 'Content-Encoding': 'gzip' })).status).toBe(202);
@@ -220,7 +220,7 @@ test('C5 an empty body is a notification too, whatever its content coding', asyn
   ]);
 });
 
-describe('C6 an encoded body', () => {
+describe('C6 a body with a Content-Encoding', () => {
   const plain = 'news '.repeat(1000);
   const limits = { options: { security: { maxBodyBytes: 10_000 } } };
 
@@ -232,7 +232,7 @@ describe('C6 an encoded body', () => {
     ['br', brotliCompressSync(plain)],
     ['gzip, br', brotliCompressSync(gzipSync(plain))],
     ['identity', Buffer.from(plain)],
-  ])('of %s is signed as sent, and decoded', async (coding, body) => {
+  ])('of %s is accepted if its encoded bytes are signed, and the handler gets it decoded', async (coding, body) => {
     const { post, events } = await subscribed(limits);
     expect((await post(body, { 'Content-Encoding': coding })).status).toBe(202);
     const [event] = events;
@@ -242,7 +242,7 @@ describe('C6 an encoded body', () => {
   });
 
   test.each(['gzip', 'deflate', 'br', 'zstd-of-tomorrow', 'gzip, gzip, gzip'])(
-    'D14: that is plain although its header says %s is delivered as plain',
+    'D14 of %s that is not encoded at all is delivered as it is',
     async (coding) => {
       const { post, events } = await subscribed(limits);
       expect((await post(plain, { 'Content-Encoding': coding })).status).toBe(202);
@@ -252,7 +252,7 @@ describe('C6 an encoded body', () => {
     },
   );
 
-  test('D14: is decoded without the bytes after its end', async () => {
+  test('D14 of gzip is decoded without the bytes after the gzip stream', async () => {
     const { post, events } = await subscribed(limits);
     const body = Buffer.concat([gzipSync(plain), Buffer.from('<!-- cached -->')]);
     expect((await post(body, { 'Content-Encoding': 'gzip' })).status).toBe(202);
@@ -273,7 +273,7 @@ describe('C6 an encoded body', () => {
     ['is cut off', gzipSync(plain).subarray(0, -9), 'gzip'],
     ['is of an unknown coding', gzipSync(plain), 'zstd-of-tomorrow'],
     ['is encoded three times', gzipSync(gzipSync(gzipSync(plain))), 'gzip, gzip, gzip'],
-  ])('that %s is delivered as received, with a flag', async (_title, body, coding) => {
+  ])('that %s is delivered as received, and marked as undecodable', async (_title, body, coding) => {
     const { post, events } = await subscribed(limits);
     expect((await post(body, { 'Content-Encoding': coding })).status).toBe(202);
     const [event] = events;
@@ -331,7 +331,7 @@ describe('C7 the answer', () => {
     expect(await post('news')).toMatchObject({ status: 202, body: '', headers: { 'x-seen': 'yes' } });
   });
 
-  test('is 410 if the service has deleted the subscription, and the hub gets an unsubscribe request', async () => {
+  test('is 410 if the handler throws SubscriptionDeletedError, and the hub gets an unsubscribe request', async () => {
     const { post, hub, topic, snapshot } = await subscribed({
       handlers: {
         onEventNotification: () => {
@@ -384,7 +384,7 @@ describe('C7 the answer', () => {
   });
 });
 
-describe('C8 another method', () => {
+describe('C8 a request with the method', () => {
   test.each(['PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'PROPFIND'])(
     '%s is answered 405 with Allow',
     async (method) => {
@@ -396,7 +396,7 @@ describe('C8 another method', () => {
   );
 });
 
-test('C9 the answer is sent after ackAfterMs, whatever the handler does', async () => {
+test('C9 the answer is sent after ackAfterMs, even if the handler still runs', async () => {
   let finish = (): void => {};
   const { post, snapshot } = await subscribed({
     config: { delivery: { ackAfterMs: 50 } },

@@ -19,11 +19,11 @@ import { onlySubscription } from '../../kit/only-subscription.js';
 const isSubscribing = ({ method, form }: ReceivedRequest): boolean =>
   method === 'POST' && form.get('hub.mode') === 'subscribe';
 
-/** The only subscription that a hub knows. */
-function onlyAt(hub: TestHub): HubSubscription {
-  const [only] = hub.subscriptions;
-  if (only === undefined) throw new Error('the hub knows no subscription');
-  return only;
+/** The first subscription that a hub knows. */
+function hubSubscription(hub: TestHub): HubSubscription {
+  const [subscription] = hub.subscriptions;
+  if (subscription === undefined) throw new Error('the hub knows no subscription');
+  return subscription;
 }
 
 /** A subscription at a hub with these faults, in a world whose clock stands still. */
@@ -36,10 +36,10 @@ async function setUp(
   const hub = await startHub({ now: () => world.now, ...faults });
   const topic = hub.topic('/feed');
   const target = { hub: hub.url, topic: topic.url };
-  const hooks: string[] = [];
+  const hookNames: string[] = [];
   const onStart = (runtime: SubscriberRuntime): void => {
     const names = ['requested', 'verified', 'renewed', 'denied', 'failed', 'expired', 'hub-error'] as const;
-    for (const name of names) runtime.hooks.on(name, () => void hooks.push(name));
+    for (const name of names) runtime.hooks.on(name, () => void hookNames.push(name));
   };
   const service = defineSubscriber(
     { name: 'News', target, secret: SECRET, unsubscribeOnShutdown: false, ...config },
@@ -48,25 +48,25 @@ async function setUp(
   const runtime = await world.start(service);
   onTestFinished(() => runtime.stopNow());
   const statuses = () => hub.deliveries.map(({ status }) => status);
-  return { hub, topic, runtime, hooks, statuses };
+  return { hub, topic, runtime, hookNames, statuses };
 }
 
 /** A subscription that was active, and then got an unsolicited denial. */
-async function denied(
+async function deniedSubscription(
   world: FakeWorld,
   handlers: Partial<SubscriberHandlers> = {},
   config: SubscriberServiceConfig = {},
 ) {
-  const at = await setUp(world, {}, config, handlers);
-  const { callback } = await at.hub.verified();
-  await expect.poll(async () => (await onlySubscription(at.runtime)).state).toBe('active');
-  const { port = 0 } = at.runtime;
+  const fixture = await setUp(world, {}, config, handlers);
+  const { callback } = await fixture.hub.verified();
+  await expect.poll(async () => (await onlySubscription(fixture.runtime)).state).toBe('active');
+  const { port = 0 } = fixture.runtime;
   const path = new URL(callback).pathname;
   const ask = (parameters: Readonly<Record<string, string>>) =>
     exchange(port, request('GET', `${path}?${new URLSearchParams(parameters).toString()}`));
   expect((await ask(DENIED)).status).toBe(200);
-  expect((await onlySubscription(at.runtime)).state).toBe('denied');
-  return { ...at, callback, ask };
+  expect((await onlySubscription(fixture.runtime)).state).toBe('denied');
+  return { ...fixture, callback, ask };
 }
 
 /** Advances the clock in small steps, so that due work and hubs keep up. */
@@ -82,7 +82,7 @@ async function passTo(world: FakeWorld, hub: TestHub, end: number): Promise<void
 const DENIED = { 'hub.mode': 'denied', 'hub.reason': 'not you & not now' };
 
 describe('N1 an unsolicited denial', () => {
-  test('reaches the service; content is still accepted, and signed content disproves the denial', async () => {
+  test('reaches the service; signed content is still accepted, and makes the subscription active again', async () => {
     const denials: SubscriptionDeniedError[] = [];
     const { ask, topic, snapshot, post, hub } = await subscribed({
       handlers: { onSubscriptionValidationDenied: (error) => void denials.push(error) },
@@ -109,9 +109,9 @@ describe('N1 an unsolicited denial', () => {
     await expect.poll(async () => (await snapshot()).state).toBe('active');
   });
 
-  test('sends one subscribe request with a fresh callback after 60 to 120 s, whatever came meanwhile; then the old callback ends', async () => {
+  test('causes one subscribe request with a fresh callback after 60 to 120 s, even after signed content', async () => {
     const world = new FakeWorld();
-    const { hub, topic, callback, runtime } = await denied(world);
+    const { hub, topic, callback, runtime } = await deniedSubscription(world);
     await topic.publish('signed content in between');
     expect(hub.requests.filter(isSubscribing)).toHaveLength(1);
     world.advance(59_000);
@@ -135,10 +135,10 @@ describe('N1 an unsolicited denial', () => {
     expect(hub.requests.filter(isSubscribing)).toHaveLength(2);
   });
 
-  test('has no further effect within a minute, and a repeated one does not delay the subscribe request', async () => {
+  test('that is repeated reaches the service at most once a minute, and delays no subscribe request', async () => {
     const world = new FakeWorld();
     const denials: unknown[] = [];
-    const { hub, runtime, ask } = await denied(world, {
+    const { hub, runtime, ask } = await deniedSubscription(world, {
       onSubscriptionValidationDenied: (error) => void denials.push(error),
     });
     for (let time = 0; time < 20; time += 1) expect((await ask(DENIED)).status).toBe(200);
@@ -151,9 +151,9 @@ describe('N1 an unsolicited denial', () => {
     await expect.poll(async () => (await onlySubscription(runtime)).state).toBe('active');
   });
 
-  test('ends the grant with its lease if nothing contradicts it: content then gets 410', async () => {
+  test('ends the grant at the end of its lease if nothing disproves the denial: content then gets 410', async () => {
     const world = new FakeWorld();
-    const { hub, ask, callback, runtime } = await denied(world, {}, { leaseSeconds: 3_600 });
+    const { hub, ask, callback, runtime } = await deniedSubscription(world, {}, { leaseSeconds: 3_600 });
     hub.configure({ verify: 'never' });
     world.advance(120_000);
     await hub.until(() => hub.requests.filter(isSubscribing).length === 2);
@@ -167,9 +167,9 @@ describe('N1 an unsolicited denial', () => {
     expect((await onlySubscription(runtime)).nextAttemptAt).toBeDefined();
   });
 
-  test('keeps a fixed callback, and sends a subscribe request at most once an hour', async () => {
+  test('of a fixed callback causes at most one subscribe request an hour, with the same callback', async () => {
     const world = new FakeWorld();
-    const { hub, ask, callback } = await denied(world, {}, { servicePath: 'the-only-one' });
+    const { hub, ask, callback } = await deniedSubscription(world, {}, { servicePath: 'the-only-one' });
     const requestCount = (): number => hub.requests.filter(isSubscribing).length;
     world.advance(120_000);
     await hub.until(() => requestCount() === 2);
@@ -185,14 +185,14 @@ describe('N1 an unsolicited denial', () => {
     await hub.until(() => requestCount() === 3);
   });
 
-  test('of a grant that is being unsubscribed changes nothing: its verification is still confirmed', async () => {
+  test('of a grant that is being unsubscribed changes nothing, and the unsubscription is still confirmed', async () => {
     const { hub, runtime, ask, snapshot, topic } = await subscribed({ hub: { verify: { unsubscriptions: 'never' } } });
     const { id } = await snapshot();
     await runtime.unsubscribe(id);
     await hub.until(() => hub.requests.some(({ form }) => form.get('hub.mode') === 'unsubscribe'));
     expect((await ask({ ...DENIED, 'hub.topic': topic.url })).status).toBe(200);
     expect((await snapshot()).state).toBe('unsubscribing');
-    expect(await hub.verify(onlyAt(hub), { mode: 'unsubscribe' })).toMatchObject({ status: 200 });
+    expect(await hub.verify(hubSubscription(hub), { mode: 'unsubscribe' })).toMatchObject({ status: 200 });
     await expect.poll(async () => (await snapshot()).state).toBe('unsubscribed');
   });
 });
@@ -200,7 +200,7 @@ describe('N1 an unsolicited denial', () => {
 describe('N1 a denial that answers a request', () => {
   test('is reported at once, and fails the attempt at its deadline', async () => {
     const world = new FakeWorld();
-    const { hub, runtime, hooks } = await setUp(world, { deny: 'members only' });
+    const { hub, runtime, hookNames } = await setUp(world, { deny: 'members only' });
     await expect.poll(async () => (await onlySubscription(runtime)).state).toBe('denied');
     expect(await onlySubscription(runtime)).toMatchObject({
       attempts: 0,
@@ -208,23 +208,23 @@ describe('N1 a denial that answers a request', () => {
     });
     world.advance(60_000);
     await expect.poll(async () => (await onlySubscription(runtime)).attempts).toBe(1);
-    expect(hooks).toEqual(['requested', 'denied']);
+    expect(hookNames).toEqual(['requested', 'denied']);
     expect(hub.requests.filter(isSubscribing)).toHaveLength(1);
   });
 
-  test('N2 subscribe requests follow after 60 to 120 s, then after half to all of 15 min, 30 min … 24 h', async () => {
+  test('N2 is followed by requests after 60 to 120 s, then after half to all of 15 min, 30 min … 24 h', async () => {
     const world = new FakeWorld();
     const { hub, runtime } = await setUp(world, { deny: 'not yet' });
     const times = [world.now];
     for (let round = 0; round < 11; round += 1) {
-      const before = hub.requests.filter(isSubscribing).length;
+      const countBefore = hub.requests.filter(isSubscribing).length;
       await expect.poll(async () => (await onlySubscription(runtime)).state).toBe('denied');
       await hub.settled();
-      while (hub.requests.filter(isSubscribing).length === before) {
+      while (hub.requests.filter(isSubscribing).length === countBefore) {
         world.advance(15_000);
         await untilIdle();
         await hub.settled();
-        if (world.now > (times.at(-1) ?? 0) + 2 * DAY_MS) throw new Error('it is not asked again');
+        if (world.now > (times.at(-1) ?? 0) + 2 * DAY_MS) throw new Error('no subscribe request follows');
       }
       times.push(world.now);
     }
@@ -241,21 +241,23 @@ describe('N1 a denial that answers a request', () => {
     await expect.poll(async () => (await onlySubscription(runtime)).state).toBe('active');
   });
 
-  test('V9 a verification that follows a denial counts', async () => {
+  test('V9 is overruled by a later verification', async () => {
     const world = new FakeWorld();
     const { hub, runtime } = await setUp(world, { deny: 'wait for an approval by hand' });
     await expect.poll(async () => (await onlySubscription(runtime)).state).toBe('denied');
     await hub.settled();
     hub.configure({ deny: false });
-    expect(await hub.verify(onlyAt(hub))).toMatchObject({ status: 200 });
+    expect(await hub.verify(hubSubscription(hub))).toMatchObject({ status: 200 });
     expect(await onlySubscription(runtime)).toMatchObject({ state: 'active' });
     expect((await onlySubscription(runtime)).lastError).toBeUndefined();
   });
 
   test.each([
-    ['already subscribed, which some hubs answer to every renewal', 'already subscribed'],
-    ['a verification that a proxy answered 502', 'verification failed with status 502'],
-  ])('of a renewal does not end the subscription: %s', async (_title, reason) => {
+    // Some hubs send this for every renewal.
+    'already subscribed',
+    // A proxy answered the verification.
+    'verification failed with status 502',
+  ])('to renew does not end the subscription (reason: %s)', async (reason) => {
     const world = new FakeWorld();
     // The hub keeps delivering, whatever lease it named.
     const faults = { leaseSeconds: 'perpetual', announcedLease: 864_000 } as const;
@@ -288,7 +290,7 @@ describe('N1 a denial that answers a request', () => {
     expect(await onlySubscription(runtime)).toMatchObject({ state: 'active' });
   });
 
-  test("N2 afterDenial: 'stop' stops the subscription until it is retried", async () => {
+  test("N2 stops the subscription until retry(id) if afterDenial is 'stop'", async () => {
     const world = new FakeWorld();
     const { hub, runtime } = await setUp(world, { deny: 'no' }, { afterDenial: 'stop' });
     await expect.poll(async () => (await onlySubscription(runtime)).state).toBe('denied');
@@ -302,7 +304,7 @@ describe('N1 a denial that answers a request', () => {
     await expect.poll(async () => (await onlySubscription(runtime)).state).toBe('active');
   });
 
-  test('makes ready() reject as soon as no request can be due in time', async () => {
+  test('makes ready() reject at once if the next subscribe request is due after the timeout', async () => {
     const world = new FakeWorld();
     const { runtime } = await setUp(world, { deny: 'members only' });
     await expect(runtime.ready({ timeoutMs: 30_000 })).rejects.toThrow(
@@ -312,7 +314,7 @@ describe('N1 a denial that answers a request', () => {
 });
 
 describe('N1 a denial', () => {
-  test('may name neither topic nor reason', async () => {
+  test('is accepted without a topic and a reason', async () => {
     const denials: SubscriptionDeniedError[] = [];
     const { ask, snapshot } = await subscribed({
       handlers: { onSubscriptionValidationDenied: (error) => void denials.push(error) },
@@ -323,7 +325,7 @@ describe('N1 a denial', () => {
     expect(denials[0]?.message).toBe('the hub gave no reason');
   });
 
-  test('counts although its reason is not UTF-8', async () => {
+  test('is accepted although its reason is not UTF-8', async () => {
     const { port, path, snapshot } = await subscribed();
     const answer = await exchange(port, request('GET', `${path}?hub.mode=denied&hub.reason=%FCber`));
     expect(answer.status).toBe(200);
@@ -379,7 +381,7 @@ describe('N1 a denial', () => {
     expect(logger.said('error')).toEqual(['a handler failed']);
   });
 
-  test('reaches the service once, however often it comes', async () => {
+  test('reaches the service once if it is repeated within a minute', async () => {
     const denials: unknown[] = [];
     const { ask } = await subscribed({
       handlers: { onSubscriptionValidationDenied: (error) => void denials.push(error) },
@@ -402,10 +404,10 @@ describe('N1 a denial', () => {
 });
 
 describe('N3 a hub error', () => {
-  test('within a minute of the verification fails the attempt, once: a backoff follows, and content is still accepted', async () => {
+  test('within a minute of a verification fails one attempt: a retry follows, and content is accepted', async () => {
     const world = new FakeWorld();
     const hubErrors: InternalHubError[] = [];
-    const { hub, runtime, topic, hooks } = await setUp(
+    const { hub, runtime, topic, hookNames } = await setUp(
       world,
       {},
       {},
@@ -420,7 +422,7 @@ describe('N3 a hub error', () => {
     expect(hubErrors).toHaveLength(1);
     expect(hubErrors[0]).toBeInstanceOf(InternalHubError);
     expect(hubErrors[0]).toMatchObject({ message: 'on fire', code: 'ERR_WEBSUB_HUB_ERROR' });
-    expect(hooks.filter((name) => name === 'hub-error' || name === 'failed')).toEqual(['failed', 'hub-error']);
+    expect(hookNames.filter((name) => name === 'hub-error' || name === 'failed')).toEqual(['failed', 'hub-error']);
     expect(await onlySubscription(runtime)).toMatchObject({
       state: 'active',
       attempts: 1,
@@ -436,24 +438,26 @@ describe('N3 a hub error', () => {
     await expect.poll(async () => (await onlySubscription(runtime)).attempts).toBe(2);
   });
 
-  test('later leaves the state unchanged', async () => {
+  test('more than a minute after the verification leaves the subscription unchanged', async () => {
     const world = new FakeWorld();
-    const { hub, runtime, hooks } = await setUp(world, {});
+    const { hub, runtime, hookNames } = await setUp(world, {});
     await hub.verified();
     await expect.poll(async () => (await onlySubscription(runtime)).state).toBe('active');
     world.advance(61_000);
     const before = await onlySubscription(runtime);
     expect(await hub.error('on fire')).toMatchObject([{ status: 200 }]);
     expect(await onlySubscription(runtime)).toEqual(before);
-    expect(hooks.at(-1)).toBe('hub-error');
+    expect(hookNames.at(-1)).toBe('hub-error');
   });
 
   test('is answered 200 even if the handler throws or there is none', async () => {
-    const failing = await subscribed({ handlers: { onHubError: () => Promise.reject(new Error('broken')) } });
-    expect((await failing.ask({ 'hub.mode': 'hub-error' })).status).toBe(200);
-    const without = await subscribed();
-    expect((await without.ask({ 'hub.mode': 'hub-error' })).status).toBe(200);
-    expect(without.logger.said('warn')).toContain('hub error: the hub gave no reason');
+    const withFailingHandler = await subscribed({
+      handlers: { onHubError: () => Promise.reject(new Error('broken')) },
+    });
+    expect((await withFailingHandler.ask({ 'hub.mode': 'hub-error' })).status).toBe(200);
+    const withoutHandler = await subscribed();
+    expect((await withoutHandler.ask({ 'hub.mode': 'hub-error' })).status).toBe(200);
+    expect(withoutHandler.logger.said('warn')).toContain('hub error: the hub gave no reason');
   });
 
   test('is answered with the headers and body that the service adds', async () => {

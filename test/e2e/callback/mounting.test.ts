@@ -48,7 +48,7 @@ async function mounted(
   return subscriber;
 }
 
-test('C8 C1 below a path of the public URL, the application’s listener gets no callback request', async () => {
+test('C8 C1 the application’s listener gets no callback request if the public URL has a path', async () => {
   const { server, port } = await startUserServer();
   const { callback, post } = await subscribed({
     port,
@@ -66,7 +66,7 @@ test('C8 C1 below a path of the public URL, the application’s listener gets no
   expect(await statusOf('GET', '/app/other')).toBe(200);
 });
 
-test('below a path of the public URL and without a base path, the application gets all but callback requests', async () => {
+test('the application gets all other requests if the public URL has a path and the base path is empty', async () => {
   const { server, port } = await startUserServer();
   const { post } = await subscribed({
     port,
@@ -151,11 +151,11 @@ describe('in Express', () => {
   });
 
   test('after express.raw(), or a parser that keeps the bytes, callbacks are answered', async () => {
-    const keep = express.json({
+    const jsonThatKeepsBytes = express.json({
       verify: (incoming, _response, bytes) => void Object.assign(incoming, { rawBody: bytes }),
     });
     const raw = express.raw({ type: '*/*', limit: 200_000 });
-    for (const parser of [keep, raw]) {
+    for (const parser of [jsonThatKeepsBytes, raw]) {
       const subscriber = await mounted(({ runtime }) => express().use(parser, runtime.nodeHandler), {
         options: { security: { maxBodyBytes: 1000 } },
       });
@@ -178,7 +178,7 @@ describe('in Express', () => {
     expect((await subscriber.post('good news')).status).toBe(202);
   });
 
-  test('after middleware that read a part of the body, the rest is not taken for the whole', async () => {
+  test('after middleware that read a part of the body, the answer is 500, and nothing is delivered', async () => {
     const subscriber = await mounted(
       ({ runtime }) =>
         express().use((incoming, _response, next) => {
@@ -201,11 +201,11 @@ describe('in Express', () => {
   });
 
   test('after slow middleware, a request that was aborted meanwhile has no effect', async () => {
-    const held: (() => void)[] = [];
+    const releases: (() => void)[] = [];
     const subscriber = await mounted(({ runtime }) =>
       express().use((incoming, _response, next) => {
         if (incoming.headers['x-slow'] === undefined) next();
-        else incoming.on('close', () => void held.push(next));
+        else incoming.on('close', () => void releases.push(next));
       }, runtime.nodeHandler),
     );
     const wire = await openWire(subscriber.port);
@@ -213,15 +213,15 @@ describe('in Express', () => {
     wire.send('half');
     await expect.poll(async () => (await subscriber.post('news')).status).toBe(202);
     wire.socket.resetAndDestroy();
-    await expect.poll(() => held.length).toBe(1);
-    for (const goOn of held) goOn();
+    await expect.poll(() => releases.length).toBe(1);
+    for (const release of releases) release();
     expect((await subscriber.post('more')).status).toBe(202);
     expect(subscriber.logger.said('error')).toEqual([]);
     await subscriber.runtime.stop();
     expect(subscriber.events.map((event) => event.text())).toEqual(['news', 'more']);
   });
 
-  test('after middleware that has already answered, nothing is sent', async () => {
+  test('after middleware that has already answered, the answer stays, and no error is logged', async () => {
     const subscriber = await mounted(({ runtime }) =>
       express().use((incoming, response, next) => {
         if (incoming.method === 'POST') response.status(418).end();
@@ -232,7 +232,7 @@ describe('in Express', () => {
     expect(subscriber.logger.said('error')).toEqual([]);
   });
 
-  test('middleware that breaks the answer closes the connection, and other requests work', async () => {
+  test('after middleware that breaks the answer, the connection is closed, and later requests work', async () => {
     const subscriber = await mounted(({ runtime }) =>
       express().use((incoming, response, next) => {
         if (incoming.headers['x-break'] !== undefined) {
@@ -257,7 +257,7 @@ describe('in Hono', () => {
     return app;
   };
 
-  /** Hono's server on a port that is known in advance. */
+  /** A runtime mounted in Hono, on a port that is known in advance. */
   async function inHono(options: SubscribedOptions = {}): Promise<Subscribed> {
     return mounted(
       async (subscriber) =>
@@ -285,8 +285,8 @@ describe('in Hono', () => {
     expect((await exchange(port, request('GET', '/'))).body).toBe('the app');
     expect((await exchange(port, request('PUT', path, {}, 'x'))).headers).toMatchObject({ allow: 'GET, HEAD, POST' });
     const query = new URLSearchParams(verification(topic.url)).toString();
-    const head = async (more: string): Promise<number> =>
-      (await exchange(port, request('HEAD', `${path}?${query}${more}`), { toHead: true })).status;
+    const head = async (suffix: string): Promise<number> =>
+      (await exchange(port, request('HEAD', `${path}?${query}${suffix}`), { toHead: true })).status;
     expect([await head(''), await head('&hub.topic=other'), await head('&hub.mode=other')]).toEqual([200, 404, 400]);
     expect((await exchange(port, request('GET', '/websub/unknown'))).status).toBe(404);
   });
@@ -315,17 +315,17 @@ describe('in Hono', () => {
     wire.send(request('POST', subscriber.path, { ...SIGNED, 'Content-Length': '10' }));
     wire.send('half');
     expect((await wire.answer()).status).toBe(408);
-    const broken = await openWire(subscriber.port);
-    broken.send(request('POST', subscriber.path, { ...SIGNED, 'Content-Length': '10' }));
-    broken.send('half');
-    broken.socket.resetAndDestroy();
-    await broken.closed;
+    const abortedWire = await openWire(subscriber.port);
+    abortedWire.send(request('POST', subscriber.path, { ...SIGNED, 'Content-Length': '10' }));
+    abortedWire.send('half');
+    abortedWire.socket.resetAndDestroy();
+    await abortedWire.closed;
     expect((await subscriber.post('good news')).status).toBe(202);
     expect(subscriber.events).toHaveLength(1);
   });
 });
 
-describe('as fetch', () => {
+describe('through runtime.fetch()', () => {
   const post = (path: string, body: NonNullable<RequestInit['body']>, headers: Record<string, string> = {}): Request =>
     new Request(`https://any.test${path}`, { method: 'POST', body, headers, duplex: 'half' });
 
@@ -353,16 +353,16 @@ describe('as fetch', () => {
     expect([answer.headers.get('x-seen'), await answer.text()]).toEqual(['1, 2', 'a=%C3%BC']);
   });
 
-  test('a body that was read before is reported', async () => {
+  test('a request whose body was read before gets 500, and an error is logged', async () => {
     const { runtime, path, logger } = await subscribed();
-    const used = post(path, 'news', SIGNED);
-    await used.text();
+    const usedRequest = post(path, 'news', SIGNED);
+    await usedRequest.text();
     // The request cannot be cloned after its body was read.
-    expect((await runtime.fetch(used)).status).toBe(500);
+    expect((await runtime.fetch(usedRequest)).status).toBe(500);
     expect(logger.said('error')).toHaveLength(1);
   });
 
-  test('C6 a body above the limit, a stalled one and an aborted one are refused', async () => {
+  test('C6 a body above the limit gets 413, and a stalled or aborted body gets 408', async () => {
     const { runtime, path, events } = await subscribed({
       options: { security: { maxBodyBytes: 10, bodyTimeoutMs: 50 } },
     });
@@ -393,26 +393,26 @@ describe('as fetch', () => {
 
 describe('on the application’s server', () => {
   const emitOf = (server: Server): unknown => Reflect.get(server, 'emit');
-  const theirs: RequestListener = (incoming, response) => void response.end(`theirs: ${incoming.url}`);
+  const applicationListener: RequestListener = (incoming, response) => void response.end(`theirs: ${incoming.url}`);
 
-  test('callbacks are answered, and its listeners, even later ones, get the rest', async () => {
+  test('callbacks are answered, and the application’s listeners get the rest, even if they are added later', async () => {
     const server = createServer();
     const port = await listenForTest(server);
     const subscriber = await subscribed({ port, options: { server } });
     expect((await exchange(port, request('GET', '/other'))).status).toBe(404);
-    server.on('request', theirs);
-    let seen = 0;
-    server.on('request', () => void (seen += 1));
+    server.on('request', applicationListener);
+    let listenerCalls = 0;
+    server.on('request', () => void (listenerCalls += 1));
     expect((await subscriber.post('news')).status).toBe(202);
     expect((await exchange(port, request('GET', '/websub/unknown'))).status).toBe(404);
-    expect(seen).toBe(0);
+    expect(listenerCalls).toBe(0);
     expect((await exchange(port, request('GET', '/other'))).body).toBe('theirs: /other');
-    expect(seen).toBe(1);
+    expect(listenerCalls).toBe(1);
     expect(subscriber.runtime.url).toBe(`http://localhost:${port}`);
   });
 
   test('the runtime restores the server when it stops', async () => {
-    const server = createServer(theirs);
+    const server = createServer(applicationListener);
     const port = await listenForTest(server);
     const before = { emit: emitOf(server), own: Object.getOwnPropertyNames(server), listeners: server.eventNames() };
     const subscriber = await subscribed({ port, options: { server } });
@@ -428,7 +428,7 @@ describe('on the application’s server', () => {
   });
 
   test('a request for an unknown callback is logged once, without its last segment', async () => {
-    const server = createServer(theirs);
+    const server = createServer(applicationListener);
     const port = await listenForTest(server);
     const subscriber = await subscribed({ port, options: { server } });
     for (const token of ['one', 'two']) await exchange(port, signedPost(`/websub/${token}`, 'news'));
@@ -437,22 +437,22 @@ describe('on the application’s server', () => {
     expect(lines).toMatchObject([{ fields: { method: 'POST', path: '/websub/' } }]);
   });
 
-  test('the subscription is requested once the server listens', async () => {
-    const server = createServer(theirs);
+  test('the subscription becomes active if the server starts to listen later', async () => {
+    const server = createServer(applicationListener);
     const reserved = createServer();
     const port = await listenForTest(reserved);
     reserved.close();
     await once(reserved, 'close');
-    const startedAt = subscribed({ port, options: { server, publicUrl: `http://127.0.0.1:${port}` } });
+    const starting = subscribed({ port, options: { server, publicUrl: `http://127.0.0.1:${port}` } });
     await expect.poll(() => Object.hasOwn(server, 'emit')).toBe(true);
     server.listen(port, '127.0.0.1');
     onTestFinished(() => void server.close());
-    const subscriber = await startedAt;
+    const subscriber = await starting;
     expect((await subscriber.post('news')).status).toBe(202);
   });
 
   test('callbacks are answered even if the server handles Expect itself', async () => {
-    const server = createServer(theirs);
+    const server = createServer(applicationListener);
     server.on('checkContinue', (_request, response) => void response.writeHead(417).end());
     const port = await listenForTest(server);
     const subscriber = await subscribed({ port, options: { server } });
@@ -466,7 +466,7 @@ describe('on the application’s server', () => {
   });
 
   test('an https server has an https callback', async () => {
-    const server = createTlsServer(TLS, theirs);
+    const server = createTlsServer(TLS, applicationListener);
     const port = await listenForTest(server);
     const subscriber = await subscribed({ port, options: { server }, hub: { ca: TLS.cert } });
     expect(subscriber.callback).toMatch(/^https:\/\/localhost:/);
@@ -474,8 +474,8 @@ describe('on the application’s server', () => {
     await subscriber.runtime.stop();
   });
 
-  test('without a base path, its listeners get all but callback requests', async () => {
-    const server = createServer(theirs);
+  test('without a base path, the application’s listeners get all other requests', async () => {
+    const server = createServer(applicationListener);
     const port = await listenForTest(server);
     const subscriber = await subscribed({ port, options: { server, basePath: '/' } });
     expect(subscriber.path).toMatch(/^\/[\w-]{43}$/);
@@ -499,16 +499,16 @@ describe('on the runtime’s server', () => {
     ['lacks its certificate', { key: TLS.key }],
     ['is empty', {}],
   ])('a TLS option that %s is refused at the start', async (_what, tls) => {
-    const failed = subscribed({ options: { tls } });
-    await expect(failed).rejects.toThrow(ConfigurationError);
-    await expect(failed).rejects.toThrow(/^startService: tls .*key and cert/);
+    const starting = subscribed({ options: { tls } });
+    await expect(starting).rejects.toThrow(ConfigurationError);
+    await expect(starting).rejects.toThrow(/^startService: tls .*key and cert/);
   });
 
   test('a port in use is refused at the start', async () => {
     const port = await listenForTest(createServer());
-    const failed = subscribed({ options: { port, host: '127.0.0.1' } });
-    await expect(failed).rejects.toThrow(ListenerError);
-    await expect(failed).rejects.toThrow(`Cannot listen on 127.0.0.1, port ${port}: the port is in use`);
+    const starting = subscribed({ options: { port, host: '127.0.0.1' } });
+    await expect(starting).rejects.toThrow(ListenerError);
+    await expect(starting).rejects.toThrow(`Cannot listen on 127.0.0.1, port ${port}: the port is in use`);
   });
 
   test.each([
@@ -540,13 +540,6 @@ describe('on the runtime’s server', () => {
     expect((await subscriber.snapshot()).callback).toBe(subscriber.callback);
   });
 
-  test('callbacks are answered with a path in the public URL', async () => {
-    const subscriber = await mounted(({ runtime }) => runtime.nodeHandler, { publicPath: '/public/path' });
-    expect(subscriber.path).toMatch(/^\/public\/path\/websub\/[\w-]{43}$/);
-    expect((await subscriber.post('news')).status).toBe(202);
-    expect((await exchange(subscriber.port, request('GET', '/elsewhere'))).status).toBe(404);
-  });
-
   test('callbacks are answered with a fixed service path', async () => {
     const subscriber = await subscribed({ config: { servicePath: 'news/of~today' } });
     expect(subscriber.path).toBe('/websub/news/of~today');
@@ -570,6 +563,13 @@ describe('on the runtime’s server', () => {
     expect(subscriber.callback).toBe('http://127.0.0.1:1/hooks/news');
     expect((await subscriber.post('news')).status).toBe(202);
   });
+});
+
+test('a mounted runtime.nodeHandler answers callbacks below the path of the public URL', async () => {
+  const subscriber = await mounted(({ runtime }) => runtime.nodeHandler, { publicPath: '/public/path' });
+  expect(subscriber.path).toMatch(/^\/public\/path\/websub\/[\w-]{43}$/);
+  expect((await subscriber.post('news')).status).toBe(202);
+  expect((await exchange(subscriber.port, request('GET', '/elsewhere'))).status).toBe(404);
 });
 
 test('a request with a URL rewritten by the application is matched by the new URL', async () => {

@@ -17,19 +17,18 @@ const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
-const LOGGED = 'content was answered 503';
+const LOG_MESSAGE = 'content was answered 503';
 
 interface Options {
   readonly delivery?: DeliveryConfig;
   readonly handle?: (event: ContentDistributionMessage) => unknown;
 }
 
-/** A publisher, its hub, and a service that refuses content at times. */
+/** A publisher, its hub, and a subscribed service whose store can fail. */
 async function setUp({ delivery = {}, handle = () => {} }: Options = {}) {
   const world = new FakeWorld();
   const hub = await startHub({ leaseSeconds: 10 * 86_400 });
-  const old: WrittenEntry = { id: 'old', at: world.now - 30 * DAY };
-  const published = [old];
+  const published: WrittenEntry[] = [{ id: 'old', at: world.now - 30 * DAY }];
   const publisher = await startPublisher(hub, atom(published));
   const store = new FaultyStore();
   const received: string[] = [];
@@ -71,7 +70,7 @@ async function setUp({ delivery = {}, handle = () => {} }: Options = {}) {
         await settle();
       }
     },
-    /** Publishes an entry. Returns the status that the hub got for it. */
+    /** Publishes an entry. Resolves with our answer's status. */
     async publish(id: string): Promise<number | undefined> {
       const entry: WrittenEntry = { id, at: world.now };
       published.push(entry);
@@ -90,146 +89,151 @@ async function setUp({ delivery = {}, handle = () => {} }: Options = {}) {
 }
 
 describe('C7 genuine content that is answered 503', () => {
-  test('for lack of room is counted, logged and stored, and caught up once there is room', async () => {
+  test('because the inbox is full is counted, logged and stored as a gap, and fetched when there is room', async () => {
     const handlerRun = deferred();
-    const set = await setUp({ delivery: { mode: 'queued', maxPending: 1 }, handle: () => handlerRun.promise });
-    expect(await set.publish('first')).toBe(202);
-    const requestCount = set.requestCountAtHub();
-    const fetched = set.publisher.requests.length;
-    await set.pass(MINUTE);
-    const since = set.world.now;
-    expect(await set.publish('second')).toBe(503);
-    await set.settle();
-    expect(await set.stats()).toMatchObject({ refused: 1, received: 1, rejected: 0 });
-    expect(set.world.logged(LOGGED)).toMatchObject([{ level: 'warn', fields: { reason: 'too many events wait' } }]);
-    expect(set.gap()).toBe(since);
+    const fixture = await setUp({ delivery: { mode: 'queued', maxPending: 1 }, handle: () => handlerRun.promise });
+    expect(await fixture.publish('first')).toBe(202);
+    const requestCount = fixture.requestCountAtHub();
+    const fetchCount = fixture.publisher.requests.length;
+    await fixture.pass(MINUTE);
+    const refusedAt = fixture.world.now;
+    expect(await fixture.publish('second')).toBe(503);
+    await fixture.settle();
+    expect(await fixture.stats()).toMatchObject({ refused: 1, received: 1, rejected: 0 });
+    expect(fixture.world.logged(LOG_MESSAGE)).toMatchObject([
+      { level: 'warn', fields: { reason: 'too many events wait' } },
+    ]);
+    expect(fixture.gap()).toBe(refusedAt);
 
     // No request while there is no room.
-    await set.pass(HOUR);
-    expect([set.requestCountAtHub(), set.publisher.requests.length]).toEqual([requestCount, fetched]);
+    await fixture.pass(HOUR);
+    expect([fixture.requestCountAtHub(), fixture.publisher.requests.length]).toEqual([requestCount, fetchCount]);
     handlerRun.resolve();
-    await set.settle();
-    await set.pass(10_000);
-    // Its catch-up comes within ten minutes: here, after five.
-    await set.pass(4 * MINUTE);
-    expect([set.requestCountAtHub(), set.publisher.requests.length]).toEqual([requestCount, fetched]);
-    await set.pass(2 * MINUTE);
-    expect(set.requestCountAtHub()).toBe(requestCount + 1);
-    expect(set.received).toEqual(['hub: first', 'catch-up: second']);
-    expect(set.gap()).toBe(undefined);
+    await fixture.settle();
+    await fixture.pass(10_000);
+    // The catch-up runs within ten minutes after there is room: here, after five.
+    await fixture.pass(4 * MINUTE);
+    expect([fixture.requestCountAtHub(), fixture.publisher.requests.length]).toEqual([requestCount, fetchCount]);
+    await fixture.pass(2 * MINUTE);
+    expect(fixture.requestCountAtHub()).toBe(requestCount + 1);
+    expect(fixture.received).toEqual(['hub: first', 'catch-up: second']);
+    expect(fixture.gap()).toBe(undefined);
 
-    // Only once for this overload.
-    const after = set.publisher.requests.length;
-    await set.pass(2 * HOUR);
-    expect([set.requestCountAtHub(), set.publisher.requests.length]).toEqual([requestCount + 1, after]);
+    // Only one catch-up follows an overload.
+    const fetchCountAfter = fixture.publisher.requests.length;
+    await fixture.pass(2 * HOUR);
+    expect([fixture.requestCountAtHub(), fixture.publisher.requests.length]).toEqual([
+      requestCount + 1,
+      fetchCountAfter,
+    ]);
   });
 
-  test('and was not read counts once a minute, because it may not be genuine', async () => {
-    const set = await setUp({ delivery: { mode: 'queued', maxPending: 1 }, handle: () => new Promise(() => {}) });
-    expect(await set.publish('first')).toBe(202);
-    for (let time = 0; time < 5; time += 1) expect(await set.publish('more')).toBe(503);
-    expect(await set.stats()).toMatchObject({ refused: 1 });
-    await set.pass(MINUTE);
-    expect(await set.publish('more')).toBe(503);
-    expect(await set.stats()).toMatchObject({ refused: 2 });
-    expect(set.world.logged(LOGGED)).toHaveLength(2);
+  test('and whose body was not read is counted once a minute, because its signature was not checked', async () => {
+    const fixture = await setUp({ delivery: { mode: 'queued', maxPending: 1 }, handle: () => new Promise(() => {}) });
+    expect(await fixture.publish('first')).toBe(202);
+    for (let time = 0; time < 5; time += 1) expect(await fixture.publish('more')).toBe(503);
+    expect(await fixture.stats()).toMatchObject({ refused: 1 });
+    await fixture.pass(MINUTE);
+    expect(await fixture.publish('more')).toBe(503);
+    expect(await fixture.stats()).toMatchObject({ refused: 2 });
+    expect(fixture.world.logged(LOG_MESSAGE)).toHaveLength(2);
   });
 
-  test('and was read counts each time, and is logged once a minute', async () => {
+  test('and whose body was read is counted each time, and logged once a minute', async () => {
     let isBroken = true;
-    const set = await setUp({ handle: () => (isBroken ? throws(new Error('not now')) : undefined) });
-    const requestCount = set.requestCountAtHub();
-    set.store.faults = new Set(['set']);
-    for (let time = 0; time < 3; time += 1) expect(await set.publish(`number ${time}`)).toBe(503);
-    expect(await set.stats()).toMatchObject({ refused: 3 });
-    expect(set.world.logged(LOGGED)).toHaveLength(1);
-    set.store.faults = new Set();
+    const fixture = await setUp({ handle: () => (isBroken ? throws(new Error('not now')) : undefined) });
+    const requestCount = fixture.requestCountAtHub();
+    fixture.store.faults = new Set(['set']);
+    for (let time = 0; time < 3; time += 1) expect(await fixture.publish(`number ${time}`)).toBe(503);
+    expect(await fixture.stats()).toMatchObject({ refused: 3 });
+    expect(fixture.world.logged(LOG_MESSAGE)).toHaveLength(1);
+    fixture.store.faults = new Set();
     isBroken = false;
-    await set.pass(6 * MINUTE);
-    expect(set.received).toEqual(['catch-up: number 0', 'catch-up: number 1', 'catch-up: number 2']);
-    expect(set.requestCountAtHub()).toBe(requestCount + 1);
+    await fixture.pass(6 * MINUTE);
+    expect(fixture.received).toEqual(['catch-up: number 0', 'catch-up: number 1', 'catch-up: number 2']);
+    expect(fixture.requestCountAtHub()).toBe(requestCount + 1);
   });
 
   test('while the store fails is stored as a gap once the store works', async () => {
     let isBroken = true;
-    const set = await setUp({ handle: () => (isBroken ? throws(new Error('not now')) : undefined) });
-    set.store.onAnyWrite = () => throws(new Error('the store is down'));
-    expect(await set.publish('news')).toBe(503);
-    await set.pass(10 * MINUTE);
-    expect(set.gap()).toBe(undefined);
-    expect(set.received).toEqual([]);
-    set.store.onAnyWrite = () => {};
+    const fixture = await setUp({ handle: () => (isBroken ? throws(new Error('not now')) : undefined) });
+    fixture.store.onAnyWrite = () => throws(new Error('the store is down'));
+    expect(await fixture.publish('news')).toBe(503);
+    await fixture.pass(10 * MINUTE);
+    expect(fixture.gap()).toBe(undefined);
+    expect(fixture.received).toEqual([]);
+    fixture.store.onAnyWrite = () => {};
     isBroken = false;
-    await set.pass(MINUTE);
-    expect(set.gap()).toEqual(expect.any(Number));
-    await set.pass(6 * MINUTE);
-    expect(set.received).toEqual(['catch-up: news']);
-    expect(set.gap()).toBe(undefined);
+    await fixture.pass(MINUTE);
+    expect(fixture.gap()).toEqual(expect.any(Number));
+    await fixture.pass(6 * MINUTE);
+    expect(fixture.received).toEqual(['catch-up: news']);
+    expect(fixture.gap()).toBe(undefined);
   });
 
-  test('is caught up after the next start if the process ended before', async () => {
+  test('is fetched after the next start if the process stopped before the catch-up', async () => {
     let isBroken = true;
-    const set = await setUp({ handle: () => (isBroken ? throws(new Error('not now')) : undefined) });
-    set.store.faults = new Set(['set']);
-    expect(await set.publish('news')).toBe(503);
-    await set.settle();
-    set.store.faults = new Set();
-    await set.stop();
+    const fixture = await setUp({ handle: () => (isBroken ? throws(new Error('not now')) : undefined) });
+    fixture.store.faults = new Set(['set']);
+    expect(await fixture.publish('news')).toBe(503);
+    await fixture.settle();
+    fixture.store.faults = new Set();
+    await fixture.stop();
     isBroken = false;
-    await set.start();
-    await set.pass(MINUTE);
-    expect(set.received).toEqual(['catch-up: news']);
-    expect(await set.stats()).toMatchObject({ refused: 1 });
+    await fixture.start();
+    await fixture.pass(MINUTE);
+    expect(fixture.received).toEqual(['catch-up: news']);
+    expect(await fixture.stats()).toMatchObject({ refused: 1 });
   });
 
-  test('only leads to a renewal if catchUp is off', async () => {
-    const set = await setUp({ delivery: { catchUp: false }, handle: () => throws(new Error('not now')) });
-    const requestCount = set.requestCountAtHub();
-    set.store.faults = new Set(['set']);
-    expect(await set.publish('news')).toBe(503);
-    set.store.faults = new Set();
-    await set.pass(6 * MINUTE);
-    expect(set.requestCountAtHub()).toBe(requestCount + 1);
-    expect(set.gap()).toBe(undefined);
-    expect(set.received).toEqual([]);
+  test('leads to a renewal, but to no catch-up, if catchUp is off', async () => {
+    const fixture = await setUp({ delivery: { catchUp: false }, handle: () => throws(new Error('not now')) });
+    const requestCount = fixture.requestCountAtHub();
+    fixture.store.faults = new Set(['set']);
+    expect(await fixture.publish('news')).toBe(503);
+    fixture.store.faults = new Set();
+    await fixture.pass(6 * MINUTE);
+    expect(fixture.requestCountAtHub()).toBe(requestCount + 1);
+    expect(fixture.gap()).toBe(undefined);
+    expect(fixture.received).toEqual([]);
   });
 
-  test('waits again if there is still no room for its catch-up', async () => {
+  test('is fetched later if the inbox is full again before the catch-up', async () => {
     const handlerRuns = [deferred(), deferred()];
-    let handled = 0;
-    const set = await setUp({
+    let runCount = 0;
+    const fixture = await setUp({
       delivery: { mode: 'queued', maxPending: 1 },
-      handle: (event) => (event.source === 'hub' ? handlerRuns[handled++]?.promise : undefined),
+      handle: (event) => (event.source === 'hub' ? handlerRuns[runCount++]?.promise : undefined),
     });
-    const requestCount = set.requestCountAtHub();
-    await set.publish('first');
-    expect(await set.publish('second')).toBe(503);
+    const requestCount = fixture.requestCountAtHub();
+    await fixture.publish('first');
+    expect(await fixture.publish('second')).toBe(503);
     handlerRuns[0]?.resolve();
-    await set.pass(MINUTE);
-    expect(await set.publish('third')).toBe(202);
-    await set.pass(HOUR);
-    expect(set.requestCountAtHub()).toBe(requestCount);
+    await fixture.pass(MINUTE);
+    expect(await fixture.publish('third')).toBe(202);
+    await fixture.pass(HOUR);
+    expect(fixture.requestCountAtHub()).toBe(requestCount);
     handlerRuns[1]?.resolve();
-    await set.pass(6 * MINUTE);
-    expect(set.requestCountAtHub()).toBe(requestCount + 1);
-    expect(set.received).toContain('catch-up: second');
+    await fixture.pass(6 * MINUTE);
+    expect(fixture.requestCountAtHub()).toBe(requestCount + 1);
+    expect(fixture.received).toContain('catch-up: second');
   });
 });
 
 describe('C7 `maxPendingBytes`', () => {
   test('limits the bytes of waiting events; above it the hub gets 503, even after a restart', async () => {
     const handlerRun = deferred();
-    const set = await setUp({
+    const fixture = await setUp({
       delivery: { mode: 'queued', maxPendingBytes: 100 },
       handle: () => handlerRun.promise,
     });
-    expect(await set.publish('larger than that alone')).toBe(202);
-    expect(await set.publish('more')).toBe(503);
-    await set.stopNow();
-    await set.start();
-    expect(await set.publish('more')).toBe(503);
+    expect(await fixture.publish('larger than that alone')).toBe(202);
+    expect(await fixture.publish('more')).toBe(503);
+    await fixture.stopNow();
+    await fixture.start();
+    expect(await fixture.publish('more')).toBe(503);
     handlerRun.resolve();
-    await set.pass(10_000);
-    expect(await set.publish('enough')).toBe(202);
+    await fixture.pass(10_000);
+    expect(await fixture.publish('enough')).toBe(202);
   });
 });

@@ -11,11 +11,11 @@ import { listenForTest } from '../../kit/listen-for-test.js';
 const MALFORMED = { 'X-Hub-Signature': 'sha256=00' };
 const OTHER_ALGORITHM = { 'X-Hub-Signature': `md5=${'0'.repeat(32)}` };
 const WELL_FORMED = { 'X-Hub-Signature': `sha256=${'0'.repeat(64)}` };
-const EXPECTING = { Expect: '100-continue' };
+const EXPECT_CONTINUE = { Expect: '100-continue' };
 const LONG = { 'Content-Length': '1000000' };
 
 /** Sends headers without a body. Returns the answer, once the connection is closed. */
-async function answerToHead(
+async function answerToHeaders(
   { port }: Pick<Subscribed, 'port'>,
   path: string,
   headers: Readonly<Record<string, string>>,
@@ -27,14 +27,14 @@ async function answerToHead(
   return answer;
 }
 
-describe('C6 content is refused from its headers alone', () => {
+describe('C6 content', () => {
   test.each([
     ['no signature', {}],
     ['an empty signature', { 'X-Hub-Signature': '' }],
     ['a malformed signature', MALFORMED],
     ['an algorithm that is not allowed', OTHER_ALGORITHM],
     ['no signature, in chunks', { 'Transfer-Encoding': 'chunked' }],
-  ])('with %s: 403, and the connection is closed', async (_what, headers) => {
+  ])('with %s is refused with 403 from its headers alone, and the connection is closed', async (_what, headers) => {
     const subscriber = await subscribed();
     const wire = await openWire(subscriber.port);
     const framing = 'Transfer-Encoding' in headers ? {} : LONG;
@@ -47,28 +47,28 @@ describe('C6 content is refused from its headers alone', () => {
     expect((await subscriber.post('news')).status).toBe(202);
   });
 
-  test('with 202 by option', async () => {
+  test('with a malformed signature is answered 202 from its headers alone if onFailure is acknowledge', async () => {
     const subscriber = await subscribed({ config: { signature: { onFailure: 'acknowledge' } } });
-    const answer = await answerToHead(subscriber, subscriber.path, MALFORMED);
+    const answer = await answerToHeaders(subscriber, subscriber.path, MALFORMED);
     expect(answer).toMatchObject({ status: 202, body: '', headers: { connection: 'close', 'content-length': '0' } });
     expect(subscriber.events).toEqual([]);
   });
 
-  test('with 404 on an unknown callback, and 410 on an ended one', async () => {
+  test('is refused from its headers alone with 404 on an unknown callback, and with 410 on an ended one', async () => {
     const subscriber = await subscribed();
-    expect(await answerToHead(subscriber, '/websub/unknown', WELL_FORMED)).toMatchObject({
+    expect(await answerToHeaders(subscriber, '/websub/unknown', WELL_FORMED)).toMatchObject({
       status: 404,
       headers: { connection: 'close' },
     });
     await subscriber.runtime.unsubscribe((await subscriber.snapshot()).id);
     await subscriber.hub.unsubscribed(subscriber.topic);
-    expect(await answerToHead(subscriber, subscriber.path, WELL_FORMED)).toMatchObject({
+    expect(await answerToHeaders(subscriber, subscriber.path, WELL_FORMED)).toMatchObject({
       status: 410,
       headers: { connection: 'close' },
     });
   });
 
-  test('with 503 if there is no room', async () => {
+  test('is refused with 503 from its headers alone if the inbox is full', async () => {
     const subscriber = await subscribed({
       seams: new ManualClock(Date.now()),
       config: { delivery: { maxPending: 1 } },
@@ -79,14 +79,14 @@ describe('C6 content is refused from its headers alone', () => {
       },
     });
     expect((await subscriber.post('kept')).status).toBe(202);
-    expect(await answerToHead(subscriber, subscriber.path, WELL_FORMED)).toMatchObject({
+    expect(await answerToHeaders(subscriber, subscriber.path, WELL_FORMED)).toMatchObject({
       status: 503,
       headers: { connection: 'close', 'retry-after': '30' },
     });
-    expect(await answerToHead(subscriber, subscriber.path, MALFORMED)).toMatchObject({ status: 403 });
+    expect(await answerToHeaders(subscriber, subscriber.path, MALFORMED)).toMatchObject({ status: 403 });
   });
 
-  test('but a wrong signature is found only after the body was read', async () => {
+  test('with a wrong signature is refused after its body was read, and the connection stays open', async () => {
     const subscriber = await subscribed();
     const wire = await openWire(subscriber.port);
     wire.send(request('POST', subscriber.path, { ...WELL_FORMED, 'Content-Length': '8' }));
@@ -98,7 +98,7 @@ describe('C6 content is refused from its headers alone', () => {
     expect((await wire.answer()).status).toBe(202);
   });
 
-  test('and the connection stays open if the body has already arrived', async () => {
+  test('whose body has already arrived is refused, and the connection stays open', async () => {
     const subscriber = await subscribed();
     const wire = await openWire(subscriber.port);
     for (const [path, headers, status] of [
@@ -113,7 +113,7 @@ describe('C6 content is refused from its headers alone', () => {
     expect((await wire.answer()).status).toBe(202);
   });
 
-  test('and accepted if no secret is required', async () => {
+  test('with a malformed signature is accepted if the subscription has no secret', async () => {
     const subscriber = await subscribed({ config: { secret: false } });
     const wire = await openWire(subscriber.port);
     wire.send(request('POST', subscriber.path, { ...MALFORMED, 'Content-Length': '8' }));
@@ -122,45 +122,49 @@ describe('C6 content is refused from its headers alone', () => {
     expect((await wire.answer()).status).toBe(202);
   });
 
-  test('and fetch does not read the body either', async () => {
+  test('without a signature is refused by runtime.fetch() before its body is read', async () => {
     const { runtime, path, snapshot } = await subscribed();
     let pulls = 0;
     const body = new ReadableStream<Uint8Array>({ pull: () => void (pulls += 1) }, { highWaterMark: 0 });
-    const subscriber: RequestInit = { method: 'POST', body, duplex: 'half' };
-    expect((await runtime.fetch(new Request(`https://any.test${path}`, subscriber))).status).toBe(403);
+    const init: RequestInit = { method: 'POST', body, duplex: 'half' };
+    expect((await runtime.fetch(new Request(`https://any.test${path}`, init))).status).toBe(403);
     expect(pulls).toBe(0);
     expect((await snapshot()).stats.rejected).toBe(1);
   });
 });
 
-describe('C6 a sender that waits for a 100', () => {
-  test('gets none if it is refused', async () => {
+describe('C6 a sender that waits for 100 Continue', () => {
+  test('gets no 100 if its content is refused', async () => {
     const subscriber = await subscribed();
-    expect(await answerToHead(subscriber, subscriber.path, { ...EXPECTING, ...MALFORMED })).toMatchObject({
+    expect(await answerToHeaders(subscriber, subscriber.path, { ...EXPECT_CONTINUE, ...MALFORMED })).toMatchObject({
       status: 403,
     });
-    expect(await answerToHead(subscriber, '/websub/unknown', EXPECTING)).toMatchObject({ status: 404 });
-    expect(await answerToHead(subscriber, '/elsewhere', EXPECTING)).toMatchObject({ status: 404 });
+    expect(await answerToHeaders(subscriber, '/websub/unknown', EXPECT_CONTINUE)).toMatchObject({ status: 404 });
+    expect(await answerToHeaders(subscriber, '/elsewhere', EXPECT_CONTINUE)).toMatchObject({ status: 404 });
   });
 
-  test('gets none on the application’s server, and its own pages work as before', async () => {
+  test('gets no 100 for refused content on the application’s server, whose own routes work as before', async () => {
     const server = createServer((incoming, response) => {
       incoming.resume().once('end', () => response.setHeader('Content-Length', 6).end('theirs'));
     });
     const port = await listenForTest(server);
     const subscriber = await subscribed({ port, options: { server } });
-    expect(await answerToHead(subscriber, subscriber.path, { ...EXPECTING, ...MALFORMED })).toMatchObject({
+    expect(await answerToHeaders(subscriber, subscriber.path, { ...EXPECT_CONTINUE, ...MALFORMED })).toMatchObject({
       status: 403,
     });
 
     const wire = await openWire(port);
     wire.send(
-      request('POST', subscriber.path, { ...EXPECTING, 'X-Hub-Signature': signatureOf('news'), 'Content-Length': '4' }),
+      request('POST', subscriber.path, {
+        ...EXPECT_CONTINUE,
+        'X-Hub-Signature': signatureOf('news'),
+        'Content-Length': '4',
+      }),
     );
     expect((await wire.answer()).status).toBe(100);
     wire.send('news');
     expect((await wire.answer()).status).toBe(202);
-    wire.send(request('POST', '/theirs', { ...EXPECTING, 'Content-Length': '4' }));
+    wire.send(request('POST', '/theirs', { ...EXPECT_CONTINUE, 'Content-Length': '4' }));
     expect((await wire.answer()).status).toBe(100);
     wire.send('form');
     expect(await wire.answer()).toMatchObject({ status: 200, body: 'theirs' });
@@ -169,27 +173,29 @@ describe('C6 a sender that waits for a 100', () => {
     expect(server.listenerCount('checkContinue')).toBe(0);
   });
 
-  test('gets one 100 and one answer from two runtimes on a server', async () => {
+  test('gets one 100 and one answer if two runtimes share a server', async () => {
     const { server, port } = await startUserServer();
     const subscriber = await subscribed({ port, options: { server } });
-    const second = await startService(recordingService().service, {
+    const secondRuntime = await startService(recordingService().service, {
       server,
       store: 'memory',
       logger: false,
       basePath: '/second',
       publicUrl: `http://127.0.0.1:${port}`,
     });
-    onTestFinished(() => second.stopNow());
+    onTestFinished(() => secondRuntime.stopNow());
     const wire = await openWire(port);
-    wire.send(request('POST', '/theirs', { ...EXPECTING, 'Content-Length': '4' }));
+    wire.send(request('POST', '/theirs', { ...EXPECT_CONTINUE, 'Content-Length': '4' }));
     expect((await wire.answer()).status).toBe(100);
     wire.send('form');
     expect((await wire.answer()).body).toBe('theirs');
-    const signed = { ...EXPECTING, 'X-Hub-Signature': signatureOf('news'), 'Content-Length': '4' };
+    const signed = { ...EXPECT_CONTINUE, 'X-Hub-Signature': signatureOf('news'), 'Content-Length': '4' };
     wire.send(request('POST', subscriber.path, signed));
     expect((await wire.answer()).status).toBe(100);
     wire.send('news');
     expect((await wire.answer()).status).toBe(202);
-    expect((await exchange(port, request('POST', '/second/unknown', { ...EXPECTING, ...LONG }))).status).toBe(404);
+    expect((await exchange(port, request('POST', '/second/unknown', { ...EXPECT_CONTINUE, ...LONG }))).status).toBe(
+      404,
+    );
   });
 });

@@ -47,12 +47,12 @@ describe('V1 a verification', () => {
   });
 
   test.each([
-    ['a topic', { 'hub.topic': '' }, 'hub.topic is missing'],
-    ['a challenge', { 'hub.challenge': '' }, 'hub.challenge is missing'],
-    ['a mode', { 'hub.mode': '' }, 'hub.mode is unknown'],
-    ['a mode of WebSub', { 'hub.mode': 'Subscribe' }, 'hub.mode is unknown'],
-    ['a challenge within 4 KiB', { 'hub.challenge': 'x'.repeat(4097) }, 'hub.challenge is too long'],
-  ])('without %s is answered 400', async (_title, changes, reason) => {
+    ['an empty topic', { 'hub.topic': '' }, 'hub.topic is missing'],
+    ['an empty challenge', { 'hub.challenge': '' }, 'hub.challenge is missing'],
+    ['an empty mode', { 'hub.mode': '' }, 'hub.mode is unknown'],
+    ['an unknown mode', { 'hub.mode': 'Subscribe' }, 'hub.mode is unknown'],
+    ['a challenge over 4 KiB', { 'hub.challenge': 'x'.repeat(4097) }, 'hub.challenge is too long'],
+  ])('with %s is answered 400', async (_title, changes, reason) => {
     const { ask, topic, events, post } = await subscribed();
     const answer = await ask(verification(topic.url, changes));
     expect(answer.status).toBe(400);
@@ -61,7 +61,7 @@ describe('V1 a verification', () => {
     expect(events).toHaveLength(1);
   });
 
-  test('with no parameters at all is answered 400', async () => {
+  test('without any hub parameter is answered 400', async () => {
     const { port, path } = await subscribed();
     for (const target of [path, `${path}?`, `${path}?id=1`]) {
       const answer = await exchange(port, request('GET', target));
@@ -88,22 +88,22 @@ describe('V1 a verification', () => {
 
 describe('V2 the lease', () => {
   test.each([
-    ['is the lease of the verification', 7_200, undefined, 7_200],
-    ['is the default if it is not a number', 'soon', undefined, 86_400],
-    ['is the default if it is zero', 0, undefined, 86_400],
-    ['is the default if it is negative', -60, undefined, 86_400],
-    ['is the default if it is empty', '', undefined, 86_400],
-    ['is the default if it is missing', false, undefined, 86_400],
-    ['is the requested lease if it is zero and the request is shorter', 0, 60, 60],
-    ['is the default if it is zero and the request is longer', 0, 864_000, 86_400],
-    ['is the cap if it is above the cap', 999_999_999, undefined, 31_536_000],
+    ['is the announced hub.lease_seconds', 7_200, undefined, 7_200],
+    ['is the default if hub.lease_seconds is not a number', 'soon', undefined, 86_400],
+    ['is the default if hub.lease_seconds is zero', 0, undefined, 86_400],
+    ['is the default if hub.lease_seconds is negative', -60, undefined, 86_400],
+    ['is the default if hub.lease_seconds is empty', '', undefined, 86_400],
+    ['is the default if hub.lease_seconds is missing', false, undefined, 86_400],
+    ['is the requested lease if hub.lease_seconds is zero and the default is longer', 0, 60, 60],
+    ['is the default if hub.lease_seconds is zero and the requested lease is longer', 0, 864_000, 86_400],
+    ['is the cap if hub.lease_seconds is above the cap', 999_999_999, undefined, 31_536_000],
   ] as const)('%s', async (_title, announcedLease, leaseSeconds, seconds) => {
-    const before = Date.now();
+    const startedAt = Date.now();
     const { snapshot, logger } = await subscribed({ hub: { announcedLease }, config: { leaseSeconds } });
     const subscription = await snapshot();
     expect(subscription.leaseSeconds).toBe(seconds);
     expect(logger.said('warn').filter((message) => message.includes('lease'))).toEqual([]);
-    expect(subscription.verifiedAt?.getTime()).toBeGreaterThanOrEqual(before);
+    expect(subscription.verifiedAt?.getTime()).toBeGreaterThanOrEqual(startedAt);
     expect(Number(subscription.expiresAt) - Number(subscription.verifiedAt)).toBe(seconds * 1000);
   });
 
@@ -116,7 +116,7 @@ describe('V2 the lease', () => {
   });
 });
 
-describe('V3 an unsubscription', () => {
+describe('V3 the verification of an unsubscription', () => {
   test('that was not requested is rejected with 404', async () => {
     const { hub, topic, callback, snapshot, post } = await subscribed();
     const { status } = await hub.verify({ topic: topic.url, callback }, { mode: 'unsubscribe' });
@@ -126,21 +126,21 @@ describe('V3 an unsubscription', () => {
     expect(hub.violations).toEqual([]);
   });
 
-  test('that was requested is confirmed whatever its lease, and confirmed again', async () => {
+  test('that was requested is confirmed each time, whatever its hub.lease_seconds', async () => {
     const { ask, topic, runtime, snapshot, hub } = await subscribed();
     hub.configure({ verify: 'never' });
     await runtime.unsubscribe((await snapshot()).id);
     await hub.until(() => hub.requests.length >= 2);
-    const verifications = verification(topic.url, { 'hub.mode': 'unsubscribe', 'hub.lease_seconds': '-1' });
-    expect((await ask({ ...verifications, 'hub.topic': 'http://127.0.0.1/other' })).status).toBe(404);
-    expect(await ask(verifications)).toMatchObject({ status: 200, body: 'c9+/=' });
+    const parameters = verification(topic.url, { 'hub.mode': 'unsubscribe', 'hub.lease_seconds': '-1' });
+    expect((await ask({ ...parameters, 'hub.topic': 'http://127.0.0.1/other' })).status).toBe(404);
+    expect(await ask(parameters)).toMatchObject({ status: 200, body: 'c9+/=' });
     expect((await snapshot()).state).toBe('unsubscribed');
-    expect((await ask(verifications)).status).toBe(200);
+    expect((await ask(parameters)).status).toBe(200);
   });
 });
 
 describe('V4 an unsolicited verification', () => {
-  test('moves the expiry by the lease last granted to our own request at most, and does not delay the renewal', async () => {
+  test('with a longer lease extends the expiry by at most our granted lease, and delays no renewal', async () => {
     const clock = new ManualClock(Date.now());
     const { hub, topic, callback, snapshot } = await subscribed({ hub: { leaseSeconds: 3_600 }, seams: clock });
     const before = await snapshot();
@@ -152,7 +152,7 @@ describe('V4 an unsolicited verification', () => {
     expect(after.renewsAt).toEqual(before.renewsAt);
   });
 
-  test('never moves the expiry earlier, and brings the renewal forward at most once an hour', async () => {
+  test('with a shorter lease keeps the expiry, and brings the renewal forward at most once an hour', async () => {
     const clock = new ManualClock(Date.now());
     const { hub, topic, callback, snapshot } = await subscribed({ hub: { leaseSeconds: 864_000 }, seams: clock });
     const before = await snapshot();
@@ -169,7 +169,7 @@ describe('V4 an unsolicited verification', () => {
     expect((await snapshot()).renewsAt).toEqual(after.renewsAt);
   });
 
-  test('V9 causes one handler call a minute; in between the last answer is repeated', async () => {
+  test('V9 causes at most one handler call a minute, and is confirmed without the handler in between', async () => {
     const clock = new ManualClock(Date.now());
     let calls = 0;
     const { ask, topic } = await subscribed({
@@ -210,7 +210,7 @@ describe('V4 an unsolicited verification', () => {
 });
 
 describe('V9 a verification that comes while the request is in flight', () => {
-  test('counts at once, and a new subscribe request follows if the request then fails', async () => {
+  test('activates the subscription, and a new subscribe request follows if the request then fails', async () => {
     const clock = new ManualClock(Date.now());
     const { hub, snapshot, post } = await subscribed({
       hub: { fail: { status: 500, verifyFirst: true } },
@@ -227,8 +227,8 @@ describe('V9 a verification that comes while the request is in flight', () => {
   });
 });
 
-describe('V4 a verification at any time', () => {
-  test('is accepted after the attempts have ended', async () => {
+describe('V4 a late verification', () => {
+  test('is accepted even after the last attempt has failed', async () => {
     const clock = new ManualClock(Date.now());
     const { hub, topic, callback, snapshot } = await subscribed({
       hub: { verify: 'never' },
@@ -244,7 +244,7 @@ describe('V4 a verification at any time', () => {
   });
 });
 
-test("V5 the last parameter of each name counts, next to the callback's own parameters", async () => {
+test("V5 the last value of a repeated parameter counts, not that of the callback's own query", async () => {
   const { port, path, topic } = await subscribed();
   const query = new URLSearchParams(verification(topic.url, { 'hub.challenge': 'theirs' })).toString();
   const target = `${path}?id=42&%FF=%FF&hub.mode=denied&hub.topic=http%3A%2F%2Fother.test%2F&hub.challenge=ours&${query}`;
@@ -293,7 +293,7 @@ describe('V6 a renewal', () => {
 });
 
 describe('V7 the service', () => {
-  test('is asked with the parameters of the hub', async () => {
+  test('gets the parameters of a verification, the subscription and the grant', async () => {
     const verifications: SubscriptionVerification[] = [];
     const { topic, callback } = await subscribed({
       handlers: { onSubscriptionVerification: (verification) => void verifications.push(verification) },
@@ -311,7 +311,7 @@ describe('V7 the service', () => {
     ]);
   });
 
-  test.each(['perpetual', 0, -5] as const)('gets no lease if it is %s', async (leaseSeconds) => {
+  test.each(['perpetual', 0, -5] as const)('gets no leaseSeconds for the lease %s', async (leaseSeconds) => {
     const verifications: SubscriptionVerification[] = [];
     await subscribed({
       handlers: { onSubscriptionVerification: (verification) => void verifications.push(verification) },
@@ -320,7 +320,7 @@ describe('V7 the service', () => {
     expect(verifications[0]).not.toHaveProperty('leaseSeconds');
   });
 
-  test('adds headers to the confirmation, but cannot change the answer', async () => {
+  test('adds headers to the confirmation, but cannot change its status, body or reserved headers', async () => {
     const { ask, topic } = await subscribed({
       handlers: {
         onSubscriptionVerification: async () => ({
@@ -357,7 +357,7 @@ describe('V7 the service', () => {
     });
   });
 
-  test('refuses by throwing: 404, not subscribed, and not asked again', async () => {
+  test('refuses a subscription by throwing: the hub gets 404, and no further subscribe request', async () => {
     const refuse = (): never => {
       throw new SubscriptionVerificationError('not & never', { headers: { 'X-Why': 'because' }, body: { more: 'ü' } });
     };
@@ -382,7 +382,7 @@ describe('V7 the service', () => {
     expect(fieldsOf(rejectedDelivery)).toEqual({ reason: 'this subscription was refused' });
   });
 
-  test('may throw anything', async () => {
+  test('refuses a subscription also by throwing a string', async () => {
     const { hub } = await subscribed({
       handlers: {
         onSubscriptionVerification: async () => {
@@ -395,7 +395,7 @@ describe('V7 the service', () => {
     expect(hub.deliveries[0]).toMatchObject({ status: 404, body: 'reason=a+word' });
   });
 
-  test('is not asked about a verification that is already rejected', async () => {
+  test('is not called for a verification that the runtime itself rejects', async () => {
     const verifications: unknown[] = [];
     const { ask, topic } = await subscribed({
       handlers: {
@@ -440,7 +440,7 @@ describe('V7 the service', () => {
   });
 });
 
-describe('C8 a HEAD', () => {
+describe('C8 a HEAD request', () => {
   test('is answered like a GET, without a body and without effect', async () => {
     const verifications: unknown[] = [];
     const { port, path, topic, snapshot } = await subscribed({
@@ -466,7 +466,7 @@ describe('C8 a HEAD', () => {
   });
 });
 
-test('S4 a verify token must be ours if the hub sends one', async () => {
+test('S4 a verification may lack the verify token, but one with another token is rejected with 404', async () => {
   const { ask, hub, topic } = await subscribed({
     config: { protocol: 'pubsubhubbub-0.3' },
     hub: { protocol: 'pubsubhubbub-0.3' },

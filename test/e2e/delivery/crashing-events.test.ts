@@ -8,9 +8,9 @@ import { startHub } from '../../kit/start-hub.js';
 const LONGEST_MS = 90_000;
 const TEXTS = Array.from({ length: 50 }, (_, index) => (index === 25 ? 'poison' : `news ${index}`));
 
-describe('an event that crashes the process', () => {
+describe('the crash guard', () => {
   test(
-    'C7 is a dead letter after three crashes, and the 49 other events in the store are handled',
+    'C7 dead-letters an event after it crashed the process three times, while the 49 other stored events are handled',
     async () => {
       await using hub = await TestHub.start();
       const topic = hub.topic('/feed');
@@ -22,14 +22,14 @@ describe('an event that crashes the process', () => {
       }
       await subscriber.kill();
 
-      const before = (await subscriber.runs()).length;
-      const lives: (readonly string[])[] = [];
-      for (let seenLines = before; lives.length < 3;) {
+      const lineCountBefore = (await subscriber.runs()).length;
+      const linesByCrash: (readonly string[])[] = [];
+      for (let lineCount = lineCountBefore; linesByCrash.length < 3;) {
         await subscriber.start();
         expect(await subscriber.ended()).toBe('SIGABRT');
         const runs = await subscriber.runs();
-        lives.push(runs.slice(seenLines));
-        seenLines = runs.length;
+        linesByCrash.push(runs.slice(lineCount));
+        lineCount = runs.length;
       }
       await subscriber.start();
       const isHandled = async (): Promise<boolean> => {
@@ -41,20 +41,20 @@ describe('an event that crashes the process', () => {
       expect(await subscriber.deadLetters()).toEqual([{ cause: 'crashed', attempts: 0, text: 'poison' }]);
       const runs = await subscriber.runs();
       expect(runs.filter((run) => run === 'begin poison')).toHaveLength(
-        3 + Number(runs.slice(0, before).includes('begin poison')),
+        3 + Number(runs.slice(0, lineCountBefore).includes('begin poison')),
       );
       expect(runs.filter((run) => run.startsWith('dead-letter'))).toEqual([
         expect.stringMatching(/^dead-letter crashed: The process ended 3 times .* runtime\.deadLetters\.replay/),
       ]);
       expect(subscriber.logged('given up and kept as a dead letter')).toHaveLength(1);
-      // From the second crash on, only one event of those that ran at the previous crash runs at a time.
-      for (const [index, life] of lives.slice(1).entries()) {
-        const suspects = openAt(lives[index] ?? []);
+      // After the first crash, the events that were running at the previous crash run one at a time.
+      for (const [index, lines] of linesByCrash.slice(1).entries()) {
+        const suspects = unfinishedTexts(linesByCrash[index] ?? []);
         expect(suspects).toContain('poison');
-        expect(openAt(life).filter((text) => suspects.includes(text))).toEqual(['poison']);
+        expect(unfinishedTexts(lines).filter((text) => suspects.includes(text))).toEqual(['poison']);
       }
 
-      // It stays a dead letter, and all others work.
+      // The event stays a dead letter, and later events are handled.
       await subscriber.kill();
       await subscriber.start();
       expect(await subscriber.deadLetters()).toHaveLength(1);
@@ -65,15 +65,15 @@ describe('an event that crashes the process', () => {
   );
 
   test(
-    'C7 a regular stop does not count as a crash, however often it interrupts a handler',
+    'C7 does not count a regular stop as a crash, even if four stops interrupt the same handler',
     async () => {
       await using hub = await TestHub.start();
       const topic = hub.topic('/feed');
       const subscriber = await crashingSubscriber(topic.url);
       await subscriber.start({ HOLD: 'yes' });
       await topic.publish('slow');
-      for (let life = 1; life < 5; life += 1) {
-        await until(async () => (await subscriber.runs()).length === life);
+      for (let runCount = 1; runCount < 5; runCount += 1) {
+        await until(async () => (await subscriber.runs()).length === runCount);
         await subscriber.stop();
         await subscriber.start({ HOLD: 'yes' });
       }
@@ -86,13 +86,13 @@ describe('an event that crashes the process', () => {
 });
 
 test(
-  'L3 a topic with a fetch that crashes the process is skipped after three crashes until the renewal; all others work',
+  'L3 a topic whose fetch crashed the process three times is not fetched until the renewal, but its hub still delivers',
   async () => {
     const hub = await startHub();
     const publisher = await startPublisher(hub, atom([{ id: 'old', at: Date.now() - 86_400_000 }]));
     const subscriber = await crashingSubscriber(publisher.url);
     await subscriber.start();
-    // A stop, not a kill: an unfinished subscription would start with discovery.
+    // A kill could leave the subscription unfinished. The next start would then fetch the topic for discovery.
     await subscriber.stop();
     publisher.body = atom([{ id: 'missed', at: Date.now() }]);
     await subscriber.setPoison(true);
@@ -123,8 +123,8 @@ test(
   LONGEST_MS,
 );
 
-/** The runs that were open when the process died. */
-function openAt(life: readonly string[]): readonly string[] {
-  const ended = new Set(life.flatMap((line) => (line.startsWith('end ') ? line.slice(4) : [])));
-  return life.flatMap((line) => (line.startsWith('begin ') && !ended.has(line.slice(6)) ? line.slice(6) : []));
+/** The texts of the events whose handler run has a start line but no end line. */
+function unfinishedTexts(lines: readonly string[]): readonly string[] {
+  const ended = new Set(lines.flatMap((line) => (line.startsWith('end ') ? line.slice(4) : [])));
+  return lines.flatMap((line) => (line.startsWith('begin ') && !ended.has(line.slice(6)) ? line.slice(6) : []));
 }

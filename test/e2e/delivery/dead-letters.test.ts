@@ -20,7 +20,7 @@ async function failing(retryForSeconds = 0, deadLetters: { keepSeconds?: number;
   const runs: string[] = [];
   const fault = { message: 'no' as string | undefined };
   const world = new FakeWorld();
-  const set = await startSubscriber(
+  const subscriber = await startSubscriber(
     (event) => {
       runs.push(`${event.text()} ${event.attempt}`);
       if (fault.message !== undefined) throw new Error(fault.message);
@@ -31,7 +31,7 @@ async function failing(retryForSeconds = 0, deadLetters: { keepSeconds?: number;
     world.advance(milliseconds);
     await untilIdle();
   };
-  return { ...set, runs, fault, pass };
+  return { ...subscriber, runs, fault, pass };
 }
 
 test('C7 dead letters are listed, each with the errors of all its attempts', async () => {
@@ -40,10 +40,10 @@ test('C7 dead letters are listed, each with the errors of all its attempts', asy
   await publish('one');
   fault.message = 'still no';
   await pass(1_000);
-  expect(await lettersOf(runtime), 'it is retried').toEqual([]);
+  expect(await lettersOf(runtime), 'an event that is retried is not a dead letter').toEqual([]);
   await pass(2_000);
-  const [letter, ...others] = await lettersOf(runtime);
-  expect(others).toEqual([]);
+  const [letter, ...otherLetters] = await lettersOf(runtime);
+  expect(otherLetters).toEqual([]);
   expect(letter).toMatchObject({
     service: 'news',
     receivedAt: new Date(startedAt),
@@ -68,13 +68,13 @@ test('C7 a replayed dead letter is processed and then removed', async () => {
   const [{ id } = { id: '' }] = await lettersOf(runtime);
   await runtime.deadLetters.replay(id);
   expect(await lettersOf(runtime)).toEqual([]);
-  expect(store.events, 'it is in the store until it is processed').toHaveLength(1);
+  expect(store.events, 'the event is in the store until it is processed').toHaveLength(1);
   await pass(1_000);
   expect([runs, store.events]).toEqual([['one 1', 'one 1'], []]);
   await expect(runtime.deadLetters.replay(id)).rejects.toThrow(`There is no dead letter ${id}.`);
 });
 
-test('C7 a replayed dead letter that fails again is retried for its whole time, and keeps its earlier errors', async () => {
+test('C7 a replayed dead letter that fails again has the full retry time, and keeps its earlier errors', async () => {
   const { runtime, publish, pass, fault, runs } = await failing(3);
   await publish('one');
   for (const wait of [1_000, 2_000, DAY_MS]) await pass(wait);
@@ -114,7 +114,7 @@ test('C7 discarding a dead letter removes it and nothing else', async () => {
   await expect(runtime.deadLetters.discard('other')).rejects.toThrow('There is no dead letter other.');
 });
 
-test('a failing store loses no dead letter: replay and discard reject, and work later', async () => {
+test('replay and discard reject while the store fails, and the dead letter can be replayed later', async () => {
   const { runtime, store, publish, pass, fault, runs } = await failing();
   await publish('one');
   const [{ id } = { id: '' }] = await lettersOf(runtime);
@@ -141,7 +141,7 @@ test('the oldest dead letters above keepCount are removed, with a log line', asy
   expect(world.logged('a dead letter is removed: more than 2 are there')).toHaveLength(1);
 });
 
-test('dead letters older than keepSeconds are removed, also those from before a restart, in order', async () => {
+test('dead letters keep their order after a restart, and are removed when older than keepSeconds', async () => {
   const { runtime, startAgain, world, store, publish, pass } = await failing(0, { keepSeconds: 60 });
   await publish('one');
   await pass(30_000);
@@ -156,21 +156,21 @@ test('dead letters older than keepSeconds are removed, also those from before a 
   expect(world.logged('a dead letter is removed: older than 60 s')).toHaveLength(1);
 });
 
-test('dead letters are on disk: a replay after a restart delivers the same bytes', async () => {
+test('a dead letter on disk can be replayed after a restart, and delivers the same text', async () => {
   const directory = temporaryDirectory();
   const world = new FakeWorld();
   const bodies: string[] = [];
   const fault = { isOn: true };
-  const set = await startSubscriber(
+  const subscriber = await startSubscriber(
     (event) => {
       if (fault.isOn) throw new Error('no');
       bodies.push(event.text());
     },
     { world, delivery: { retryForSeconds: 0 }, options: { store: `lmdb://${directory}` } },
   );
-  await set.publish('news é');
-  await set.runtime.stop();
-  const restarted = await set.startAgain();
+  await subscriber.publish('news é');
+  await subscriber.runtime.stop();
+  const restarted = await subscriber.startAgain();
   fault.isOn = false;
   const [{ id } = { id: '' }] = await lettersOf(restarted);
   await restarted.deadLetters.replay(id);

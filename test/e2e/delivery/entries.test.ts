@@ -16,7 +16,7 @@ async function recording(
   handle: (event: ContentDistributionMessage) => void = () => {},
 ) {
   const received: string[][] = [];
-  const set = await startSubscriber(
+  const subscriber = await startSubscriber(
     async (event) => {
       const entries = await event.entries();
       received.push(entries.map(({ id, change }) => `${id} ${change}`));
@@ -25,56 +25,56 @@ async function recording(
     { delivery },
   );
   const publish = async (entries: readonly WrittenEntry[]) => {
-    const { status } = await set.publish(atom(entries));
+    const { status } = await subscriber.publish(atom(entries));
     await untilIdle();
     return status;
   };
-  return { ...set, received, publish };
+  return { ...subscriber, received, publish };
 }
 
 describe('event.entries()', () => {
   it('tells whether each entry is new, updated or unchanged since the handler processed it, also after a restart', async () => {
-    const set = await recording();
-    await set.publish([one]);
-    await set.publish([two, one]);
-    await set.runtime.stop();
-    await set.startAgain();
-    await set.publish([two, { ...one, updated: AT + 1, title: 'corrected' }]);
-    expect(set.received).toEqual([['one new'], ['two new', 'one unchanged'], ['two unchanged', 'one updated']]);
+    const subscriber = await recording();
+    await subscriber.publish([one]);
+    await subscriber.publish([two, one]);
+    await subscriber.runtime.stop();
+    await subscriber.startAgain();
+    await subscriber.publish([two, { ...one, updated: AT + 1, title: 'corrected' }]);
+    expect(subscriber.received).toEqual([['one new'], ['two new', 'one unchanged'], ['two unchanged', 'one updated']]);
   });
 
   it('reports deleted entries', async () => {
-    const set = await recording();
-    await set.publish([one]);
-    await set.topic.publish(
+    const subscriber = await recording();
+    await subscriber.publish([one]);
+    await subscriber.topic.publish(
       '<feed xmlns="http://www.w3.org/2005/Atom" xmlns:at="http://purl.org/atompub/tombstones/1.0">' +
         '<at:deleted-entry ref="one" when="2030-01-02T00:00:00Z"/></feed>',
     );
-    expect(set.received).toEqual([['one new'], ['one deleted']]);
+    expect(subscriber.received).toEqual([['one new'], ['one deleted']]);
   });
 
   it('treats an entry as processed only after its handler succeeded', async () => {
     let isBroken = true;
-    const set = await recording({}, () => {
+    const subscriber = await recording({}, () => {
       if (isBroken) throws(new Error('not now'));
     });
-    await set.publish([one]);
+    await subscriber.publish([one]);
     isBroken = false;
-    set.world.advance(5_000);
+    subscriber.world.advance(5_000);
     await untilIdle();
-    await set.publish([one]);
-    expect(set.received).toEqual([['one new'], ['one new'], ['one unchanged']]);
+    await subscriber.publish([one]);
+    expect(subscriber.received).toEqual([['one new'], ['one new'], ['one unchanged']]);
   });
 
-  it('reports a late older version as unchanged', async () => {
-    const set = await recording();
-    await set.publish([{ ...one, updated: AT + 2, title: 'corrected' }]);
-    await set.publish([one]);
-    await set.publish([{ ...one, updated: AT + 2, title: 'corrected' }]);
-    expect(set.received).toEqual([['one new'], ['one unchanged'], ['one unchanged']]);
+  it('reports an older version that arrives late as unchanged', async () => {
+    const subscriber = await recording();
+    await subscriber.publish([{ ...one, updated: AT + 2, title: 'corrected' }]);
+    await subscriber.publish([one]);
+    await subscriber.publish([{ ...one, updated: AT + 2, title: 'corrected' }]);
+    expect(subscriber.received).toEqual([['one new'], ['one unchanged'], ['one unchanged']]);
   });
 
-  it('returns no entries for content that is not a feed, and rejects for broken content', async () => {
+  it('returns no entries for JSON or HTML without a feed, and rejects for other XML and for broken JSON', async () => {
     const results: unknown[] = [];
     const { topic } = await startSubscriber(async (event) => {
       try {
@@ -94,20 +94,20 @@ describe('event.entries()', () => {
 
 /** Two copies of an entry in separate events. The first is in progress until `end` is called. */
 async function twoCopies(delivery: DeliveryConfig = {}) {
-  const gate = deferred();
+  const firstRun = deferred();
   const received: string[] = [];
-  let events = 0;
-  const set = await startSubscriber(
+  let eventCount = 0;
+  const subscriber = await startSubscriber(
     async (event) => {
-      if (event.attempt === 1) events += 1;
-      const isFirst = events === 1;
+      if (event.attempt === 1) eventCount += 1;
+      const isFirst = eventCount === 1;
       received.push(...(await event.entries()).map(({ id, change }) => `${event.attempt}: ${id} ${change}`));
-      if (isFirst && event.attempt === 1) await gate.promise;
+      if (isFirst && event.attempt === 1) await firstRun.promise;
     },
     { delivery: { ackAfterMs: 0, ...delivery } },
   );
   const publish = async (entries: readonly WrittenEntry[]) => {
-    const { status } = await set.publish(atom(entries));
+    const { status } = await subscriber.publish(atom(entries));
     await untilIdle();
     return status;
   };
@@ -116,88 +116,89 @@ async function twoCopies(delivery: DeliveryConfig = {}) {
   expect(received).toEqual(['1: one new', '1: one unchanged', '1: two new']);
   received.length = 0;
   const end = async (error?: Error): Promise<void> => {
-    if (error === undefined) gate.resolve();
-    else gate.reject(error);
+    if (error === undefined) firstRun.resolve();
+    else firstRun.reject(error);
     await untilIdle();
   };
-  return { ...set, received, publish, end };
+  return { ...subscriber, received, publish, end };
 }
 
 describe.each([{}, { dedupe: 'body' }, { dedupe: 'entries' }, { pollSeconds: 600 }] as const)(
-  'a concurrent second copy of an entry is unchanged (%o)',
+  'a copy of an entry, with the delivery options %o,',
   (delivery) => {
-    it('and so is a third, when the first has succeeded', async () => {
-      const set = await twoCopies(delivery);
-      await set.end();
-      await set.publish([one, { id: 'three', at: AT }]);
-      expect(set.received).toEqual(['1: one unchanged', '1: three new']);
+    it('is unchanged while the first copy is in progress, and after its handler succeeded', async () => {
+      const subscriber = await twoCopies(delivery);
+      await subscriber.end();
+      await subscriber.publish([one, { id: 'three', at: AT }]);
+      expect(subscriber.received).toEqual(['1: one unchanged', '1: three new']);
     });
 
-    it('and the first is new when it is retried, although the second has succeeded', async () => {
-      const set = await twoCopies(delivery);
-      await set.end(new Error('not now'));
-      set.world.advance(5_000);
+    it('is new in the retry of a failed handler, although the handler of a later copy succeeded', async () => {
+      const subscriber = await twoCopies(delivery);
+      await subscriber.end(new Error('not now'));
+      subscriber.world.advance(5_000);
       await untilIdle();
-      await set.publish([one, { id: 'three', at: AT }]);
-      expect(set.received).toEqual(['2: one new', '1: one unchanged', '1: three new']);
+      await subscriber.publish([one, { id: 'three', at: AT }]);
+      expect(subscriber.received).toEqual(['2: one new', '1: one unchanged', '1: three new']);
     });
 
-    it('and a third is new when the first is dead-lettered', async () => {
-      const set = await twoCopies({ ...delivery, retryForSeconds: 0 });
-      await set.end(new Error('never'));
-      await set.publish([one, { id: 'three', at: AT }]);
-      expect(set.received).toEqual(['1: one new', '1: three new']);
+    it('is new after the first copy became a dead letter', async () => {
+      const subscriber = await twoCopies({ ...delivery, retryForSeconds: 0 });
+      await subscriber.end(new Error('never'));
+      await subscriber.publish([one, { id: 'three', at: AT }]);
+      expect(subscriber.received).toEqual(['1: one new', '1: three new']);
     });
 
-    it('and a third is new when the first could not be stored, so that its hub sends it again', async () => {
-      const set = await recording({ ...delivery, retryForSeconds: 60 }, () => {
-        if (set.received.length === 1) throws(new Error('not now'));
+    it('is new after the first copy could not be stored, so that the hub got 503', async () => {
+      const subscriber = await recording({ ...delivery, retryForSeconds: 60 }, () => {
+        if (subscriber.received.length === 1) throws(new Error('not now'));
       });
-      set.store.faults = new Set(['set']);
-      expect(await set.publish([one])).toBe(503);
-      set.store.faults = new Set();
-      expect(await set.publish([one, two])).toBe(202);
-      expect(set.received).toEqual([['one new'], ['one new', 'two new']]);
+      subscriber.store.faults = new Set(['set']);
+      expect(await subscriber.publish([one])).toBe(503);
+      subscriber.store.faults = new Set();
+      expect(await subscriber.publish([one, two])).toBe(202);
+      expect(subscriber.received).toEqual([['one new'], ['one new', 'two new']]);
     });
   },
 );
 
-it('reading entries of a dead letter, or of an event in a hook, does not make them unchanged for a handler', async () => {
+it('entries that are read in a hook or from a dead letter stay new for a handler', async () => {
   const read: string[] = [];
-  const set = await recording({ retryForSeconds: 0 }, () => throws(new Error('never')));
-  set.runtime.hooks.on('dead-letter', ({ event }) => {
+  const subscriber = await recording({ retryForSeconds: 0 }, () => throws(new Error('never')));
+  subscriber.runtime.hooks.on('dead-letter', ({ event }) => {
     void event?.entries().then((entries) => read.push(...entries.map(({ change }) => change)));
   });
-  await set.publish([one]);
+  await subscriber.publish([one]);
   await untilIdle();
-  for await (const { event } of set.runtime.deadLetters) {
+  for await (const { event } of subscriber.runtime.deadLetters) {
     read.push(...((await event?.entries()) ?? []).map(({ id }) => id));
   }
   expect(read).toEqual(['new', 'one']);
-  await set.publish([one, two]);
-  expect(set.received).toEqual([['one new'], ['one new', 'two new']]);
+  await subscriber.publish([one, two]);
+  expect(subscriber.received).toEqual([['one new'], ['one new', 'two new']]);
 });
 
 const deletion = (when: number): string =>
   `<feed xmlns="http://www.w3.org/2005/Atom" xmlns:at="http://purl.org/atompub/tombstones/1.0">` +
   `<at:deleted-entry ref="one" when="${new Date(when).toISOString()}"/></feed>`;
 
-describe.each([false, 'body', 'entries'] as const)('with dedupe: %s', (dedupe) => {
-  it('entries are compared with the processed ones', async () => {
-    const set = await recording({ dedupe });
-    await set.publish([one]);
-    await set.publish([two, one]);
-    expect(set.received).toEqual([['one new'], ['two new', 'one unchanged']]);
+describe.each([false, 'body', 'entries'] as const)('with the dedupe option %s,', (dedupe) => {
+  it('a processed entry is unchanged in a later feed, and another entry is new', async () => {
+    const subscriber = await recording({ dedupe });
+    await subscriber.publish([one]);
+    await subscriber.publish([two, one]);
+    expect(subscriber.received).toEqual([['one new'], ['two new', 'one unchanged']]);
   });
 
-  it('an entry may have a deletion date before its update date, and return in its earlier form', async () => {
-    const set = await recording({ dedupe });
-    await set.publish([{ ...one, title: 'as it was' }]);
-    await set.topic.publish(deletion(AT - 1_000));
-    await set.publish([one]);
-    await set.topic.publish(deletion(AT + 1_000));
-    await set.publish([{ ...one, title: 'as it was' }]);
-    expect(set.received).toEqual(
+  it('an entry is deleted even if its deletion is dated before its update, and updated when it returns', async () => {
+    const subscriber = await recording({ dedupe });
+    await subscriber.publish([{ ...one, title: 'as it was' }]);
+    await subscriber.topic.publish(deletion(AT - 1_000));
+    await subscriber.publish([one]);
+    await subscriber.topic.publish(deletion(AT + 1_000));
+    await subscriber.publish([{ ...one, title: 'as it was' }]);
+    // With `body`, the last feed is a duplicate of the first feed.
+    expect(subscriber.received).toEqual(
       [['one new'], ['one deleted'], ['one updated'], ['one deleted'], ['one updated']].slice(
         0,
         dedupe === 'body' ? 4 : 5,
@@ -207,43 +208,45 @@ describe.each([false, 'body', 'entries'] as const)('with dedupe: %s', (dedupe) =
 });
 
 describe("delivery.dedupe: 'entries'", () => {
-  it('drops a feed without new entries, also after a restart and after any time', async () => {
-    const set = await recording({ dedupe: 'entries' });
-    await set.publish([one, two]);
-    expect(await set.publish([two])).toBe(202);
-    await set.runtime.stop();
-    set.world.advance(400 * 86_400_000);
-    await set.startAgain();
-    expect(await set.publish([one])).toBe(202);
-    await set.publish([{ id: 'three', at: AT }, one]);
-    expect(set.received).toEqual([
+  it('drops a feed without new or updated entries, also after a restart 400 days later', async () => {
+    const subscriber = await recording({ dedupe: 'entries' });
+    await subscriber.publish([one, two]);
+    expect(await subscriber.publish([two])).toBe(202);
+    await subscriber.runtime.stop();
+    subscriber.world.advance(400 * 86_400_000);
+    await subscriber.startAgain();
+    expect(await subscriber.publish([one])).toBe(202);
+    await subscriber.publish([{ id: 'three', at: AT }, one]);
+    expect(subscriber.received).toEqual([
       ['one new', 'two new'],
       ['three new', 'one unchanged'],
     ]);
   });
 
   it('delivers an entry that returns to an earlier version', async () => {
-    const set = await recording({ dedupe: 'entries' });
+    const subscriber = await recording({ dedupe: 'entries' });
     const plain = { id: 'one' };
-    await set.publish([plain]);
-    await set.publish([{ ...plain, title: 'other' }]);
-    await set.publish([plain]);
-    expect(set.received).toEqual([['one new'], ['one updated'], ['one updated']]);
+    await subscriber.publish([plain]);
+    await subscriber.publish([{ ...plain, title: 'other' }]);
+    await subscriber.publish([plain]);
+    expect(subscriber.received).toEqual([['one new'], ['one updated'], ['one updated']]);
   });
 
   it('delivers a correction of an entry that was dated in the future', async () => {
-    const set = await recording({ dedupe: 'entries' });
-    await set.publish([{ id: 'one', at: AT, updated: set.world.now + 365 * 86_400_000, title: 'a typo' }]);
-    set.world.advance(60_000);
-    await set.publish([{ id: 'one', at: AT, updated: set.world.now }]);
-    expect(set.received).toEqual([['one new'], ['one updated']]);
+    const subscriber = await recording({ dedupe: 'entries' });
+    await subscriber.publish([
+      { id: 'one', at: AT, updated: subscriber.world.now + 365 * 86_400_000, title: 'a typo' },
+    ]);
+    subscriber.world.advance(60_000);
+    await subscriber.publish([{ id: 'one', at: AT, updated: subscriber.world.now }]);
+    expect(subscriber.received).toEqual([['one new'], ['one updated']]);
   });
 
   it('marks no entry as processed if the handler fails', async () => {
-    const set = await recording({ dedupe: 'entries', retryForSeconds: 0 }, () => throws(new Error('never')));
-    await set.publish([one]);
+    const subscriber = await recording({ dedupe: 'entries', retryForSeconds: 0 }, () => throws(new Error('never')));
+    await subscriber.publish([one]);
     await untilIdle();
-    await set.publish([one]);
-    expect(set.received).toEqual([['one new'], ['one new']]);
+    await subscriber.publish([one]);
+    expect(subscriber.received).toEqual([['one new'], ['one new']]);
   });
 });

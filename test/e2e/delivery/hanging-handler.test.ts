@@ -12,7 +12,7 @@ async function hanging(texts: readonly string[], { delivery = {}, options = {} }
   const world = new FakeWorld();
   const events: ContentDistributionMessage[] = [];
   const hangs = new Set(texts);
-  const set = await startSubscriber(
+  const subscriber = await startSubscriber(
     (event) => {
       events.push(event);
       return hangs.has(event.text()) ? new Promise<void>(() => {}) : undefined;
@@ -20,17 +20,17 @@ async function hanging(texts: readonly string[], { delivery = {}, options = {} }
     { world, delivery, options },
   );
   const runs = (): readonly string[] => events.map((event) => `${event.text()} ${event.attempt}`);
-  return { ...set, world, events, hangs, runs };
+  return { ...subscriber, world, events, hangs, runs };
 }
 
 describe('a handler that never returns', () => {
-  test('C9 inline: the hub gets 202 after `ackAfterMs`, the event is stored, and no second run starts', async () => {
+  test('C9 in inline mode leads to 202 after `ackAfterMs`, and its event is stored and not run again', async () => {
     const { publish, store, world, runs, hub } = await hanging(['stuck'], { options: { gracefulShutdownSeconds: 0 } });
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     let status: number | undefined;
     const published = publish('stuck').then((delivery) => (status = delivery.status));
     await hub.until(() => runs().length === 1);
-    // Real time passes as well.
+    // The deadline also counts real time, so a second is left.
     await vi.advanceTimersByTimeAsync(4_000);
     await untilIdle();
     expect([status, store.events.length]).toEqual([undefined, 0]);
@@ -44,16 +44,16 @@ describe('a handler that never returns', () => {
     vi.useRealTimers();
   });
 
-  test('C9 inline: it takes one place of `maxPending`, and none of `concurrency`', async () => {
+  test('C9 in inline mode takes a place of `maxPending`, but no place of `concurrency`', async () => {
     const delivery = { ackAfterMs: 0, concurrency: 1, maxPending: 2 };
     const { publish, runs } = await hanging(['a', 'b'], { delivery, options: { gracefulShutdownSeconds: 0 } });
-    const answers = [];
-    for (const text of ['a', 'b', 'c']) answers.push((await publish(text)).status);
-    expect(answers).toEqual([202, 202, 503]);
+    const statuses = [];
+    for (const text of ['a', 'b', 'c']) statuses.push((await publish(text)).status);
+    expect(statuses).toEqual([202, 202, 503]);
     expect(runs()).toEqual(['a 1', 'b 1']);
   });
 
-  test('C9 queued: it keeps its place of `concurrency`, and other events use the rest', async () => {
+  test('C9 in queued mode does not block other events while `concurrency` has another place', async () => {
     const { publish, hub, runs, store } = await hanging(['stuck'], {
       delivery: { mode: 'queued', concurrency: 2 },
       options: { gracefulShutdownSeconds: 0 },
@@ -64,15 +64,15 @@ describe('a handler that never returns', () => {
     expect(runs()).toEqual(texts.map((text) => `${text} 1`));
   });
 
-  test('C7 queued: with all places taken, events wait in the store, and above `maxPending` the hub gets 503', async () => {
-    const set = await hanging(['a', 'b'], {
+  test('C7 in queued mode makes events wait for `concurrency`, and above `maxPending` the hub gets 503', async () => {
+    const subscriber = await hanging(['a', 'b'], {
       delivery: { mode: 'queued', concurrency: 2, maxPending: 4 },
       options: { gracefulShutdownSeconds: 0 },
     });
-    const { publish, startAgain, runtime, store, world, hangs, runs, hub } = set;
-    const answers = [];
-    for (const text of ['a', 'b', 'c', 'd', 'e']) answers.push((await publish(text)).status);
-    expect(answers).toEqual([202, 202, 202, 202, 503]);
+    const { publish, startAgain, runtime, store, world, hangs, runs, hub } = subscriber;
+    const statuses = [];
+    for (const text of ['a', 'b', 'c', 'd', 'e']) statuses.push((await publish(text)).status);
+    expect(statuses).toEqual([202, 202, 202, 202, 503]);
     world.advance(DAY_MS);
     await untilIdle();
     expect(runs()).toEqual(['a 1', 'b 1']);
@@ -87,17 +87,17 @@ describe('a handler that never returns', () => {
   });
 
   test.each([
-    ['inline, after the answer to the hub', 'inline', 5_000],
-    ['inline, while the hub waits', 'inline', 600_000],
-    ['queued', 'queued', 5_000],
+    ['in inline mode after the answer to the hub', 'inline', 5_000],
+    ['in inline mode while the hub waits', 'inline', 600_000],
+    ['in queued mode', 'queued', 5_000],
   ] as const)(
-    'C9 %s: a stop ends within `gracefulShutdownSeconds`, aborts its signal, and the event is delivered again',
+    'C9 %s is aborted by a stop within `gracefulShutdownSeconds`, and its event is delivered again',
     async (_what, mode, ackAfterMs) => {
-      const set = await hanging(['stuck'], {
+      const subscriber = await hanging(['stuck'], {
         delivery: { mode, ackAfterMs },
         options: { gracefulShutdownSeconds: 20 },
       });
-      const { publish, runtime, startAgain, world, events, hangs, runs, hub, store } = set;
+      const { publish, runtime, startAgain, world, events, hangs, runs, hub, store } = subscriber;
       vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
       const published = publish('stuck');
       await hub.until(() => runs().length === 1);
@@ -121,7 +121,7 @@ describe('a handler that never returns', () => {
       await startAgain();
       world.advance(0);
       await hub.until(() => store.events.length === 0);
-      expect(runs(), 'it was cut off, which is no failure').toEqual(['stuck 1', 'stuck 1']);
+      expect(runs(), 'the aborted run does not count as a failure').toEqual(['stuck 1', 'stuck 1']);
     },
   );
 });

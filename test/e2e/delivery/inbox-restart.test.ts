@@ -8,70 +8,70 @@ import { HandlerRuns } from '../../kit/handler-runs.js';
 import { startSubscriber } from '../../kit/start-subscriber.js';
 import { statsOf } from '../../kit/stats-of.js';
 
-describe('at the next start', () => {
-  test('C7 a corrupt event is logged and stays unchanged, and the others are delivered', async () => {
+describe('at the next start,', () => {
+  test('C7 a corrupt event and an event of a newer version are kept, and a readable event is delivered', async () => {
     let isOpen = false;
     const texts: string[] = [];
-    const set = await startSubscriber((event) => {
+    const subscriber = await startSubscriber((event) => {
       if (!isOpen) throw new Error('closed');
       texts.push(event.text());
     });
-    await set.publish('damaged');
-    const [damaged = ''] = set.store.events;
-    await set.publish('whole');
-    const [, whole = ''] = set.store.events;
-    const newer = `${whole}-newer`;
-    await set.runtime.stop();
-    set.store.set(damaged, 'nonsense');
-    set.store.set(newer, JSON.stringify({ value: JSON.stringify({ v: 99, data: {} }) }));
+    await subscriber.publish('damaged');
+    const [damagedKey = ''] = subscriber.store.events;
+    await subscriber.publish('whole');
+    const [, wholeKey = ''] = subscriber.store.events;
+    const newerKey = `${wholeKey}-newer`;
+    await subscriber.runtime.stop();
+    subscriber.store.set(damagedKey, 'nonsense');
+    subscriber.store.set(newerKey, JSON.stringify({ value: JSON.stringify({ v: 99, data: {} }) }));
     isOpen = true;
-    await set.startAgain();
-    set.world.advance(1_000);
-    await set.hub.until(() => texts.length === 1);
+    await subscriber.startAgain();
+    subscriber.world.advance(1_000);
+    await subscriber.hub.until(() => texts.length === 1);
     await untilIdle();
     expect(texts).toEqual(['whole']);
-    expect(set.store.events).toEqual([damaged, newer]);
-    expect(set.store.get(damaged)).toBe('nonsense');
-    const errors = set.world
+    expect(subscriber.store.events).toEqual([damagedKey, newerKey]);
+    expect(subscriber.store.get(damagedKey)).toBe('nonsense');
+    const errors = subscriber.world
       .logged('a stored event cannot be read')
       .map(({ level, fields }) => [level, String(fields['err'])]);
     expect(errors).toHaveLength(2);
     expect(errors).toContainEqual(['error', expect.stringContaining('newer')]);
   });
 
-  test('C7 the events of a service that is no longer declared stay until it is declared again', async () => {
+  test('C7 the events of a service that is no longer declared stay stored until it is declared again', async () => {
     const attempts: number[] = [];
-    const set = await startSubscriber(({ attempt }) => {
+    const subscriber = await startSubscriber(({ attempt }) => {
       attempts.push(attempt);
       if (attempt === 1) throw new Error('not now');
     });
-    await set.publish();
-    await set.runtime.stop();
-    const other = defineSubscriber({ name: 'another' }, { onEventNotification: () => {} });
-    const meanwhile = await set.world.start(other, { store: set.store.keyv });
-    set.world.advance(DAY_MS);
+    await subscriber.publish();
+    await subscriber.runtime.stop();
+    const otherService = defineSubscriber({ name: 'another' }, { onEventNotification: () => {} });
+    const otherRuntime = await subscriber.world.start(otherService, { store: subscriber.store.keyv });
+    subscriber.world.advance(DAY_MS);
     await untilIdle();
-    await meanwhile.stop();
+    await otherRuntime.stop();
     expect(
-      set.world.logged('service that is not declared').map(({ level, fields }) => [level, fields['service']]),
+      subscriber.world.logged('service that is not declared').map(({ level, fields }) => [level, fields['service']]),
     ).toEqual([['warn', 'news']]);
-    expect(set.store.events).toHaveLength(1);
-    await set.startAgain();
-    set.world.advance(0);
-    await set.hub.until(() => set.store.events.length === 0);
+    expect(subscriber.store.events).toHaveLength(1);
+    await subscriber.startAgain();
+    subscriber.world.advance(0);
+    await subscriber.hub.until(() => subscriber.store.events.length === 0);
     expect(attempts).toEqual([1, 2]);
   });
 
   test('the counters have their previous values', async () => {
-    const set = await startSubscriber(({ attempt }) => {
+    const subscriber = await startSubscriber(({ attempt }) => {
       if (attempt === 1) throw new Error('not now');
     });
-    await set.publish('one');
-    const receivedAt = set.world.now;
-    set.world.advance(1_000);
-    await set.hub.until(() => set.store.events.length === 0);
-    set.hub.configure({ signature: 'wrong' });
-    expect((await set.publish('forged')).status).toBe(403);
+    await subscriber.publish('one');
+    const receivedAt = subscriber.world.now;
+    subscriber.world.advance(1_000);
+    await subscriber.hub.until(() => subscriber.store.events.length === 0);
+    subscriber.hub.configure({ signature: 'wrong' });
+    expect((await subscriber.publish('forged')).status).toBe(403);
     const expected = {
       received: 1,
       rejected: 1,
@@ -82,83 +82,83 @@ describe('at the next start', () => {
       missed: 0,
       lastEventAt: new Date(receivedAt),
     };
-    expect(await statsOf(set.runtime)).toEqual(expected);
-    await set.runtime.stop();
-    expect(await statsOf(await set.startAgain())).toEqual(expected);
-  });
-
-  test('changed counters are written every ten seconds, not with each event', async () => {
-    const set = await startSubscriber(() => {});
-    const stored = (): unknown => {
-      const row = [...set.store].find(([key]) => key.includes(':subscription:'))?.[1];
-      const { data } = JSON.parse(JSON.parse(String(row)).value);
-      return data.stats.received;
-    };
-    await set.publish();
-    await set.publish();
-    expect(stored()).toBe(0);
-    set.world.runCron('*/10 * * * * *');
-    await expect.poll(stored).toBe(2);
-    let writes = 0;
-    set.store.onAnyWrite = () => {
-      writes += 1;
-    };
-    set.world.runCron('*/10 * * * * *');
-    await untilIdle();
-    expect(writes).toBe(0);
+    expect(await statsOf(subscriber.runtime)).toEqual(expected);
+    await subscriber.runtime.stop();
+    expect(await statsOf(await subscriber.startAgain())).toEqual(expected);
   });
 });
 
-describe('at the end', () => {
+test('changed counters are written every ten seconds, not with each event', async () => {
+  const subscriber = await startSubscriber(() => {});
+  const storedCount = (): unknown => {
+    const row = [...subscriber.store].find(([key]) => key.includes(':subscription:'))?.[1];
+    const { data } = JSON.parse(JSON.parse(String(row)).value);
+    return data.stats.received;
+  };
+  await subscriber.publish();
+  await subscriber.publish();
+  expect(storedCount()).toBe(0);
+  subscriber.world.runCron('*/10 * * * * *');
+  await expect.poll(storedCount).toBe(2);
+  let writes = 0;
+  subscriber.store.onAnyWrite = () => {
+    writes += 1;
+  };
+  subscriber.world.runCron('*/10 * * * * *');
+  await untilIdle();
+  expect(writes).toBe(0);
+});
+
+describe('when the runtime stops,', () => {
   test('stop() waits for running handlers', async () => {
     const handlerRun = deferred();
-    const set = await startSubscriber(() => handlerRun.promise, { delivery: { ackAfterMs: 1 } });
-    await set.publish();
-    let hasClosed = false;
-    set.runtime.onShutdown(() => {
-      hasClosed = true;
+    const subscriber = await startSubscriber(() => handlerRun.promise, { delivery: { ackAfterMs: 1 } });
+    await subscriber.publish();
+    let hasShutDown = false;
+    subscriber.runtime.onShutdown(() => {
+      hasShutDown = true;
     });
-    const stopped = set.runtime.stop();
+    const stopped = subscriber.runtime.stop();
     await untilIdle();
-    expect(hasClosed).toBe(false);
+    expect(hasShutDown).toBe(false);
     handlerRun.resolve();
     await stopped;
-    expect(hasClosed).toBe(true);
-    expect(set.store.events).toEqual([]);
-    expect(set.world.logged('cannot')).toEqual([]);
+    expect(hasShutDown).toBe(true);
+    expect(subscriber.store.events).toEqual([]);
+    expect(subscriber.world.logged('cannot')).toEqual([]);
   });
 
   test('stop() lets a waiting hub get the answer of the handler', async () => {
     const handlerRun = deferred();
     const called = deferred();
-    const set = await startSubscriber(async () => {
+    const subscriber = await startSubscriber(async () => {
       called.resolve();
       await handlerRun.promise;
       return { headers: { 'x-done': 'yes' } };
     });
-    const published = set.publish();
+    const published = subscriber.publish();
     await called.promise;
-    const stopped = set.runtime.stop();
+    const stopped = subscriber.runtime.stop();
     await untilIdle();
     handlerRun.resolve();
     const { status, headers } = await published;
     expect([status, headers.get('x-done')]).toEqual([202, 'yes']);
     await stopped;
-    expect(set.store.events).toEqual([]);
+    expect(subscriber.store.events).toEqual([]);
   });
 
   test.each([
-    ['stop(), at its timeout', (runtime: SubscriberRuntime) => runtime.stop(), 5_000],
-    ['stop(), at its timeout and after the 202', (runtime: SubscriberRuntime) => runtime.stop(), 1],
-    ['stopNow()', (runtime: SubscriberRuntime) => runtime.stopNow(), 5_000],
-    ['stopNow(), after the 202', (runtime: SubscriberRuntime) => runtime.stopNow(), 1],
+    ['stop() at its timeout, while the hub waits,', (runtime: SubscriberRuntime) => runtime.stop(), 5_000],
+    ['stop() at its timeout, after the 202,', (runtime: SubscriberRuntime) => runtime.stop(), 1],
+    ['stopNow() while the hub waits', (runtime: SubscriberRuntime) => runtime.stopNow(), 5_000],
+    ['stopNow() after the 202', (runtime: SubscriberRuntime) => runtime.stopNow(), 1],
   ] as const)(
-    '%s leaves the event in the store, aborts its signal, and it comes again',
+    '%s aborts the signal of the event and keeps the event, and the next start delivers it again',
     async (_what, stop, ackAfterMs) => {
       const world = new FakeWorld();
       const runs = new HandlerRuns(world);
       const called = deferred();
-      const set = await startSubscriber(
+      const subscriber = await startSubscriber(
         (event) => {
           runs.note(event);
           called.resolve();
@@ -170,17 +170,17 @@ describe('at the end', () => {
         },
         { world, delivery: { ackAfterMs }, options: { gracefulShutdownSeconds: 0.05 } },
       );
-      const published = set.publish();
+      const published = subscriber.publish();
       await called.promise;
       if (ackAfterMs === 1) await published;
-      await stop(set.runtime);
+      await stop(subscriber.runtime);
       expect((await published).status).toBe(202);
       await untilIdle();
-      expect(set.store.events).toHaveLength(1);
+      expect(subscriber.store.events).toHaveLength(1);
       expect(runs.events[0]?.signal.aborted).toBe(true);
-      await set.startAgain();
+      await subscriber.startAgain();
       world.advance(0);
-      await set.hub.until(() => set.store.events.length === 0);
+      await subscriber.hub.until(() => subscriber.store.events.length === 0);
       expect(runs.seen.map(({ id, attempt }) => [id, attempt])).toEqual([
         [runs.seen[0]?.id, 1],
         [runs.seen[0]?.id, 1],
@@ -189,47 +189,47 @@ describe('at the end', () => {
     },
   );
 
-  test('a handler that ends after the stop leaves its event for the next start', async () => {
+  test('the event of a handler that ends after the stop is delivered again at the next start', async () => {
     const handlerRun = deferred();
     let runs = 0;
-    const set = await startSubscriber(
+    const subscriber = await startSubscriber(
       () => {
         runs += 1;
         return runs === 1 ? handlerRun.promise : undefined;
       },
       { delivery: { ackAfterMs: 1 } },
     );
-    await set.publish();
-    await set.runtime.stopNow();
+    await subscriber.publish();
+    await subscriber.runtime.stopNow();
     handlerRun.resolve();
-    await set.hub.until(() => set.world.logged('handed over again at the next start').length === 1);
-    await set.startAgain();
-    set.world.advance(0);
-    await set.hub.until(() => set.store.events.length === 0);
+    await subscriber.hub.until(() => subscriber.world.logged('handed over again at the next start').length === 1);
+    await subscriber.startAgain();
+    subscriber.world.advance(0);
+    await subscriber.hub.until(() => subscriber.store.events.length === 0);
     expect(runs).toBe(2);
   });
 
   test('a signal that is read after the stop is aborted already', async () => {
     const world = new FakeWorld();
     const runs = new HandlerRuns(world);
-    const set = await startSubscriber(
+    const subscriber = await startSubscriber(
       (event) => {
         runs.note(event);
         return new Promise(() => {});
       },
       { world, delivery: { ackAfterMs: 1 } },
     );
-    await set.publish();
-    await set.runtime.stopNow();
+    await subscriber.publish();
+    await subscriber.runtime.stopNow();
     expect(runs.events[0]?.signal.aborted).toBe(true);
   });
 
   test('no stored event is dispatched while the last handlers end', async () => {
     const handlerRuns: Deferred<void>[] = [];
-    const slow = deferred();
-    const set = await startSubscriber(
+    const slowRun = deferred();
+    const subscriber = await startSubscriber(
       async (event) => {
-        if (event.text() === 'slow') return slow.promise;
+        if (event.text() === 'slow') return slowRun.promise;
         if (event.attempt === 1) throw new Error('not now');
         const handlerRun = deferred();
         handlerRuns.push(handlerRun);
@@ -237,18 +237,18 @@ describe('at the end', () => {
       },
       { delivery: { concurrency: 1, ackAfterMs: 20 } },
     );
-    for (const body of ['one', 'two', 'slow']) await set.publish(body);
-    set.world.advance(1_000);
-    await set.hub.until(() => handlerRuns.length === 1);
-    const stopped = set.runtime.stop();
+    for (const body of ['one', 'two', 'slow']) await subscriber.publish(body);
+    subscriber.world.advance(1_000);
+    await subscriber.hub.until(() => handlerRuns.length === 1);
+    const stopped = subscriber.runtime.stop();
     await untilIdle();
     handlerRuns[0]?.resolve();
-    await set.hub.until(() => set.store.events.length === 2);
+    await subscriber.hub.until(() => subscriber.store.events.length === 2);
     await untilIdle();
     expect(handlerRuns).toHaveLength(1);
-    slow.resolve();
+    slowRun.resolve();
     await stopped;
     expect(handlerRuns).toHaveLength(1);
-    expect(set.store.events).toHaveLength(1);
+    expect(subscriber.store.events).toHaveLength(1);
   });
 });

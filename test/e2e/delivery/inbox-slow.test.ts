@@ -14,40 +14,40 @@ describe('an event whose handler is slow', () => {
   test('C9 is stored before the 202, which does not wait for the handler, and is removed when the handler ends', async () => {
     const handlerRun = deferred();
     let runs = 0;
-    const set = await startSubscriber(
+    const subscriber = await startSubscriber(
       () => {
         runs += 1;
         return handlerRun.promise;
       },
       { delivery: { ackAfterMs: 20 } },
     );
-    const { status, body } = await set.publish();
+    const { status, body } = await subscriber.publish();
     expect({ status, body }).toEqual({ status: 202, body: '' });
-    expect(set.store.events).toHaveLength(1);
-    set.world.advance(DAY_MS);
+    expect(subscriber.store.events).toHaveLength(1);
+    subscriber.world.advance(DAY_MS);
     await untilIdle();
-    expect(runs, 'it is not tried while it runs').toBe(1);
+    expect(runs, 'the event is not dispatched while its handler runs').toBe(1);
     handlerRun.resolve();
-    await set.hub.until(() => set.store.events.length === 0);
-    expect(await statsOf(set.runtime)).toMatchObject({ delivered: 1, failed: 0 });
+    await subscriber.hub.until(() => subscriber.store.events.length === 0);
+    expect(await statsOf(subscriber.runtime)).toMatchObject({ delivered: 1, failed: 0 });
   });
 
   test('C9 is retried if the handler fails after the 202', async () => {
     const handlerRun = deferred();
     const attempts: number[] = [];
-    const set = await startSubscriber(
+    const subscriber = await startSubscriber(
       ({ attempt }) => {
         attempts.push(attempt);
         return attempt === 1 ? handlerRun.promise : undefined;
       },
       { delivery: { ackAfterMs: 1 } },
     );
-    await set.publish();
+    await subscriber.publish();
     handlerRun.reject(new Error('too much for me'));
-    await set.hub.until(() => set.world.logged('a handler failed').length === 1);
+    await subscriber.hub.until(() => subscriber.world.logged('a handler failed').length === 1);
     await untilIdle();
-    set.world.advance(1_000);
-    await set.hub.until(() => set.store.events.length === 0);
+    subscriber.world.advance(1_000);
+    await subscriber.hub.until(() => subscriber.store.events.length === 0);
     expect(attempts).toEqual([1, 2]);
   });
 
@@ -55,28 +55,28 @@ describe('an event whose handler is slow', () => {
     ['succeeds', (handlerRun: Deferred<void>) => handlerRun.resolve(), 'delivered'],
     ['fails', (handlerRun: Deferred<void>) => handlerRun.reject(new Error('no')), 'failed'],
   ] as const)(
-    'C9 whose handler %s while the event is stored is neither lost nor run twice',
+    'C9 whose handler %s while the event is being stored is not lost, and has no extra run',
     async (_what, end, counter) => {
       const handlerRun = deferred();
       const attempts: number[] = [];
-      const set = await startSubscriber(
+      const subscriber = await startSubscriber(
         ({ attempt }) => {
           attempts.push(attempt);
           return attempt === 1 ? handlerRun.promise : undefined;
         },
         { delivery: { ackAfterMs: 1 } },
       );
-      set.store.onWrite = () => end(handlerRun);
-      expect((await set.publish()).status).toBe(202);
-      await expect.poll(async () => (await statsOf(set.runtime))?.[counter], { timeout: 5_000 }).toBe(1);
+      subscriber.store.onWrite = () => end(handlerRun);
+      expect((await subscriber.publish()).status).toBe(202);
+      await expect.poll(async () => (await statsOf(subscriber.runtime))?.[counter], { timeout: 5_000 }).toBe(1);
       await untilIdle();
-      set.world.advance(1_000);
-      await set.hub.until(() => set.store.events.length === 0);
+      subscriber.world.advance(1_000);
+      await subscriber.hub.until(() => subscriber.store.events.length === 0);
       expect(attempts).toEqual(counter === 'failed' ? [1, 2] : [1]);
     },
   );
 
-  test('C9 is delivered again after a kill -9 during the handler, which does not count as its failure', async () => {
+  test('C9 is delivered again after a kill -9 during the handler, which does not count as a failed run', async () => {
     await using hub = await TestHub.start();
     const { topic, store, seen } = await killDuringHandler(hub, 'inline');
 

@@ -11,9 +11,9 @@ import { temporaryDirectory } from '../../kit/temporary-directory.js';
 import { throws } from '../../kit/throws.js';
 
 describe('an event whose handler fails', () => {
-  test('C7 is stored before the 202, and retried with growing waits until it succeeds', async () => {
+  test('C7 is stored before the 202, and retried with growing waits until a run succeeds', async () => {
     const world = new FakeWorld();
-    const begin = world.now;
+    const startedAt = world.now;
     const runs = new HandlerRuns(world);
     const { hub, store, publish, runtime } = await startSubscriber(
       (event) => {
@@ -22,16 +22,16 @@ describe('an event whose handler fails', () => {
       },
       { world },
     );
-    const before = { hasAnswered: false, written: 0 };
+    const answer = { isReceived: false, writesBefore: 0 };
     store.onWrite = () => {
-      before.written += before.hasAnswered ? 0 : 1;
+      answer.writesBefore += answer.isReceived ? 0 : 1;
     };
     const { status } = await publish('news é');
-    before.hasAnswered = true;
-    expect({ status, written: before.written, kept: store.events.length }).toEqual({
+    answer.isReceived = true;
+    expect({ status, writesBefore: answer.writesBefore, stored: store.events.length }).toEqual({
       status: 202,
-      written: 1,
-      kept: 1,
+      writesBefore: 1,
+      stored: 1,
     });
 
     for (const [wait, expected] of [
@@ -52,7 +52,7 @@ describe('an event whose handler fails', () => {
       [0, 1_000, 3_000, 7_000].map((offset, index) => ({
         ...first,
         attempt: index + 1,
-        at: begin + offset,
+        at: startedAt + offset,
         text: 'news é',
       })),
     );
@@ -76,7 +76,7 @@ describe('an event whose handler fails', () => {
     world.advance(1_000);
     await hub.until(() => runs.events.length === 2);
     const [first, second] = runs.events;
-    const shown = (event: ContentDistributionMessage | undefined) =>
+    const fieldsOf = (event: ContentDistributionMessage | undefined) =>
       event && {
         id: event.id,
         digest: event.digest,
@@ -89,7 +89,7 @@ describe('an event whose handler fails', () => {
         grant: event.grant.id,
         subscription: event.subscription.id,
       };
-    expect(shown(second)).toEqual(shown(first));
+    expect(fieldsOf(second)).toEqual(fieldsOf(first));
     expect(second?.raw.constructor).toBe(first?.raw.constructor);
     expect(second?.receivedAt).toEqual(new Date(world.now - 1_000));
     expect([first?.attempt, second?.attempt]).toEqual([1, 2]);
@@ -97,81 +97,67 @@ describe('an event whose handler fails', () => {
     expect([first?.signal.aborted, second?.signal.aborted]).toEqual([false, false]);
   });
 
-  test('C7 each event has its own id, and equal content has equal digests', async () => {
-    const world = new FakeWorld();
-    const runs = new HandlerRuns(world);
-    const { publish } = await startSubscriber((event) => runs.note(event), { world });
-    await publish('one');
-    await publish('one');
-    await publish('two');
-    expect(new Set(runs.events.map(({ id }) => id)).size).toBe(3);
-    const [one, same, two] = runs.events.map(({ digest }) => digest);
-    expect(one).toMatch(/^[0-9a-f]{64}$/);
-    expect(same).toBe(one);
-    expect(two).not.toBe(one);
-  });
-
-  test('C7 is a dead letter after retryForSeconds: stored, reported once, and not retried', async () => {
-    const runs: number[] = [];
-    const set = await startSubscriber(
+  test('C7 becomes a dead letter after retryForSeconds, which is stored, reported once, and not retried', async () => {
+    const attempts: number[] = [];
+    const subscriber = await startSubscriber(
       ({ attempt }) => {
-        runs.push(attempt);
+        attempts.push(attempt);
         throw new Error(`failure ${attempt}`);
       },
       { delivery: { retryForSeconds: 5, maxPending: 1 } },
     );
     const hookCalls: HookPayload[] = [];
-    set.runtime.hooks.on('dead-letter', (payload) => hookCalls.push(payload));
-    await set.publish('the last of its kind');
+    subscriber.runtime.hooks.on('dead-letter', (payload) => hookCalls.push(payload));
+    await subscriber.publish('the last of its kind');
     for (const wait of [1_000, 2_000, 2_000]) {
-      set.world.advance(wait);
+      subscriber.world.advance(wait);
       await untilIdle();
     }
-    expect(runs, 'the last of them when the time is over').toEqual([1, 2, 3, 4]);
+    expect(attempts, 'the last attempt is at the end of retryForSeconds').toEqual([1, 2, 3, 4]);
     expect(hookCalls.map(({ event, error }) => [event?.text(), event?.attempt, error?.message])).toEqual([
       ['the last of its kind', 4, 'failure 4'],
     ]);
-    expect(hookCalls[0]).toMatchObject({ subscription: { service: 'news' }, grant: { topic: set.topic.self } });
-    expect(set.world.logged('dead letter').map(({ level, fields }) => [level, fields['attempts']])).toEqual([
+    expect(hookCalls[0]).toMatchObject({ subscription: { service: 'news' }, grant: { topic: subscriber.topic.self } });
+    expect(subscriber.world.logged('dead letter').map(({ level, fields }) => [level, fields['attempts']])).toEqual([
       ['error', 4],
     ]);
-    expect(set.store.events).toHaveLength(1);
+    expect(subscriber.store.events).toHaveLength(1);
 
-    expect((await set.publish()).status, 'it takes no place of those that wait').toBe(202);
-    await set.runtime.stop();
-    await set.startAgain();
-    set.world.advance(DAY_MS);
+    expect((await subscriber.publish()).status, 'a dead letter takes no place of maxPending').toBe(202);
+    await subscriber.runtime.stop();
+    await subscriber.startAgain();
+    subscriber.world.advance(DAY_MS);
     await untilIdle();
-    expect(runs.filter((attempt) => attempt > 4)).toEqual([]);
-    expect(set.store.events).toHaveLength(2);
+    expect(attempts.filter((attempt) => attempt > 4)).toEqual([]);
+    expect(subscriber.store.events).toHaveLength(2);
   });
 
   test('C7 is a dead letter at once if retryForSeconds is 0', async () => {
-    const set = await startSubscriber(() => throws(new Error('no')), { delivery: { retryForSeconds: 0 } });
-    expect((await set.publish()).status).toBe(202);
-    expect(set.world.logged('dead letter')).toHaveLength(1);
-    expect(set.store.events).toHaveLength(1);
+    const subscriber = await startSubscriber(() => throws(new Error('no')), { delivery: { retryForSeconds: 0 } });
+    expect((await subscriber.publish()).status).toBe(202);
+    expect(subscriber.world.logged('dead letter')).toHaveLength(1);
+    expect(subscriber.store.events).toHaveLength(1);
   });
 
   test('C7 is delivered again after a restart, from disk, with the same bytes', async () => {
     const directory = temporaryDirectory();
     const world = new FakeWorld();
     const runs = new HandlerRuns(world);
-    const set = await startSubscriber(
+    const subscriber = await startSubscriber(
       (event) => {
         runs.note(event);
         if (event.attempt === 1) throw new Error('not now');
       },
       { world, options: { store: `lmdb://${directory}` } },
     );
-    await set.publish('news é');
-    await set.runtime.stop();
-    await set.startAgain();
+    await subscriber.publish('news é');
+    await subscriber.runtime.stop();
+    await subscriber.startAgain();
     world.advance(0);
     await untilIdle();
     expect(runs.seen).toHaveLength(1);
     world.advance(1_000);
-    await set.hub.until(() => runs.seen.length === 2);
+    await subscriber.hub.until(() => runs.seen.length === 2);
     const [first, second] = runs.events;
     expect(runs.seen.map(({ id, attempt, text }) => [id, attempt, text])).toEqual([
       [first?.id, 1, 'news é'],
@@ -179,58 +165,72 @@ describe('an event whose handler fails', () => {
     ]);
     expect(second?.raw).toEqual(first?.raw);
     expect(second?.digest).toBe(first?.digest);
-    await set.runtime.stop();
+    await subscriber.runtime.stop();
   });
 
-  test('C7 a full inbox answers 503 with Retry-After until it has room again', async () => {
+  test('C7 takes a place in the inbox, which answers 503 with Retry-After while it is full', async () => {
     let isOpen = false;
-    const set = await startSubscriber(
+    const subscriber = await startSubscriber(
       () => {
         if (!isOpen) throw new Error('closed');
       },
       { delivery: { maxPending: 2 } },
     );
-    expect((await set.publish('one')).status).toBe(202);
-    expect((await set.publish('two')).status).toBe(202);
-    const full = await set.publish('three');
+    expect((await subscriber.publish('one')).status).toBe(202);
+    expect((await subscriber.publish('two')).status).toBe(202);
+    const full = await subscriber.publish('three');
     expect(full.status).toBe(503);
     expect(Number(full.headers.get('retry-after'))).toBeGreaterThan(0);
     expect(full.body).toMatch(/^reason=/);
     isOpen = true;
-    set.world.advance(1_000);
-    await set.hub.until(() => set.store.events.length === 0);
-    expect((await set.publish('three')).status).toBe(202);
+    subscriber.world.advance(1_000);
+    await subscriber.hub.until(() => subscriber.store.events.length === 0);
+    expect((await subscriber.publish('three')).status).toBe(202);
   });
 
-  test('C7 at most `concurrency` events run at the same time', async () => {
-    const waiting: Deferred<void>[] = [];
-    let most = 0;
-    const set = await startSubscriber(
+  test('C7 is retried while at most `concurrency` events run at the same time', async () => {
+    const waitingRuns: Deferred<void>[] = [];
+    let mostWaiting = 0;
+    const subscriber = await startSubscriber(
       async ({ attempt }) => {
         if (attempt === 1) throw new Error('not now');
         const handlerRun = deferred();
-        waiting.push(handlerRun);
-        most = Math.max(most, waiting.length);
+        waitingRuns.push(handlerRun);
+        mostWaiting = Math.max(mostWaiting, waitingRuns.length);
         await handlerRun.promise;
       },
       { delivery: { concurrency: 2 } },
     );
-    for (const body of ['one', 'two', 'three', 'four', 'five']) await set.publish(body);
-    set.world.advance(1_000);
-    while (set.store.events.length > 0) {
-      await set.hub.until(() => waiting.length === Math.min(2, set.store.events.length));
+    for (const body of ['one', 'two', 'three', 'four', 'five']) await subscriber.publish(body);
+    subscriber.world.advance(1_000);
+    while (subscriber.store.events.length > 0) {
+      await subscriber.hub.until(() => waitingRuns.length === Math.min(2, subscriber.store.events.length));
       await untilIdle();
-      const before = set.store.events.length;
-      waiting.shift()?.resolve();
-      await set.hub.until(() => set.store.events.length === before - 1);
+      const countBefore = subscriber.store.events.length;
+      waitingRuns.shift()?.resolve();
+      await subscriber.hub.until(() => subscriber.store.events.length === countBefore - 1);
     }
-    expect(most).toBe(2);
+    expect(mostWaiting).toBe(2);
   });
 });
 
+test('C7 each event has its own id, and equal content has equal digests', async () => {
+  const world = new FakeWorld();
+  const runs = new HandlerRuns(world);
+  const { publish } = await startSubscriber((event) => runs.note(event), { world });
+  await publish('one');
+  await publish('one');
+  await publish('two');
+  expect(new Set(runs.events.map(({ id }) => id)).size).toBe(3);
+  const [one, same, two] = runs.events.map(({ digest }) => digest);
+  expect(one).toMatch(/^[0-9a-f]{64}$/);
+  expect(same).toBe(one);
+  expect(two).not.toBe(one);
+});
+
 describe('hooks', () => {
-  test('report the event, each failed run, and the delivery, until they are removed', async () => {
-    const set = await startSubscriber(({ attempt }) => {
+  test('report the event, each failed run, and the successful run, until they are removed', async () => {
+    const subscriber = await startSubscriber(({ attempt }) => {
       if (attempt === 1) throw new Error('not now');
     });
     const hookCalls: string[] = [];
@@ -238,30 +238,30 @@ describe('hooks', () => {
       hookCalls.push(
         `${name} ${payload.event?.text()} ${payload.event?.attempt} ${payload.error?.message} ${payload.at.getTime() - begin}`,
       );
-    const begin = set.world.now;
-    const offs = (['notification', 'handler-error', 'delivered'] as const).map((name) =>
-      set.runtime.hooks.on(name, note(name)),
+    const begin = subscriber.world.now;
+    const removals = (['notification', 'handler-error', 'delivered'] as const).map((name) =>
+      subscriber.runtime.hooks.on(name, note(name)),
     );
-    await set.publish();
-    set.world.advance(1_000);
-    await set.hub.until(() => set.store.events.length === 0);
+    await subscriber.publish();
+    subscriber.world.advance(1_000);
+    await subscriber.hub.until(() => subscriber.store.events.length === 0);
     expect(hookCalls).toEqual([
       'notification news 1 undefined 0',
       'handler-error news 1 not now 0',
       'delivered news 2 undefined 1000',
     ]);
-    for (const off of offs) off();
-    await set.publish();
+    for (const remove of removals) remove();
+    await subscriber.publish();
     expect(hookCalls).toHaveLength(3);
   });
 
-  test('rejected reports why content was not delivered', async () => {
+  test('report with `rejected` why content was not delivered', async () => {
     let runs = 0;
-    const set = await startSubscriber(() => void (runs += 1));
+    const subscriber = await startSubscriber(() => void (runs += 1));
     const hookCalls: HookPayload[] = [];
-    set.runtime.hooks.on('rejected', (payload) => hookCalls.push(payload));
-    set.hub.configure({ signature: 'missing' });
-    expect((await set.publish()).status).toBe(403);
+    subscriber.runtime.hooks.on('rejected', (payload) => hookCalls.push(payload));
+    subscriber.hub.configure({ signature: 'missing' });
+    expect((await subscriber.publish()).status).toBe(403);
     expect(hookCalls.map(({ error, event }) => [error?.name, event])).toEqual([['SignatureError', undefined]]);
     expect(runs).toBe(0);
   });

@@ -17,7 +17,7 @@ const withGetter = (field: string): Error =>
 /** Adds a `then`, which an `await` calls. */
 // oxlint-disable-next-line unicorn/no-thenable -- the test needs a thenable
 const withThen = (target: object, then: PropertyDescriptor): object => Object.defineProperty(target, 'then', then);
-const out = (): never => throws(new Error('out of paper'));
+const throwOutOfPaper = (): never => throws(new Error('out of paper'));
 
 /** Odd results of JavaScript handlers, each with the message of its dead letter; undefined if it is not a failure. */
 const ODD_HANDLERS: readonly (readonly [what: string, run: () => unknown, message: string | undefined])[] = [
@@ -51,9 +51,13 @@ const ODD_HANDLERS: readonly (readonly [what: string, run: () => unknown, messag
     () => withThen({}, { value: (_done: unknown, fail: (error: Error) => void) => fail(new Error('out of paper')) }),
     'out of paper',
   ],
-  ['returns a thenable with a `then` that throws', () => withThen({}, { value: out }), 'out of paper'],
-  ['returns an object with an unreadable `then`', () => withThen({}, { get: out }), 'out of paper'],
-  ['returns a promise with a `then` that throws', () => withThen(Promise.resolve(), { value: out }), undefined],
+  ['returns a thenable with a `then` that throws', () => withThen({}, { value: throwOutOfPaper }), 'out of paper'],
+  ['returns an object with an unreadable `then`', () => withThen({}, { get: throwOutOfPaper }), 'out of paper'],
+  [
+    'returns a promise with a `then` that throws',
+    () => withThen(Promise.resolve(), { value: throwOutOfPaper }),
+    undefined,
+  ],
   [
     'returns a promise with a `then` that does nothing',
     () => withThen(Promise.resolve(), { value: () => {} }),
@@ -66,7 +70,7 @@ const ODD_HANDLERS: readonly (readonly [what: string, run: () => unknown, messag
   ['returns an error', () => new Error('hush'), undefined],
 ];
 
-/** A real logger, which reads the fields. */
+/** A real logger. It reads the fields, and adds each line to a list. */
 function pinoInto(lines: string[]) {
   const stream = new Writable({
     write(chunk, _encoding, done) {
@@ -77,9 +81,9 @@ function pinoInto(lines: string[]) {
   return pino({ level: 'warn' }, stream);
 }
 
-describe.each(['inline', 'queued'] as const)('a handler, %s, that', (mode) => {
+describe.each(['inline', 'queued'] as const)('in %s mode, a handler that', (mode) => {
   test.each(ODD_HANDLERS)(
-    'C7 %s: the hub gets 202, a failure is retried, and the dead letter shows it',
+    'C7 %s leads to 202, and a failure is retried and then shown by a dead letter',
     async (...odd) => {
       const [, run, message] = odd;
       const lines: string[] = [];
@@ -99,29 +103,29 @@ describe.each(['inline', 'queued'] as const)('a handler, %s, that', (mode) => {
         },
       );
       const world = new FakeWorld();
-      const set = await startSubscriber((event) => handlers.onEventNotification(event), {
+      const subscriber = await startSubscriber((event) => handlers.onEventNotification(event), {
         world,
         delivery: { mode, retryForSeconds: 1 },
         options: { logger: pinoInto(lines) },
       });
-      const told: unknown[] = [];
-      set.runtime.hooks.on('handler-error', ({ error }) => void told.push(error));
-      expect((await set.publish()).status).toBe(202);
+      const hookErrors: unknown[] = [];
+      subscriber.runtime.hooks.on('handler-error', ({ error }) => void hookErrors.push(error));
+      expect((await subscriber.publish()).status).toBe(202);
       await untilIdle();
       world.advance(1_000);
       await untilIdle();
       const deadLetters: DeadLetter[] = [];
-      for await (const letter of set.runtime.deadLetters) deadLetters.push(letter);
+      for await (const letter of subscriber.runtime.deadLetters) deadLetters.push(letter);
       const isFailure = message !== undefined;
       expect(attempts).toEqual(isFailure ? [1, 2] : [1]);
       expect(deadLetters.map(({ errors }) => errors.map((error) => error.message))).toEqual(
         isFailure ? [[message, message]] : [],
       );
-      expect(set.store.events).toHaveLength(isFailure ? 1 : 0);
-      expect(told.map((error) => error instanceof Error)).toEqual(isFailure ? [true, true] : []);
+      expect(subscriber.store.events).toHaveLength(isFailure ? 1 : 0);
+      expect(hookErrors.map((error) => error instanceof Error)).toEqual(isFailure ? [true, true] : []);
       // The second failure comes within a minute, so its line is suppressed and counted.
       expect(lines.filter((line) => line.includes('a handler failed'))).toHaveLength(isFailure ? 1 : 0);
-      expect((await set.publish()).status, 'all goes on').toBe(202);
+      expect((await subscriber.publish()).status, 'the next event is accepted').toBe(202);
       await untilIdle();
       expect(unhandled).toEqual([]);
     },

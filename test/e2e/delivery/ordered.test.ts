@@ -19,8 +19,8 @@ async function setUp(delivery: DeliveryConfig = {}) {
   const store = new FaultyStore();
   const world = new FakeWorld();
   const runs: string[] = [];
-  const failing = new Set<string>();
-  const waiting = new Map<string, Deferred<void>>();
+  const failingTexts = new Set<string>();
+  const waitingRuns = new Map<string, Deferred<void>>();
   const service = defineSubscriber(
     {
       name: 'news',
@@ -32,8 +32,8 @@ async function setUp(delivery: DeliveryConfig = {}) {
       async onEventNotification(event) {
         const text = event.text();
         runs.push(text);
-        await waiting.get(text)?.promise;
-        if (failing.has(text)) throw new Error('no');
+        await waitingRuns.get(text)?.promise;
+        if (failingTexts.has(text)) throw new Error('no');
       },
     },
   );
@@ -47,40 +47,40 @@ async function setUp(delivery: DeliveryConfig = {}) {
   const runtime = await start(0);
   const publish = async (topic: 'a' | 'b', body: string): Promise<number | undefined> =>
     (await topics[topic].publish(body))[0]?.status;
-  const wait = (...texts: readonly string[]): void => texts.forEach((text) => waiting.set(text, deferred()));
+  const wait = (...texts: readonly string[]): void => texts.forEach((text) => waitingRuns.set(text, deferred()));
   const pass = async (milliseconds: number): Promise<void> => {
     world.advance(milliseconds);
     await untilIdle();
   };
-  const done = (): Promise<unknown> => hub.until(() => store.events.length === 0);
+  const allHandled = (): Promise<unknown> => hub.until(() => store.events.length === 0);
   const startAgain = (): Promise<SubscriberRuntime> => start(runtime.port ?? 0);
-  return { hub, store, world, runs, failing, waiting, runtime, startAgain, publish, wait, pass, done };
+  return { hub, store, world, runs, failingTexts, waitingRuns, runtime, startAgain, publish, wait, pass, allHandled };
 }
 
-test('a burst in the same millisecond is delivered one by one in the order of arrival', async () => {
-  const { runtime, hub, runs, waiting, publish, wait, done } = await setUp({ concurrency: 16 });
+test('events of a subscription that arrive in the same millisecond run one by one in order of arrival', async () => {
+  const { runtime, hub, runs, waitingRuns, publish, wait, allHandled } = await setUp({ concurrency: 16 });
   const received: string[] = [];
   runtime.hooks.on('notification', ({ event }) => void received.push(event?.text() ?? ''));
   const bodies = Array.from({ length: 25 }, (_, index) => [`a${index}`, `b${index}`] as const);
   wait(...bodies.flat());
-  const answers = await Promise.all(bodies.flatMap(([a, b]) => [publish('a', a), publish('b', b)]));
+  const answers = await Promise.all(bodies.flatMap(([bodyA, bodyB]) => [publish('a', bodyA), publish('b', bodyB)]));
   expect(new Set(answers)).toEqual(new Set([202]));
   for (let step = 1; step <= bodies.length; step += 1) {
     await hub.until(() => runs.length === 2 * step);
     await untilIdle();
-    expect(runs, 'one of each subscription').toHaveLength(2 * step);
-    for (const text of runs.slice(-2)) waiting.get(text)?.resolve();
+    expect(runs, 'one run of each subscription').toHaveLength(2 * step);
+    for (const text of runs.slice(-2)) waitingRuns.get(text)?.resolve();
   }
-  await done();
+  await allHandled();
   for (const topic of ['a', 'b']) {
-    const of = (texts: readonly string[]): readonly string[] => texts.filter((text) => text.startsWith(topic));
-    expect(of(runs)).toEqual(of(received));
+    const ofTopic = (texts: readonly string[]): readonly string[] => texts.filter((text) => text.startsWith(topic));
+    expect(ofTopic(runs)).toEqual(ofTopic(received));
   }
 });
 
-test('C7 a failing event blocks only its own subscription, without cost', async () => {
-  const { store, runs, failing, publish, pass, done } = await setUp();
-  failing.add('a1');
+test('C7 a failing event blocks only its own subscription, and until its retry the store is not used', async () => {
+  const { store, runs, failingTexts, publish, pass, allHandled } = await setUp();
+  failingTexts.add('a1');
   for (const body of ['a1', 'a2', 'a3']) expect(await publish('a', body)).toBe(202);
   expect(await publish('b', 'b1')).toBe(202);
   await untilIdle();
@@ -93,15 +93,17 @@ test('C7 a failing event blocks only its own subscription, without cost', async 
   expect([runs, accesses]).toEqual([['a1', 'b1', 'b2'], 0]);
   await pass(1);
   expect(runs.slice(3)).toEqual(['a1']);
-  failing.clear();
+  failingTexts.clear();
   await pass(2_000);
-  await done();
+  await allHandled();
   expect(runs.slice(4)).toEqual(['a1', 'a2', 'a3']);
 });
 
-test('C7 after a dead letter the next event runs, and a replayed event comes last', async () => {
-  const { runtime, runs, failing, waiting, publish, wait, pass, done, hub } = await setUp({ retryForSeconds: 3 });
-  failing.add('a1');
+test('C7 the next event runs after a dead letter, and a replayed event runs after waiting events', async () => {
+  const { runtime, runs, failingTexts, waitingRuns, publish, wait, pass, allHandled, hub } = await setUp({
+    retryForSeconds: 3,
+  });
+  failingTexts.add('a1');
   wait('a2');
   for (const body of ['a1', 'a2', 'a3']) await publish('a', body);
   await untilIdle();
@@ -111,19 +113,19 @@ test('C7 after a dead letter the next event runs, and a replayed event comes las
   }
   await hub.until(() => runs.includes('a2'));
   expect(runs).toEqual(['a1', 'a1', 'a1', 'a2']);
-  failing.clear();
+  failingTexts.clear();
   for await (const { id } of runtime.deadLetters) await runtime.deadLetters.replay(id);
   await pass(1_000);
   await publish('a', 'a4');
   await untilIdle();
   expect(runs).toHaveLength(4);
-  waiting.get('a2')?.resolve();
-  await done();
+  waitingRuns.get('a2')?.resolve();
+  await allHandled();
   expect(runs.slice(4)).toEqual(['a3', 'a1', 'a4']);
 });
 
-test('C7 an event that cannot be stored leaves the queue: the hub gets 503, and its redelivery comes last', async () => {
-  const { store, runs, waiting, publish, wait, done } = await setUp();
+test('C7 an event that cannot be stored gets 503, and its redelivery runs after waiting events', async () => {
+  const { store, runs, waitingRuns, publish, wait, allHandled } = await setUp();
   wait('a1');
   expect(await publish('a', 'a1')).toBe(202);
   store.faults = new Set(['set']);
@@ -131,13 +133,13 @@ test('C7 an event that cannot be stored leaves the queue: the hub gets 503, and 
   store.faults = new Set();
   expect(await publish('a', 'a3')).toBe(202);
   expect(await publish('a', 'a2')).toBe(202);
-  waiting.get('a1')?.resolve();
-  await done();
+  waitingRuns.get('a1')?.resolve();
+  await allHandled();
   expect(runs).toEqual(['a1', 'a3', 'a2']);
 });
 
-test('C7 a subscription queues at most `maxPending` events, and takes one place of `concurrency`', async () => {
-  const { runs, waiting, publish, wait, done } = await setUp({ concurrency: 2, maxPending: 4 });
+test('C7 a subscription takes one place of `concurrency`; `maxPending` counts all subscriptions together', async () => {
+  const { runs, waitingRuns, publish, wait, allHandled } = await setUp({ concurrency: 2, maxPending: 4 });
   wait('a1');
   for (const body of ['a1', 'a2', 'a3']) expect(await publish('a', body)).toBe(202);
   for (const body of ['b1', 'b2', 'b3']) {
@@ -147,13 +149,13 @@ test('C7 a subscription queues at most `maxPending` events, and takes one place 
   expect(await publish('a', 'a4')).toBe(202);
   expect([await publish('a', 'a5'), await publish('b', 'b4')]).toEqual([503, 503]);
   expect(runs).toEqual(['a1', 'b1', 'b2', 'b3']);
-  waiting.get('a1')?.resolve();
-  await done();
+  waitingRuns.get('a1')?.resolve();
+  await allHandled();
   expect(runs.slice(4)).toEqual(['a2', 'a3', 'a4']);
 });
 
-test('C7 after a restart with a clock set back, the interrupted event comes first, and the others in order', async () => {
-  const { runtime, world, runs, waiting, publish, wait, pass, done, startAgain, hub } = await setUp();
+test('C7 after a restart with a clock set back, the interrupted event runs first, the others in order', async () => {
+  const { runtime, world, runs, waitingRuns, publish, wait, pass, allHandled, startAgain, hub } = await setUp();
   wait('a1');
   for (const body of ['a1', 'a2', 'a3', 'a4']) {
     world.advance(-1);
@@ -161,35 +163,35 @@ test('C7 after a restart with a clock set back, the interrupted event comes firs
   }
   await hub.until(() => runs.length === 1);
   await runtime.stop();
-  waiting.clear();
+  waitingRuns.clear();
   world.advance(-86_400_000);
   await startAgain();
   expect(await publish('a', 'a5')).toBe(202);
   await pass(3_600_000);
-  await done();
+  await allHandled();
   expect(runs).toEqual(['a1', 'a1', 'a2', 'a3', 'a4', 'a5']);
 });
 
 test('C7 an event that became unreadable is skipped', async () => {
-  const { store, world, runs, waiting, runtime, startAgain, publish, wait, pass, hub } = await setUp();
+  const { store, world, runs, waitingRuns, runtime, startAgain, publish, wait, pass, hub } = await setUp();
   wait('a1');
   for (const body of ['a1', 'a2', 'a3']) await publish('a', body);
-  // The process that stored them has them in memory.
+  // The runtime that stored the events has them in memory. The next runtime reads them from the store.
   await runtime.stop();
   await startAgain();
   await pass(1_000);
   expect(runs).toEqual(['a1', 'a1']);
-  const damaged = store.events[1] ?? '';
-  store.set(damaged, JSON.stringify({ value: JSON.stringify({ v: 1, data: {} }) }));
-  waiting.get('a1')?.resolve();
+  const damagedKey = store.events[1] ?? '';
+  store.set(damagedKey, JSON.stringify({ value: JSON.stringify({ v: 1, data: {} }) }));
+  waitingRuns.get('a1')?.resolve();
   await hub.until(() => runs.includes('a3'));
   expect(runs.slice(2)).toEqual(['a3']);
   await hub.until(() => store.events.length === 1);
-  expect([store.events, world.logged('cannot be read').length]).toEqual([[damaged], 1]);
+  expect([store.events, world.logged('cannot be read').length]).toEqual([[damagedKey], 1]);
 });
 
 test(
-  'C7 C9 events keep their order and none is lost, however often the process is killed',
+  'C7 C9 acknowledged events keep their order and are not lost, even if the process is killed repeatedly',
   async () => {
     await using hub = await TestHub.start();
     const topic = hub.topic('/feed');
@@ -207,14 +209,14 @@ test(
         await pause(isAcknowledged ? 5 : 20);
       }
     };
-    const sender = send();
+    const sending = send();
     for (let kill = 0; kill < KILLS; kill += 1) {
       await pause(Math.random() * 1_000);
       await subscriber.kill();
       await subscriber.start();
     }
     load.isOn = false;
-    await sender;
+    await sending;
     await expect
       .poll(async () => (await subscriber.handled()).at(-1), { timeout: 60_000, interval: 200 })
       .toBe(`${load.acknowledged - 1}`);

@@ -20,7 +20,7 @@ it('a parser thread does not keep the process alive', async () => {
   expect(performance.now() - startedAt).toBeLessThan(30_000);
 });
 
-it('without a descriptor for a thread, the document is rejected, and parsed once there is one', async () => {
+it('a document is rejected while no file descriptor is free for a parser thread, and is parsed once one is free', async () => {
   const limited = `ulimit -n 64 && exec "${process.execPath}" "${file}" without-descriptors`;
   const { lines, code } = await run('/bin/sh', ['-c', limited]);
   expect(lines).toEqual([

@@ -47,7 +47,7 @@ it('C5 a notification without content is delivered unchanged', async () => {
 });
 
 it.each(['inline', 'queued'] as const)(
-  'C5 with fetchThinPings (%s), the topic is fetched, and its content is delivered instead',
+  'C5 with fetchThinPings in %s mode, the topic is fetched, and its content is delivered instead',
   async (mode) => {
     const { received, ping, publisher } = await setUp({ fetchThinPings: true, mode });
     expect(await ping()).toBe(202);
@@ -74,7 +74,7 @@ it('C5 a failed fetch of the topic counts as a failed run, and the next run fetc
   expect(subscription?.stats).toMatchObject({ received: 1, delivered: 1, failed: 1 });
 });
 
-it('C5 each retry gets the current content of the topic, and the event becomes a dead letter when its time is over', async () => {
+it('C5 a retry gets the current content of the topic, and a dead letter follows after retryForSeconds', async () => {
   const { world, received, ping, pass, publisher, runtime } = await setUp(
     { fetchThinPings: true, retryForSeconds: 60 },
     () => throws(new Error('not now')),

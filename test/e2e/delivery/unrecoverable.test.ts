@@ -29,11 +29,11 @@ async function deadLettersOf(runtime: SubscriberRuntime): Promise<DeadLetter[]> 
 
 /** Records which hooks are called for an event, and with which error. */
 function hooksOf(runtime: SubscriberRuntime): string[] {
-  const called: string[] = [];
+  const hookCalls: string[] = [];
   const note = (name: string) => (payload: HookPayload) =>
-    void called.push(`${name} ${payload.error?.name}: ${payload.error?.message} ${payload.cause ?? ''}`.trim());
+    void hookCalls.push(`${name} ${payload.error?.name}: ${payload.error?.message} ${payload.cause ?? ''}`.trim());
   for (const name of ['handler-error', 'dead-letter', 'delivered'] as const) runtime.hooks.on(name, note(name));
-  return called;
+  return hookCalls;
 }
 
 const HOOK_CALLS = [
@@ -41,28 +41,31 @@ const HOOK_CALLS = [
   'dead-letter UnrecoverableEventError: no use unrecoverable',
 ];
 
-/** A service with a handler that throws an UnrecoverableEventError; `before` runs first in each attempt. */
-async function failingService(delivery: DeliveryConfig, before: (attempt: number) => Promise<void> | void = () => {}) {
+/** A service with a handler that throws an UnrecoverableEventError; `beforeThrow` runs first in each attempt. */
+async function failingService(
+  delivery: DeliveryConfig,
+  beforeThrow: (attempt: number) => Promise<void> | void = () => {},
+) {
   let runs = 0;
-  const set = await startSubscriber(
+  const subscriber = await startSubscriber(
     async ({ attempt }) => {
       runs += 1;
-      await before(attempt);
+      await beforeThrow(attempt);
       throw new UnrecoverableEventError('no use');
     },
     { delivery },
   );
-  return { ...set, hookCalls: hooksOf(set.runtime), runs: () => runs };
+  return { ...subscriber, hookCalls: hooksOf(subscriber.runtime), runs: () => runs };
 }
 
-async function isDeadLetterOnce(
+async function expectOneDeadLetter(
   { runtime, world, hookCalls, runs }: Awaited<ReturnType<typeof failingService>>,
-  { attempts = 1, ran = attempts }: { readonly attempts?: number; readonly ran?: number } = {},
+  { attempts = 1, runCount = attempts }: { readonly attempts?: number; readonly runCount?: number } = {},
 ) {
   expect(await until(async () => (await deadLettersOf(runtime)).length === 1)).toBe(true);
   world.advance(DAY_MS);
   await untilIdle();
-  expect(runs()).toBe(ran);
+  expect(runs()).toBe(runCount);
   expect(hookCalls.slice(-2)).toEqual(HOOK_CALLS);
   const [letter] = await deadLettersOf(runtime);
   expect(letter).toMatchObject({ cause: 'unrecoverable', attempts });
@@ -71,71 +74,71 @@ async function isDeadLetterOnce(
   expect(lines).toEqual([['error', 'unrecoverable']]);
 }
 
-test('C7 thrown while the hub waits: the hub gets 202, and the event is a dead letter without another run', async () => {
-  const set = await failingService({});
-  const { status, body } = await set.publish();
+test('C7 an UnrecoverableEventError while the hub waits leads to 202 and a dead letter without a retry', async () => {
+  const subscriber = await failingService({});
+  const { status, body } = await subscriber.publish();
   expect([status, body]).toEqual([202, '']);
-  await isDeadLetterOnce(set);
-  expect(await statsOf(set.runtime)).toMatchObject({ received: 1, delivered: 0, failed: 1 });
+  await expectOneDeadLetter(subscriber);
+  expect(await statsOf(subscriber.runtime)).toMatchObject({ received: 1, delivered: 0, failed: 1 });
 });
 
-test('C7 thrown synchronously it has the same effect', async () => {
-  const set = await startSubscriber(() => throws(new UnrecoverableEventError('no use')));
-  expect((await set.publish()).status).toBe(202);
-  expect(await deadLettersOf(set.runtime)).toMatchObject([{ cause: 'unrecoverable' }]);
+test('C7 an UnrecoverableEventError that is thrown synchronously leads to 202 and a dead letter', async () => {
+  const subscriber = await startSubscriber(() => throws(new UnrecoverableEventError('no use')));
+  expect((await subscriber.publish()).status).toBe(202);
+  expect(await deadLettersOf(subscriber.runtime)).toMatchObject([{ cause: 'unrecoverable' }]);
 });
 
-test('C9 thrown after the 202 it has the same effect', async () => {
+test('C9 an UnrecoverableEventError after the 202 leads to a dead letter without a retry', async () => {
   const handlerRun = deferred();
-  const set = await failingService({ ackAfterMs: 1 }, () => handlerRun.promise);
-  expect((await set.publish()).status).toBe(202);
-  expect(await deadLettersOf(set.runtime)).toEqual([]);
+  const subscriber = await failingService({ ackAfterMs: 1 }, () => handlerRun.promise);
+  expect((await subscriber.publish()).status).toBe(202);
+  expect(await deadLettersOf(subscriber.runtime)).toEqual([]);
   handlerRun.resolve();
-  await isDeadLetterOnce(set);
+  await expectOneDeadLetter(subscriber);
 });
 
-test('C7 thrown in queued mode it has the same effect', async () => {
-  const set = await failingService({ mode: 'queued' });
-  expect((await set.publish()).status).toBe(202);
-  await isDeadLetterOnce(set);
+test('C7 an UnrecoverableEventError in queued mode leads to a dead letter without a retry', async () => {
+  const subscriber = await failingService({ mode: 'queued' });
+  expect((await subscriber.publish()).status).toBe(202);
+  await expectOneDeadLetter(subscriber);
 });
 
-test('C7 thrown in a retry it has the same effect', async () => {
-  const set = await failingService({}, (attempt) => (attempt === 1 ? throws(new Error('not now')) : undefined));
-  await set.publish();
-  expect(set.hookCalls).toEqual(['handler-error Error: not now']);
-  set.world.advance(1_000);
-  await isDeadLetterOnce(set, { attempts: 2 });
+test('C7 an UnrecoverableEventError in a retry leads to a dead letter without a retry', async () => {
+  const subscriber = await failingService({}, (attempt) => (attempt === 1 ? throws(new Error('not now')) : undefined));
+  await subscriber.publish();
+  expect(subscriber.hookCalls).toEqual(['handler-error Error: not now']);
+  subscriber.world.advance(1_000);
+  await expectOneDeadLetter(subscriber, { attempts: 2 });
 });
 
-test('C7 with order, the next event of the subscription runs', async () => {
+test('C7 the next event of an ordered subscription runs after an UnrecoverableEventError', async () => {
   const received: string[] = [];
-  const set = await startSubscriber(
+  const subscriber = await startSubscriber(
     (event) => {
       received.push(event.text());
       if (event.text() === 'one') throw new UnrecoverableEventError('no use');
     },
     { delivery: { mode: 'queued', order: 'subscription' } },
   );
-  await set.publish('one');
-  await set.publish('two');
+  await subscriber.publish('one');
+  await subscriber.publish('two');
   await until(() => received.length === 2);
   expect(received).toEqual(['one', 'two']);
 });
 
-test('C7 a dead letter that cannot be stored while the hub waits gets 503, and the hub delivers again', async () => {
-  const set = await failingService({});
-  set.store.faults = new Set(['set']);
-  expect((await set.publish()).status).toBe(503);
-  expect(await deadLettersOf(set.runtime)).toEqual([]);
-  set.store.faults = new Set();
-  expect((await set.publish()).status).toBe(202);
-  await isDeadLetterOnce(set, { ran: 2 });
+test('C7 an UnrecoverableEventError whose dead letter cannot be stored leads to 503', async () => {
+  const subscriber = await failingService({});
+  subscriber.store.faults = new Set(['set']);
+  expect((await subscriber.publish()).status).toBe(503);
+  expect(await deadLettersOf(subscriber.runtime)).toEqual([]);
+  subscriber.store.faults = new Set();
+  expect((await subscriber.publish()).status).toBe(202);
+  await expectOneDeadLetter(subscriber, { runCount: 2 });
 });
 
-test('C7 it takes no room: even with a full inbox the answer is 202', async () => {
+test('C7 an UnrecoverableEventError leads to 202 and a dead letter even if the inbox is full', async () => {
   const handlerRun = deferred();
-  const set = await startSubscriber(
+  const subscriber = await startSubscriber(
     async (event) => {
       if (event.text() === 'fails') throw new Error('not now');
       await handlerRun.promise;
@@ -143,52 +146,52 @@ test('C7 it takes no room: even with a full inbox the answer is 202', async () =
     },
     { delivery: { maxPending: 1 } },
   );
-  const published = set.publish('hopeless');
-  await until(async () => (await statsOf(set.runtime))?.received === 1);
-  expect((await set.publish('fails')).status).toBe(202);
-  expect((await set.publish('fails')).status).toBe(503);
+  const published = subscriber.publish('hopeless');
+  await until(async () => (await statsOf(subscriber.runtime))?.received === 1);
+  expect((await subscriber.publish('fails')).status).toBe(202);
+  expect((await subscriber.publish('fails')).status).toBe(503);
   handlerRun.resolve();
   expect((await published).status).toBe(202);
-  expect(await deadLettersOf(set.runtime)).toMatchObject([{ cause: 'unrecoverable' }]);
+  expect(await deadLettersOf(subscriber.runtime)).toMatchObject([{ cause: 'unrecoverable' }]);
 });
 
-test('C7 it can be replayed like any dead letter', async () => {
+test('C7 the dead letter of an UnrecoverableEventError can be replayed', async () => {
   let isMended = false;
-  const set = await startSubscriber(() => {
+  const subscriber = await startSubscriber(() => {
     if (!isMended) throw new UnrecoverableEventError('no use');
   });
-  await set.publish();
+  await subscriber.publish();
   isMended = true;
-  const [{ id } = { id: '' }] = await deadLettersOf(set.runtime);
-  await set.runtime.deadLetters.replay(id);
-  set.world.advance(1_000);
-  await until(() => set.store.events.length === 0);
-  expect(await deadLettersOf(set.runtime)).toEqual([]);
+  const [{ id } = { id: '' }] = await deadLettersOf(subscriber.runtime);
+  await subscriber.runtime.deadLetters.replay(id);
+  subscriber.world.advance(1_000);
+  await until(() => subscriber.store.events.length === 0);
+  expect(await deadLettersOf(subscriber.runtime)).toEqual([]);
 });
 
-test('C7 it stays a dead letter after restarts, and keeps its cause', async () => {
-  const set = await failingService({});
-  await set.publish();
-  await set.runtime.stop();
-  const runtime = await set.startAgain();
-  set.world.advance(DAY_MS);
+test('C7 the dead letter of an UnrecoverableEventError keeps its cause after a restart, without a retry', async () => {
+  const subscriber = await failingService({});
+  await subscriber.publish();
+  await subscriber.runtime.stop();
+  const runtime = await subscriber.startAgain();
+  subscriber.world.advance(DAY_MS);
   await untilIdle();
-  expect(set.runs()).toBe(1);
+  expect(subscriber.runs()).toBe(1);
   expect(await deadLettersOf(runtime)).toMatchObject([{ cause: 'unrecoverable' }]);
 });
 
-test('C4 an error of event.parse() stores its paths with the dead letter, and no values', async () => {
+test('C4 the dead letter of a failed event.parse() has the path of the error, and no values', async () => {
   const schema = z.object({ user: z.object({ id: z.number() }) });
   const received: number[] = [];
-  const set = await startSubscriber(async (event) => {
+  const subscriber = await startSubscriber(async (event) => {
     const { user } = await event.parse(schema);
     received.push(user.id);
   });
-  expect((await set.publish('{"user":{"id":7}}')).status).toBe(202);
-  expect((await set.publish('{"user":{"id":"secret"}}')).status).toBe(202);
-  expect((await set.publish('{"user":')).status).toBe(202);
+  expect((await subscriber.publish('{"user":{"id":7}}')).status).toBe(202);
+  expect((await subscriber.publish('{"user":{"id":"secret"}}')).status).toBe(202);
+  expect((await subscriber.publish('{"user":')).status).toBe(202);
   expect(received).toEqual([7]);
-  const deadLetters = await deadLettersOf(set.runtime);
+  const deadLetters = await deadLettersOf(subscriber.runtime);
   expect(deadLetters.map(({ cause, errors }) => [cause, errors[0]?.message])).toEqual([
     ['unrecoverable', expect.stringMatching(/^The JSON body does not match the schema: user\.id: /)],
     ['unrecoverable', 'The body is not valid JSON.'],
@@ -199,7 +202,7 @@ test('C4 an error of event.parse() stores its paths with the dead letter, and no
 test.each([
   ['catch-up', {}],
   ['poll', { pollSeconds: 600, catchUp: false }],
-] as const)('L3 an event fetched by %s is a dead letter at once, too', async (source, delivery) => {
+] as const)('L3 an unrecoverable event fetched by %s becomes a dead letter at once', async (source, delivery) => {
   const world = new FakeWorld();
   const hub = await startHub({ leaseSeconds: 10 * 86_400 });
   const publisher = await startPublisher(hub, atom([{ id: 'old', at: world.now - 30 * DAY_MS }]));
@@ -221,14 +224,14 @@ test.each([
     await hub.settled();
     return started;
   };
-  const first = await start();
-  for (let look = 0; look < 2; look += 1) {
+  const firstRuntime = await start();
+  for (let round = 0; round < 2; round += 1) {
     world.advance(11 * 60_000);
     await untilIdle();
     await until(() => publisher.statuses.length >= publisher.requests.length);
     await untilIdle();
   }
-  await first.stop();
+  await firstRuntime.stop();
   publisher.body = atom([{ id: 'fresh', at: world.now }]);
   const runtime = await start();
   await until(async () => {

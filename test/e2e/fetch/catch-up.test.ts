@@ -27,7 +27,7 @@ interface Options {
   readonly handle?: (event: ContentDistributionMessage) => void;
   /** Whether the handler reads the entries of an event. */
   readonly reads?: (event: ContentDistributionMessage) => boolean;
-  /** Whether the hub fails until the test ends that. */
+  /** Whether the hub fails from the start, until the test configures it again. */
   readonly isFailingFirst?: boolean;
 }
 
@@ -42,8 +42,8 @@ async function setUp({
 }: Options = {}) {
   const world = new FakeWorld();
   const hub = await startHub({ leaseSeconds });
-  const old: WrittenEntry = { id: 'old', at: world.now - 30 * DAY };
-  const publisher = await startPublisher(hub, atom([old]));
+  const oldEntry: WrittenEntry = { id: 'old', at: world.now - 30 * DAY };
+  const publisher = await startPublisher(hub, atom([oldEntry]));
   const store = new FaultyStore();
   const received: ReceivedEvent[] = [];
   const service = defineSubscriber(
@@ -80,231 +80,232 @@ async function setUp({
   const stop = async (): Promise<void> => await runtime?.stop();
   const subscription = async () => (await runtime?.subscriptions.find())?.[0];
   const entryAt = (id: string, at = world.now): WrittenEntry => ({ id, at });
-  return { world, hub, publisher, store, received, old, start, stop, pass, settle, subscription, entryAt };
+  return { world, hub, publisher, store, received, oldEntry, start, stop, pass, settle, subscription, entryAt };
 }
 
-const state = async (set: Awaited<ReturnType<typeof setUp>>) => (await set.subscription())?.state;
+const stateOf = async (fixture: Awaited<ReturnType<typeof setUp>>) => (await fixture.subscription())?.state;
 
 describe('L3 after an expired lease', () => {
   it('the topic is fetched, and new entries are delivered once', async () => {
-    const set = await setUp({ leaseSeconds: 600 });
+    const fixture = await setUp({ leaseSeconds: 600 });
     // The hub fails for an hour: nothing is renewed, and nothing delivered.
-    set.hub.fail(503, { times: 1_000 });
-    await set.pass(11 * MINUTE);
-    expect(await state(set)).toBe('expired');
-    set.publisher.body = atom([set.entryAt('missed'), set.old]);
-    await set.pass(MINUTE);
-    await until(() => set.publisher.statuses.length > 1);
-    set.hub.configure({ fail: undefined });
-    await set.pass(HOUR);
-    await until(async () => (await state(set)) === 'active');
-    await set.pass(1_000);
-    await until(() => set.received.length > 0);
-    expect(set.received).toEqual([{ source: 'catch-up', attempt: 1, entries: ['missed new'] }]);
+    fixture.hub.fail(503, { times: 1_000 });
+    await fixture.pass(11 * MINUTE);
+    expect(await stateOf(fixture)).toBe('expired');
+    fixture.publisher.body = atom([fixture.entryAt('missed'), fixture.oldEntry]);
+    await fixture.pass(MINUTE);
+    await until(() => fixture.publisher.statuses.length > 1);
+    fixture.hub.configure({ fail: undefined });
+    await fixture.pass(HOUR);
+    await until(async () => (await stateOf(fixture)) === 'active');
+    await fixture.pass(1_000);
+    await until(() => fixture.received.length > 0);
+    expect(fixture.received).toEqual([{ source: 'catch-up', attempt: 1, entries: ['missed new'] }]);
   });
 });
 
 describe('after downtime of the process', () => {
   it('entries published meanwhile are delivered with source catch-up, and older ones are not', async () => {
-    const set = await setUp();
-    await set.pass(5 * HOUR);
-    await set.stop();
-    set.world.advance(DAY);
-    const second = set.entryAt('second');
-    set.publisher.body = atom([second, set.entryAt('first', set.world.now - HOUR), set.old]);
-    await set.start();
-    await set.pass(MINUTE);
-    await until(() => set.received.length > 0);
-    expect(set.received).toEqual([{ source: 'catch-up', attempt: 1, entries: ['second new', 'first new'] }]);
+    const fixture = await setUp();
+    await fixture.pass(5 * HOUR);
+    await fixture.stop();
+    fixture.world.advance(DAY);
+    const second = fixture.entryAt('second');
+    fixture.publisher.body = atom([second, fixture.entryAt('first', fixture.world.now - HOUR), fixture.oldEntry]);
+    await fixture.start();
+    await fixture.pass(MINUTE);
+    await until(() => fixture.received.length > 0);
+    expect(fixture.received).toEqual([{ source: 'catch-up', attempt: 1, entries: ['second new', 'first new'] }]);
     // A processed entry is not delivered after the next downtime, although it is dated within the gap.
-    await set.stop();
-    set.publisher.body = atom([set.entryAt('third'), second, set.old]);
-    await set.start();
-    await set.pass(MINUTE);
-    await until(() => set.received.length > 1);
-    expect(set.received.slice(1)).toEqual([{ source: 'catch-up', attempt: 1, entries: ['third new'] }]);
+    await fixture.stop();
+    fixture.publisher.body = atom([fixture.entryAt('third'), second, fixture.oldEntry]);
+    await fixture.start();
+    await fixture.pass(MINUTE);
+    await until(() => fixture.received.length > 1);
+    expect(fixture.received.slice(1)).toEqual([{ source: 'catch-up', attempt: 1, entries: ['third new'] }]);
   });
 
   it('a fetched entry is delivered once, also to a handler that reads no entries', async () => {
-    const set = await setUp({ reads: () => false });
-    await set.pass(5 * HOUR);
-    await set.stop();
-    const missed = set.entryAt('missed');
-    set.publisher.body = atom([missed, set.old]);
-    await set.start();
-    await set.pass(MINUTE);
-    await until(() => set.received.length > 0);
+    const fixture = await setUp({ reads: () => false });
+    await fixture.pass(5 * HOUR);
+    await fixture.stop();
+    const missed = fixture.entryAt('missed');
+    fixture.publisher.body = atom([missed, fixture.oldEntry]);
+    await fixture.start();
+    await fixture.pass(MINUTE);
+    await until(() => fixture.received.length > 0);
     // The entry is within the hour of slack, so it counts as published in the next gap.
-    await set.stop();
-    set.publisher.body = atom([{ ...set.old, id: 'another old one' }, missed, set.old]);
-    await set.start();
-    await set.pass(MINUTE);
-    await until(() => set.publisher.statuses.filter((status) => status === 200).length > 2);
-    await set.settle();
-    expect(set.received).toEqual([{ source: 'catch-up', attempt: 1, entries: [] }]);
+    await fixture.stop();
+    fixture.publisher.body = atom([{ ...fixture.oldEntry, id: 'another old one' }, missed, fixture.oldEntry]);
+    await fixture.start();
+    await fixture.pass(MINUTE);
+    await until(() => fixture.publisher.statuses.filter((status) => status === 200).length > 2);
+    await fixture.settle();
+    expect(fixture.received).toEqual([{ source: 'catch-up', attempt: 1, entries: [] }]);
   });
 
   it('the topic is fetched conditionally, and nothing is delivered if it has not changed', async () => {
-    const set = await setUp();
+    const fixture = await setUp();
     for (const expected of [200, 304]) {
-      await set.stop();
-      set.world.advance(HOUR);
-      await set.start();
-      const before = set.publisher.statuses.length;
-      await set.pass(MINUTE);
-      await until(() => set.publisher.statuses.length > before);
-      expect(set.publisher.statuses.slice(before)).toEqual([expected]);
-      await set.settle();
+      await fixture.stop();
+      fixture.world.advance(HOUR);
+      await fixture.start();
+      const countBefore = fixture.publisher.statuses.length;
+      await fixture.pass(MINUTE);
+      await until(() => fixture.publisher.statuses.length > countBefore);
+      expect(fixture.publisher.statuses.slice(countBefore)).toEqual([expected]);
+      await fixture.settle();
     }
-    expect(set.publisher.requests.at(-1)).toMatchObject({ 'if-none-match': expect.stringMatching(/^"/) });
-    expect(set.publisher.requests.at(-1)?.accept).toMatch(/^application\/atom\+xml/);
-    expect(set.received).toEqual([]);
+    expect(fixture.publisher.requests.at(-1)).toMatchObject({ 'if-none-match': expect.stringMatching(/^"/) });
+    expect(fixture.publisher.requests.at(-1)?.accept).toMatch(/^application\/atom\+xml/);
+    expect(fixture.received).toEqual([]);
   });
 
-  it('missed entries are delivered when the stop unsubscribed, as is the default', async () => {
-    const set = await setUp({ config: { unsubscribeOnShutdown: true } });
-    await set.stop();
-    await set.hub.settled();
-    expect(set.hub.subscriptions.filter((one) => one.state === 'active')).toEqual([]);
-    set.world.advance(DAY);
-    set.publisher.body = atom([set.entryAt('missed'), set.old]);
-    await set.start();
-    await until(async () => (await state(set)) === 'active');
-    await set.pass(1_000);
-    await until(() => set.received.length > 0);
-    await set.pass(5 * MINUTE);
-    expect(set.received).toEqual([{ source: 'catch-up', attempt: 1, entries: ['missed new'] }]);
+  it('missed entries are delivered even if the stop unsubscribed, which is the default', async () => {
+    const fixture = await setUp({ config: { unsubscribeOnShutdown: true } });
+    await fixture.stop();
+    await fixture.hub.settled();
+    expect(fixture.hub.subscriptions.filter(({ state }) => state === 'active')).toEqual([]);
+    fixture.world.advance(DAY);
+    fixture.publisher.body = atom([fixture.entryAt('missed'), fixture.oldEntry]);
+    await fixture.start();
+    await until(async () => (await stateOf(fixture)) === 'active');
+    await fixture.pass(1_000);
+    await until(() => fixture.received.length > 0);
+    await fixture.pass(5 * MINUTE);
+    expect(fixture.received).toEqual([{ source: 'catch-up', attempt: 1, entries: ['missed new'] }]);
   });
 
-  it('missed entries are delivered a minute after the start if no hub answers', async () => {
-    const set = await setUp({ config: { unsubscribeOnShutdown: true } });
-    await set.stop();
-    set.world.advance(DAY);
-    set.publisher.body = atom([set.entryAt('missed'), set.old]);
-    set.hub.fail(503, { times: 1_000 });
-    await set.start();
-    await set.pass(30_000);
-    expect(set.received).toEqual([]);
-    await set.pass(31_000);
-    await until(() => set.received.length > 0);
-    expect(await state(set)).toBe('failed');
-    expect(set.received).toEqual([{ source: 'catch-up', attempt: 1, entries: ['missed new'] }]);
+  it('missed entries are delivered a minute after the start if the hub fails', async () => {
+    const fixture = await setUp({ config: { unsubscribeOnShutdown: true } });
+    await fixture.stop();
+    fixture.world.advance(DAY);
+    fixture.publisher.body = atom([fixture.entryAt('missed'), fixture.oldEntry]);
+    fixture.hub.fail(503, { times: 1_000 });
+    await fixture.start();
+    await fixture.pass(30_000);
+    expect(fixture.received).toEqual([]);
+    await fixture.pass(31_000);
+    await until(() => fixture.received.length > 0);
+    expect(await stateOf(fixture)).toBe('failed');
+    expect(fixture.received).toEqual([{ source: 'catch-up', attempt: 1, entries: ['missed new'] }]);
   });
 
   it('missed entries are delivered if the process crashed right after its first start', async () => {
-    const set = await setUp();
-    const storedRows = new Map(set.store);
-    await set.stop();
-    set.store.clear();
-    for (const [key, row] of storedRows) set.store.set(key, row);
-    set.world.advance(DAY);
-    set.publisher.body = atom([set.entryAt('missed'), set.old]);
-    await set.start();
-    await set.pass(MINUTE);
-    await until(() => set.received.length > 0);
-    expect(set.received).toEqual([{ source: 'catch-up', attempt: 1, entries: ['missed new'] }]);
+    const fixture = await setUp();
+    const storedRows = new Map(fixture.store);
+    await fixture.stop();
+    fixture.store.clear();
+    for (const [key, row] of storedRows) fixture.store.set(key, row);
+    fixture.world.advance(DAY);
+    fixture.publisher.body = atom([fixture.entryAt('missed'), fixture.oldEntry]);
+    await fixture.start();
+    await fixture.pass(MINUTE);
+    await until(() => fixture.received.length > 0);
+    expect(fixture.received).toEqual([{ source: 'catch-up', attempt: 1, entries: ['missed new'] }]);
   });
 
   it('undated entries are delivered, because they may be from the gap', async () => {
-    const set = await setUp();
-    await set.stop();
-    set.world.advance(DAY);
-    set.publisher.body = atom([{ id: 'undated' }, set.old]);
-    await set.start();
-    await set.pass(MINUTE);
-    await until(() => set.received.length > 0);
-    expect(set.received).toEqual([{ source: 'catch-up', attempt: 1, entries: ['undated new'] }]);
+    const fixture = await setUp();
+    await fixture.stop();
+    fixture.world.advance(DAY);
+    fixture.publisher.body = atom([{ id: 'undated' }, fixture.oldEntry]);
+    await fixture.start();
+    await fixture.pass(MINUTE);
+    await until(() => fixture.received.length > 0);
+    expect(fixture.received).toEqual([{ source: 'catch-up', attempt: 1, entries: ['undated new'] }]);
   });
 
-  it("with dedupe: 'entries' an older entry is delivered if it was not processed and is not older than the subscription", async () => {
-    const set = await setUp({ delivery: { dedupe: 'entries' } });
-    await set.pass(2 * DAY);
-    const early = set.entryAt('backdated', set.world.now - DAY);
-    await set.pass(DAY);
-    await set.stop();
-    set.world.advance(HOUR);
-    set.publisher.body = atom([early, set.old]);
-    await set.start();
-    await set.pass(MINUTE);
-    await until(() => set.received.length > 0);
-    expect(set.received).toEqual([{ source: 'catch-up', attempt: 1, entries: ['backdated new'] }]);
+  it("with dedupe: 'entries' an unprocessed entry from before the gap is delivered", async () => {
+    const fixture = await setUp({ delivery: { dedupe: 'entries' } });
+    await fixture.pass(2 * DAY);
+    // Older than the gap, but not older than the subscription.
+    const backdated = fixture.entryAt('backdated', fixture.world.now - DAY);
+    await fixture.pass(DAY);
+    await fixture.stop();
+    fixture.world.advance(HOUR);
+    fixture.publisher.body = atom([backdated, fixture.oldEntry]);
+    await fixture.start();
+    await fixture.pass(MINUTE);
+    await until(() => fixture.received.length > 0);
+    expect(fixture.received).toEqual([{ source: 'catch-up', attempt: 1, entries: ['backdated new'] }]);
   });
 
   it('content that is not a feed is ignored', async () => {
-    const set = await setUp();
-    await set.stop();
-    set.publisher.contentType = 'text/html';
-    set.publisher.body = '<!doctype html><title>a page</title>';
-    await set.start();
-    await set.pass(MINUTE);
-    await until(() => set.world.logged('the topic was fetched after a gap').length > 0);
-    await set.settle();
-    expect(set.received).toEqual([]);
+    const fixture = await setUp();
+    await fixture.stop();
+    fixture.publisher.contentType = 'text/html';
+    fixture.publisher.body = '<!doctype html><title>a page</title>';
+    await fixture.start();
+    await fixture.pass(MINUTE);
+    await until(() => fixture.world.logged('the topic was fetched after a gap').length > 0);
+    await fixture.settle();
+    expect(fixture.received).toEqual([]);
   });
 
   it('nothing is fetched with catchUp: false', async () => {
-    const set = await setUp({ delivery: { catchUp: false } });
-    await set.stop();
-    set.world.advance(DAY);
-    await set.start();
-    const before = set.publisher.requests.length;
-    await set.pass(5 * MINUTE);
-    expect(set.publisher.requests).toHaveLength(before);
+    const fixture = await setUp({ delivery: { catchUp: false } });
+    await fixture.stop();
+    fixture.world.advance(DAY);
+    await fixture.start();
+    const countBefore = fixture.publisher.requests.length;
+    await fixture.pass(5 * MINUTE);
+    expect(fixture.publisher.requests).toHaveLength(countBefore);
   });
 
-  it('a topic that cannot be fetched now is retried, also after a restart; a deleted one is not', async () => {
-    const set = await setUp();
-    await set.stop();
-    set.world.advance(DAY);
-    set.publisher.status = 503;
-    await set.start();
-    await set.pass(MINUTE);
-    await until(() => set.world.logged('cannot be fetched now').length === 1);
-    await set.settle();
-    await set.stop();
-    set.publisher.body = atom([set.entryAt('missed'), set.old]);
-    set.publisher.status = 200;
-    await set.start();
-    await set.pass(MINUTE);
-    await until(() => set.received.length > 0);
-    expect(set.received).toMatchObject([{ entries: ['missed new'] }]);
+  it('a topic that answers 503 is fetched again after a restart, and a topic that answers 410 is not', async () => {
+    const fixture = await setUp();
+    await fixture.stop();
+    fixture.world.advance(DAY);
+    fixture.publisher.status = 503;
+    await fixture.start();
+    await fixture.pass(MINUTE);
+    await until(() => fixture.world.logged('cannot be fetched now').length === 1);
+    await fixture.settle();
+    await fixture.stop();
+    fixture.publisher.body = atom([fixture.entryAt('missed'), fixture.oldEntry]);
+    fixture.publisher.status = 200;
+    await fixture.start();
+    await fixture.pass(MINUTE);
+    await until(() => fixture.received.length > 0);
+    expect(fixture.received).toMatchObject([{ entries: ['missed new'] }]);
 
-    await set.stop();
-    set.publisher.status = 410;
-    await set.start();
-    await set.pass(MINUTE);
-    await until(() => set.world.logged('what no hub sent is missing').length === 1);
-    await set.settle();
-    const before = set.publisher.requests.length;
-    await set.pass(DAY);
-    expect(set.publisher.requests.length - before).toBeLessThanOrEqual(1);
+    await fixture.stop();
+    fixture.publisher.status = 410;
+    await fixture.start();
+    await fixture.pass(MINUTE);
+    await until(() => fixture.world.logged('what no hub sent is missing').length === 1);
+    await fixture.settle();
+    const countBefore = fixture.publisher.requests.length;
+    await fixture.pass(DAY);
+    expect(fixture.publisher.requests.length - countBefore).toBeLessThanOrEqual(1);
   });
 
   it.each([
-    ['that fails again', true],
-    ['that is processed at once, unread', false],
-  ])('L3 an entry that waits in the inbox (%s) is not delivered a second time', async (_title, failsAgain) => {
+    ['its handler fails again', true],
+    ['its handler succeeds and reads no entries', false],
+  ])('L3 an entry that waits in the inbox is not delivered a second time (%s)', async (_title, failsAgain) => {
     let isBroken = true;
-    const set = await setUp({
+    const fixture = await setUp({
       handle: ({ source }) => {
         if (isBroken && source === 'hub') throws(new Error('not now'));
       },
       reads: ({ source }) => failsAgain || source === 'catch-up',
     });
-    const waiting = set.entryAt('waiting');
-    await set.hub.distribute(set.publisher.url, atom([waiting]), { contentType: 'application/atom+xml' });
-    await set.settle();
-    await set.stop();
-    set.world.advance(HOUR);
+    const waiting = fixture.entryAt('waiting');
+    await fixture.hub.distribute(fixture.publisher.url, atom([waiting]), { contentType: 'application/atom+xml' });
+    await fixture.settle();
+    await fixture.stop();
+    fixture.world.advance(HOUR);
     isBroken = failsAgain;
-    set.publisher.body = atom([set.entryAt('missed'), waiting, set.old]);
-    await set.start();
-    await set.pass(MINUTE);
-    await until(() => set.received.some(({ source }) => source === 'catch-up'));
+    fixture.publisher.body = atom([fixture.entryAt('missed'), waiting, fixture.oldEntry]);
+    await fixture.start();
+    await fixture.pass(MINUTE);
+    await until(() => fixture.received.some(({ source }) => source === 'catch-up'));
     isBroken = false;
-    for (let hour = 0; hour < 3; hour += 1) await set.pass(HOUR);
-    await until(() => set.received.some(({ source }) => source === 'hub'));
-    const received = set.received.map(({ source, entries }) => ({ source, entries }));
+    for (let hour = 0; hour < 3; hour += 1) await fixture.pass(HOUR);
+    await until(() => fixture.received.some(({ source }) => source === 'hub'));
+    const received = fixture.received.map(({ source, entries }) => ({ source, entries }));
     expect(received.toSorted((one, other) => one.source.localeCompare(other.source))).toEqual([
       { source: 'catch-up', entries: ['missed new'] },
       { source: 'hub', entries: failsAgain ? ['waiting new'] : [] },
@@ -312,145 +313,145 @@ describe('after downtime of the process', () => {
   });
 
   it('L3 a later version of an entry in the inbox is delivered', async () => {
-    const set = await setUp({
+    const fixture = await setUp({
       handle: ({ source }) => {
         if (source === 'hub') throws(new Error('not now'));
       },
     });
-    const waiting = set.entryAt('waiting');
-    await set.hub.distribute(set.publisher.url, atom([waiting]), { contentType: 'application/atom+xml' });
-    await set.settle();
-    await set.stop();
-    set.world.advance(HOUR);
-    set.publisher.body = atom([{ ...waiting, updated: set.world.now, title: 'corrected' }, set.old]);
-    await set.start();
-    await set.pass(MINUTE);
-    await until(() => set.received.length > 0);
-    expect(set.received).toEqual([{ source: 'catch-up', attempt: 1, entries: ['waiting new'] }]);
+    const waiting = fixture.entryAt('waiting');
+    await fixture.hub.distribute(fixture.publisher.url, atom([waiting]), { contentType: 'application/atom+xml' });
+    await fixture.settle();
+    await fixture.stop();
+    fixture.world.advance(HOUR);
+    fixture.publisher.body = atom([{ ...waiting, updated: fixture.world.now, title: 'corrected' }, fixture.oldEntry]);
+    await fixture.start();
+    await fixture.pass(MINUTE);
+    await until(() => fixture.received.length > 0);
+    expect(fixture.received).toEqual([{ source: 'catch-up', attempt: 1, entries: ['waiting new'] }]);
   });
 
   it.each(['entries', false] as const)(
-    'L3 nothing from before the first verification is delivered, however long its hub failed (dedupe: %s)',
+    'L3 an entry from nine minutes before the first verification is delivered, and older ones are not (dedupe: %s)',
     async (dedupe) => {
-      const set = await setUp({ delivery: { dedupe }, isFailingFirst: true });
-      const before = set.entryAt('before');
-      set.world.advance(HOUR);
-      set.hub.configure({ fail: undefined });
-      await set.pass(HOUR);
-      await until(async () => (await state(set)) === 'active');
-      const justBefore = set.entryAt('just before', set.world.now - 9 * MINUTE);
-      set.publisher.body = atom([justBefore, before, set.old]);
-      await set.stop();
-      await set.start();
-      await set.pass(MINUTE);
-      await until(() => set.received.length > 0);
-      expect(set.received.flatMap(({ entries }) => entries)).toEqual(['just before new']);
+      const fixture = await setUp({ delivery: { dedupe }, isFailingFirst: true });
+      const hoursBefore = fixture.entryAt('before');
+      fixture.world.advance(HOUR);
+      fixture.hub.configure({ fail: undefined });
+      await fixture.pass(HOUR);
+      await until(async () => (await stateOf(fixture)) === 'active');
+      const justBefore = fixture.entryAt('just before', fixture.world.now - 9 * MINUTE);
+      fixture.publisher.body = atom([justBefore, hoursBefore, fixture.oldEntry]);
+      await fixture.stop();
+      await fixture.start();
+      await fixture.pass(MINUTE);
+      await until(() => fixture.received.length > 0);
+      expect(fixture.received.flatMap(({ entries }) => entries)).toEqual(['just before new']);
     },
   );
 
   it('fetched content is retried until its handler succeeds, like any other event', async () => {
     let isBroken = true;
-    const set = await setUp({
+    const fixture = await setUp({
       handle: () => {
         if (isBroken) throws(new Error('not now'));
       },
     });
-    await set.stop();
-    set.world.advance(DAY);
-    set.publisher.body = atom([set.entryAt('missed'), set.old]);
-    await set.start();
-    await set.pass(MINUTE);
-    await until(() => set.world.logged('a handler failed').length > 0);
-    await set.settle();
-    await set.stop();
+    await fixture.stop();
+    fixture.world.advance(DAY);
+    fixture.publisher.body = atom([fixture.entryAt('missed'), fixture.oldEntry]);
+    await fixture.start();
+    await fixture.pass(MINUTE);
+    await until(() => fixture.world.logged('a handler failed').length > 0);
+    await fixture.settle();
+    await fixture.stop();
     isBroken = false;
     // The topic no longer has the entry.
-    set.publisher.body = atom([set.old]);
-    await set.start();
-    await set.pass(MINUTE);
-    await until(() => set.received.length > 0);
-    expect(set.received).toEqual([{ source: 'catch-up', attempt: 2, entries: ['missed new'] }]);
+    fixture.publisher.body = atom([fixture.oldEntry]);
+    await fixture.start();
+    await fixture.pass(MINUTE);
+    await until(() => fixture.received.length > 0);
+    expect(fixture.received).toEqual([{ source: 'catch-up', attempt: 2, entries: ['missed new'] }]);
   });
 
   it('content that cannot be stored is fetched again', async () => {
-    const set = await setUp();
-    await set.stop();
-    set.world.advance(DAY);
-    set.publisher.body = atom([set.entryAt('missed'), set.old]);
-    await set.start();
-    set.store.faults = new Set(['set']);
-    await set.pass(MINUTE);
-    await until(() => set.world.logged('an event cannot be stored').length > 0);
-    await set.settle();
-    expect(set.received).toEqual([]);
-    set.store.faults = new Set();
-    await set.pass(MINUTE);
-    await until(() => set.received.length > 0);
-    expect(set.received).toMatchObject([{ entries: ['missed new'] }]);
+    const fixture = await setUp();
+    await fixture.stop();
+    fixture.world.advance(DAY);
+    fixture.publisher.body = atom([fixture.entryAt('missed'), fixture.oldEntry]);
+    await fixture.start();
+    fixture.store.faults = new Set(['set']);
+    await fixture.pass(MINUTE);
+    await until(() => fixture.world.logged('an event cannot be stored').length > 0);
+    await fixture.settle();
+    expect(fixture.received).toEqual([]);
+    fixture.store.faults = new Set();
+    await fixture.pass(MINUTE);
+    await until(() => fixture.received.length > 0);
+    expect(fixture.received).toMatchObject([{ entries: ['missed new'] }]);
   });
 
-  it.each(['broken', 404] as const)('a topic that is %s at that moment is fetched again', async (how) => {
-    const set = await setUp();
-    await set.stop();
-    set.world.advance(DAY);
-    const completeFeed = atom([set.entryAt('missed'), set.old]);
-    set.publisher.body = how === 'broken' ? completeFeed.slice(0, -20) : completeFeed;
-    set.publisher.status = how === 'broken' ? 200 : how;
-    await set.start();
-    await set.pass(MINUTE);
-    await until(() => set.world.logged('cannot be fetched now').length === 1);
-    await set.settle();
-    set.publisher.status = 200;
-    set.publisher.body = completeFeed;
-    await set.pass(MINUTE);
-    await until(() => set.received.length > 0);
-    expect(set.received).toEqual([{ source: 'catch-up', attempt: 1, entries: ['missed new'] }]);
+  it.each(['a broken feed', 404] as const)('a topic that answers with %s is fetched again', async (answer) => {
+    const fixture = await setUp();
+    await fixture.stop();
+    fixture.world.advance(DAY);
+    const completeFeed = atom([fixture.entryAt('missed'), fixture.oldEntry]);
+    fixture.publisher.body = answer === 'a broken feed' ? completeFeed.slice(0, -20) : completeFeed;
+    fixture.publisher.status = answer === 'a broken feed' ? 200 : answer;
+    await fixture.start();
+    await fixture.pass(MINUTE);
+    await until(() => fixture.world.logged('cannot be fetched now').length === 1);
+    await fixture.settle();
+    fixture.publisher.status = 200;
+    fixture.publisher.body = completeFeed;
+    await fixture.pass(MINUTE);
+    await until(() => fixture.received.length > 0);
+    expect(fixture.received).toEqual([{ source: 'catch-up', attempt: 1, entries: ['missed new'] }]);
   });
 
   it('entries published while a service was not declared are delivered when it is declared again', async () => {
-    const set = await setUp();
-    await set.stop();
-    const other = defineSubscriber({ name: 'other' }, { onEventNotification: () => {} });
-    const between = await set.world.start(other, { store: set.store.keyv });
-    set.world.advance(5 * HOUR);
-    const missed = set.entryAt('missed');
-    set.world.advance(DAY);
-    await between.stop();
-    set.publisher.body = atom([missed, set.old]);
-    await set.start();
-    await set.pass(MINUTE);
-    await until(() => set.received.length > 0);
-    expect(set.received).toEqual([{ source: 'catch-up', attempt: 1, entries: ['missed new'] }]);
+    const fixture = await setUp();
+    await fixture.stop();
+    const otherService = defineSubscriber({ name: 'other' }, { onEventNotification: () => {} });
+    const otherRuntime = await fixture.world.start(otherService, { store: fixture.store.keyv });
+    fixture.world.advance(5 * HOUR);
+    const missed = fixture.entryAt('missed');
+    fixture.world.advance(DAY);
+    await otherRuntime.stop();
+    fixture.publisher.body = atom([missed, fixture.oldEntry]);
+    await fixture.start();
+    await fixture.pass(MINUTE);
+    await until(() => fixture.received.length > 0);
+    expect(fixture.received).toEqual([{ source: 'catch-up', attempt: 1, entries: ['missed new'] }]);
   });
 
   it('entries published while the machine slept are delivered when it wakes', async () => {
-    const set = await setUp();
-    set.publisher.body = atom([set.entryAt('missed', set.world.now + HOUR), set.old]);
-    set.world.advance(5 * HOUR);
-    set.world.runCron('30 * * * * *');
-    await set.pass(MINUTE);
-    await until(() => set.received.length > 0);
-    expect(set.received).toEqual([{ source: 'catch-up', attempt: 1, entries: ['missed new'] }]);
+    const fixture = await setUp();
+    fixture.publisher.body = atom([fixture.entryAt('missed', fixture.world.now + HOUR), fixture.oldEntry]);
+    fixture.world.advance(5 * HOUR);
+    fixture.world.runCron('30 * * * * *');
+    await fixture.pass(MINUTE);
+    await until(() => fixture.received.length > 0);
+    expect(fixture.received).toEqual([{ source: 'catch-up', attempt: 1, entries: ['missed new'] }]);
   });
 });
 
 it('L3 entries published while a hub fails, with a restart meanwhile, are delivered when the hub is back', async () => {
-  const set = await setUp();
-  set.hub.fail(503, { times: 1_000 });
-  await set.pass(9 * DAY);
-  await until(async () => ((await set.subscription())?.attempts ?? 0) > 0);
-  await set.stop();
-  await set.start();
-  await set.pass(5 * MINUTE);
-  await set.settle();
-  expect(await set.subscription()).toMatchObject({ state: 'active' });
-  const missed = set.entryAt('missed');
-  set.publisher.body = atom([missed, set.old]);
-  await set.pass(HOUR);
-  set.hub.configure({ fail: undefined });
-  for (let hour = 0; hour < 3; hour += 1) await set.pass(HOUR);
-  expect(await set.subscription()).toMatchObject({ state: 'active', attempts: 0 });
-  await set.pass(MINUTE);
-  await until(() => set.received.length > 0);
-  expect(set.received).toEqual([{ source: 'catch-up', attempt: 1, entries: ['missed new'] }]);
+  const fixture = await setUp();
+  fixture.hub.fail(503, { times: 1_000 });
+  await fixture.pass(9 * DAY);
+  await until(async () => ((await fixture.subscription())?.attempts ?? 0) > 0);
+  await fixture.stop();
+  await fixture.start();
+  await fixture.pass(5 * MINUTE);
+  await fixture.settle();
+  expect(await fixture.subscription()).toMatchObject({ state: 'active' });
+  const missed = fixture.entryAt('missed');
+  fixture.publisher.body = atom([missed, fixture.oldEntry]);
+  await fixture.pass(HOUR);
+  fixture.hub.configure({ fail: undefined });
+  for (let hour = 0; hour < 3; hour += 1) await fixture.pass(HOUR);
+  expect(await fixture.subscription()).toMatchObject({ state: 'active', attempts: 0 });
+  await fixture.pass(MINUTE);
+  await until(() => fixture.received.length > 0);
+  expect(fixture.received).toEqual([{ source: 'catch-up', attempt: 1, entries: ['missed new'] }]);
 });

@@ -26,12 +26,12 @@ interface Options {
   readonly entries?: readonly WrittenEntry[];
 }
 
-/** A service that polls every ten minutes, and records its events. */
+/** A publisher, its hub, and a service that polls every ten minutes and records its entries. */
 async function setUp({ pollSeconds = 600, handle = () => {}, entries, delivery = {} }: Options = {}) {
   const world = new FakeWorld();
   const hub = await startHub({ leaseSeconds: 10 * 86_400 });
-  const old: WrittenEntry = { id: 'old', at: world.now - DAY };
-  const publisher = await startPublisher(hub, atom(entries ?? [old]));
+  const oldEntry: WrittenEntry = { id: 'old', at: world.now - DAY };
+  const publisher = await startPublisher(hub, atom(entries ?? [oldEntry]));
   const store = new FaultyStore();
   const received: string[] = [];
   const silences: HookPayload[] = [];
@@ -73,7 +73,7 @@ async function setUp({ pollSeconds = 600, handle = () => {}, entries, delivery =
   const deliver = (written: readonly WrittenEntry[]) =>
     hub.distribute(publisher.url, atom(written), { contentType: 'application/atom+xml' });
   const subscribeCount = (): number => hub.requests.filter(({ form }) => form.get('hub.mode') === 'subscribe').length;
-  const missed = async () => (await runtime.subscriptions.find())[0]?.stats.missed;
+  const missedCount = async () => (await runtime.subscriptions.find())[0]?.stats.missed;
   return {
     world,
     hub,
@@ -81,7 +81,7 @@ async function setUp({ pollSeconds = 600, handle = () => {}, entries, delivery =
     store,
     received,
     silences,
-    old,
+    oldEntry,
     runtime,
     start,
     advance,
@@ -89,306 +89,307 @@ async function setUp({ pollSeconds = 600, handle = () => {}, entries, delivery =
     newEntry,
     deliver,
     subscribeCount,
-    missed,
+    missedCount,
   };
 }
 
-describe('delivery.pollSeconds', () => {
+describe('with delivery.pollSeconds', () => {
   it('entries from before the subscription are not delivered', async () => {
-    const set = await setUp();
-    await set.advance(HOUR);
-    expect(set.publisher.requests.length).toBeGreaterThan(4);
-    expect(set.received).toEqual([]);
-    expect(set.silences).toEqual([]);
+    const fixture = await setUp();
+    await fixture.advance(HOUR);
+    expect(fixture.publisher.requests.length).toBeGreaterThan(4);
+    expect(fixture.received).toEqual([]);
+    expect(fixture.silences).toEqual([]);
   });
 
   it('the first poll uses the document that discovery read, and the next one is conditional', async () => {
-    const set = await setUp();
-    expect(set.publisher.statuses).toEqual([200]);
-    await set.advance(11 * MINUTE);
-    expect(set.publisher.statuses).toEqual([200, 304]);
-    set.publisher.body = atom([set.newEntry('silent'), set.old]);
-    await set.advance(25 * MINUTE);
-    expect(set.received).toEqual(['poll: silent new']);
+    const fixture = await setUp();
+    expect(fixture.publisher.statuses).toEqual([200]);
+    await fixture.advance(11 * MINUTE);
+    expect(fixture.publisher.statuses).toEqual([200, 304]);
+    fixture.publisher.body = atom([fixture.newEntry('silent'), fixture.oldEntry]);
+    await fixture.advance(25 * MINUTE);
+    expect(fixture.received).toEqual(['poll: silent new']);
   });
 
-  it('an entry from the hub is not delivered twice, and the hub is not blamed', async () => {
-    const set = await setUp();
-    await set.advance(5 * MINUTE);
-    const first = set.newEntry('first');
-    set.publisher.body = atom([first, set.old]);
-    await set.deliver([first]);
-    await set.advance(HOUR);
-    expect(set.received).toEqual(['hub: first new']);
-    expect(set.silences).toEqual([]);
-    expect(await set.missed()).toBe(0);
+  it('an entry from the hub is not delivered twice, and the hub is not reported as silent', async () => {
+    const fixture = await setUp();
+    await fixture.advance(5 * MINUTE);
+    const first = fixture.newEntry('first');
+    fixture.publisher.body = atom([first, fixture.oldEntry]);
+    await fixture.deliver([first]);
+    await fixture.advance(HOUR);
+    expect(fixture.received).toEqual(['hub: first new']);
+    expect(fixture.silences).toEqual([]);
+    expect(await fixture.missedCount()).toBe(0);
   });
 
-  it('an entry that the hub does not deliver in five minutes is delivered with source poll, counted and reported, and the hub is requested again', async () => {
-    const set = await setUp();
-    const countBefore = set.subscribeCount();
-    set.publisher.body = atom([set.newEntry('silent'), set.old]);
-    await set.advance(25 * MINUTE);
-    expect(set.received).toEqual(['poll: silent new']);
-    expect(await set.missed()).toBe(1);
-    expect(set.silences).toMatchObject([
+  it('an entry that only a poll finds is delivered, counted and reported, and the hub gets a new request', async () => {
+    const fixture = await setUp();
+    const countBefore = fixture.subscribeCount();
+    fixture.publisher.body = atom([fixture.newEntry('silent'), fixture.oldEntry]);
+    await fixture.advance(25 * MINUTE);
+    expect(fixture.received).toEqual(['poll: silent new']);
+    expect(await fixture.missedCount()).toBe(1);
+    expect(fixture.silences).toMatchObject([
       {
         subscription: { state: 'active', stats: { missed: 1 } },
-        grant: { hub: set.hub.url },
+        grant: { hub: fixture.hub.url },
         error: {
-          message: `Hub ${set.hub.url} did not deliver 1 of the entries of ${set.publisher.url}: handed over as they were polled.`,
+          message: `Hub ${fixture.hub.url} did not deliver 1 of the entries of ${fixture.publisher.url}: handed over as they were polled.`,
         },
       },
     ]);
-    expect(set.subscribeCount()).toBe(countBefore + 1);
-    // Further silences within the hour are reported, without another request.
-    set.publisher.body = atom([set.newEntry('again'), set.old]);
-    await set.advance(25 * MINUTE);
-    expect(set.received).toEqual(['poll: silent new', 'poll: again new']);
-    expect(set.subscribeCount()).toBe(countBefore + 1);
-    await set.advance(HOUR);
-    set.publisher.body = atom([set.newEntry('much later'), set.old]);
-    await set.advance(25 * MINUTE);
-    expect(set.subscribeCount()).toBe(countBefore + 2);
+    expect(fixture.subscribeCount()).toBe(countBefore + 1);
+    // A further silence within the hour is reported, but causes no request.
+    fixture.publisher.body = atom([fixture.newEntry('again'), fixture.oldEntry]);
+    await fixture.advance(25 * MINUTE);
+    expect(fixture.received).toEqual(['poll: silent new', 'poll: again new']);
+    expect(fixture.subscribeCount()).toBe(countBefore + 1);
+    await fixture.advance(HOUR);
+    fixture.publisher.body = atom([fixture.newEntry('much later'), fixture.oldEntry]);
+    await fixture.advance(25 * MINUTE);
+    expect(fixture.subscribeCount()).toBe(countBefore + 2);
   });
 
-  it('a hub that is late, but not too late, is not blamed', async () => {
-    const set = await setUp();
-    const lateEntry = set.newEntry('late');
-    set.publisher.body = atom([lateEntry, set.old]);
-    const { length } = set.publisher.requests;
-    for (let waited = 0; set.publisher.requests.length === length && waited < 30; waited += 1)
-      await set.advance(30 * SECOND);
-    await set.advance(2 * MINUTE);
-    await set.deliver([lateEntry]);
-    await set.advance(HOUR);
-    expect(set.received).toEqual(['hub: late new']);
-    expect(set.silences).toEqual([]);
+  it('a hub that delivers two minutes after the poll is not reported as silent', async () => {
+    const fixture = await setUp();
+    const lateEntry = fixture.newEntry('late');
+    fixture.publisher.body = atom([lateEntry, fixture.oldEntry]);
+    const { length } = fixture.publisher.requests;
+    for (let waited = 0; fixture.publisher.requests.length === length && waited < 30; waited += 1)
+      await fixture.advance(30 * SECOND);
+    await fixture.advance(2 * MINUTE);
+    await fixture.deliver([lateEntry]);
+    await fixture.advance(HOUR);
+    expect(fixture.received).toEqual(['hub: late new']);
+    expect(fixture.silences).toEqual([]);
   });
 
-  it('a push never postpones the poll', async () => {
-    const quietly = await setUp();
-    await quietly.advance(HOUR);
-    const set = await setUp();
+  it('deliveries do not postpone polls', async () => {
+    const withoutDeliveries = await setUp();
+    await withoutDeliveries.advance(HOUR);
+    const fixture = await setUp();
     for (let minute = 0; minute < 60; minute += 1) {
-      await set.deliver([set.newEntry(`push ${minute}`)]);
-      await set.advance(MINUTE);
+      await fixture.deliver([fixture.newEntry(`push ${minute}`)]);
+      await fixture.advance(MINUTE);
     }
-    expect(set.publisher.requests).toHaveLength(quietly.publisher.requests.length);
+    expect(fixture.publisher.requests).toHaveLength(withoutDeliveries.publisher.requests.length);
   });
 
-  it('an event in a slow handler, or in a retry, is not missing', async () => {
+  it('an entry whose event is retried is not delivered by a poll, and the hub is not reported as silent', async () => {
     let runs = 0;
-    const set = await setUp({
+    const fixture = await setUp({
       handle: () => {
         runs += 1;
         if (runs < 12) throws(new Error('not now'));
       },
     });
-    const first = set.newEntry('first');
-    set.publisher.body = atom([first, set.old]);
-    await set.deliver([first]);
-    await set.advance(3 * HOUR, MINUTE);
-    expect(set.received).toEqual(['hub: first new']);
-    expect(set.silences).toEqual([]);
+    const first = fixture.newEntry('first');
+    fixture.publisher.body = atom([first, fixture.oldEntry]);
+    await fixture.deliver([first]);
+    await fixture.advance(3 * HOUR, MINUTE);
+    expect(fixture.received).toEqual(['hub: first new']);
+    expect(fixture.silences).toEqual([]);
   });
 
-  it('an older entry that changed is delivered, and its hub is not blamed', async () => {
-    const set = await setUp();
-    set.publisher.body = atom([{ ...set.old, updated: set.world.now, title: 'corrected' }]);
-    await set.advance(25 * MINUTE);
-    expect(set.received).toEqual(['poll: old new']);
-    expect(set.silences).toEqual([]);
+  it('an update of an older entry is delivered, and the hub is not reported as silent', async () => {
+    const fixture = await setUp();
+    fixture.publisher.body = atom([{ ...fixture.oldEntry, updated: fixture.world.now, title: 'corrected' }]);
+    await fixture.advance(25 * MINUTE);
+    expect(fixture.received).toEqual(['poll: old new']);
+    expect(fixture.silences).toEqual([]);
   });
 
-  it('a hub that formats an entry differently from its topic is not blamed', async () => {
-    const set = await setUp();
-    const first = set.newEntry('first');
-    set.publisher.body = atom([{ ...first, title: 'with 17 views' }, set.old]);
-    await set.deliver([first]);
-    await set.advance(HOUR);
-    expect(set.received).toEqual(['hub: first new']);
-    expect(set.silences).toEqual([]);
+  it('a hub whose entry has another title than in the topic is not reported as silent', async () => {
+    const fixture = await setUp();
+    const first = fixture.newEntry('first');
+    fixture.publisher.body = atom([{ ...first, title: 'with 17 views' }, fixture.oldEntry]);
+    await fixture.deliver([first]);
+    await fixture.advance(HOUR);
+    expect(fixture.received).toEqual(['hub: first new']);
+    expect(fixture.silences).toEqual([]);
   });
 
   it('polls are conditional, and an entry that could not be stored is delivered by a later poll', async () => {
-    const set = await setUp();
-    await set.advance(HOUR);
-    expect(set.publisher.statuses.slice(-3)).toEqual([304, 304, 304]);
-    set.publisher.body = atom([set.newEntry('silent'), set.old]);
-    set.store.faults = new Set(['set']);
-    await set.advance(25 * MINUTE);
-    expect(set.received).toEqual([]);
-    set.store.faults = new Set();
-    await set.advance(25 * MINUTE);
-    expect(set.received).toEqual(['poll: silent new']);
+    const fixture = await setUp();
+    await fixture.advance(HOUR);
+    expect(fixture.publisher.statuses.slice(-3)).toEqual([304, 304, 304]);
+    fixture.publisher.body = atom([fixture.newEntry('silent'), fixture.oldEntry]);
+    fixture.store.faults = new Set(['set']);
+    await fixture.advance(25 * MINUTE);
+    expect(fixture.received).toEqual([]);
+    fixture.store.faults = new Set();
+    await fixture.advance(25 * MINUTE);
+    expect(fixture.received).toEqual(['poll: silent new']);
   });
 
-  it('polling continues after a restart, and knows the delivered entries', async () => {
-    const set = await setUp();
-    const silent = set.newEntry('silent');
-    set.publisher.body = atom([silent, set.old]);
-    await set.advance(25 * MINUTE);
-    await set.runtime.stop();
-    set.world.advance(HOUR);
-    await set.start();
-    await set.advance(HOUR);
-    expect(set.received).toEqual(['poll: silent new']);
-    set.publisher.body = atom([set.newEntry('later'), silent, set.old]);
-    await set.advance(25 * MINUTE);
-    expect(set.received).toEqual(['poll: silent new', 'poll: later new']);
+  it('polling continues after a restart, and does not repeat delivered entries', async () => {
+    const fixture = await setUp();
+    const silent = fixture.newEntry('silent');
+    fixture.publisher.body = atom([silent, fixture.oldEntry]);
+    await fixture.advance(25 * MINUTE);
+    await fixture.runtime.stop();
+    fixture.world.advance(HOUR);
+    await fixture.start();
+    await fixture.advance(HOUR);
+    expect(fixture.received).toEqual(['poll: silent new']);
+    fixture.publisher.body = atom([fixture.newEntry('later'), silent, fixture.oldEntry]);
+    await fixture.advance(25 * MINUTE);
+    expect(fixture.received).toEqual(['poll: silent new', 'poll: later new']);
   });
 
   it('a topic that is not a feed, or cannot be fetched, is only logged', async () => {
-    const set = await setUp();
-    set.publisher.body = '<feed xmlns="http://www.w3.org/2005/Atom"><entry>';
-    await set.advance(25 * MINUTE);
-    set.publisher.status = 500;
-    await set.advance(25 * MINUTE);
-    expect(set.world.logged('a topic could not be polled').length).toBeGreaterThan(1);
-    expect(set.received).toEqual([]);
+    const fixture = await setUp();
+    fixture.publisher.body = '<feed xmlns="http://www.w3.org/2005/Atom"><entry>';
+    await fixture.advance(25 * MINUTE);
+    fixture.publisher.status = 500;
+    await fixture.advance(25 * MINUTE);
+    expect(fixture.world.logged('a topic could not be polled').length).toBeGreaterThan(1);
+    expect(fixture.received).toEqual([]);
   });
 
-  it('the delivered entries of a feed above one mebibyte are known', async () => {
-    const set = await setUp();
-    const long = { ...set.newEntry('long'), title: 'x'.repeat(1_200_000) };
-    set.publisher.body = atom([long, set.old]);
-    set.publisher.hasEtag = false;
-    await set.advance(HOUR);
-    expect(set.received).toEqual(['poll: long new']);
-    expect(set.silences).toHaveLength(1);
+  it('an entry of a feed above one mebibyte is delivered and reported once', async () => {
+    const fixture = await setUp();
+    const long = { ...fixture.newEntry('long'), title: 'x'.repeat(1_200_000) };
+    fixture.publisher.body = atom([long, fixture.oldEntry]);
+    fixture.publisher.hasEtag = false;
+    await fixture.advance(HOUR);
+    expect(fixture.received).toEqual(['poll: long new']);
+    expect(fixture.silences).toHaveLength(1);
   });
 
-  it('after days without a successful fetch, entries since the last poll are delivered, and older ones are not', async () => {
-    const set = await setUp();
-    await set.advance(HOUR);
-    set.publisher.status = 500;
-    await set.advance(4 * DAY, HOUR);
-    set.publisher.status = 200;
-    set.publisher.body = atom([
-      set.newEntry('since', set.world.now - 3 * DAY),
-      set.newEntry('before', set.world.now - 9 * DAY),
+  it('entries since the last successful poll are delivered after days of failures, older entries are not', async () => {
+    const fixture = await setUp();
+    await fixture.advance(HOUR);
+    fixture.publisher.status = 500;
+    await fixture.advance(4 * DAY, HOUR);
+    fixture.publisher.status = 200;
+    fixture.publisher.body = atom([
+      fixture.newEntry('since', fixture.world.now - 3 * DAY),
+      fixture.newEntry('before', fixture.world.now - 9 * DAY),
     ]);
-    await set.advance(HOUR);
-    expect(set.received).toEqual(['poll: since new']);
+    await fixture.advance(HOUR);
+    expect(fixture.received).toEqual(['poll: since new']);
   });
 
   it('polling continues if a fetch takes longer than the interval', async () => {
-    const set = await setUp();
-    const handlerRun = deferred();
-    set.publisher.gate = handlerRun.promise;
-    const { length } = set.publisher.statuses;
+    const fixture = await setUp();
+    const fetchGate = deferred();
+    fixture.publisher.gate = fetchGate.promise;
+    const { length } = fixture.publisher.statuses;
     for (let minute = 0; minute < 60; minute += 1) {
-      set.world.advance(MINUTE);
+      fixture.world.advance(MINUTE);
       await untilIdle();
     }
-    expect(set.publisher.statuses).toHaveLength(length);
-    handlerRun.resolve();
-    await until(() => set.publisher.statuses.length > length);
-    await set.settle();
-    set.publisher.body = atom([set.newEntry('later'), set.old]);
-    await set.advance(25 * MINUTE);
-    expect(set.received).toEqual(['poll: later new']);
+    expect(fixture.publisher.statuses).toHaveLength(length);
+    fetchGate.resolve();
+    await until(() => fixture.publisher.statuses.length > length);
+    await fixture.settle();
+    fixture.publisher.body = atom([fixture.newEntry('later'), fixture.oldEntry]);
+    await fixture.advance(25 * MINUTE);
+    expect(fixture.received).toEqual(['poll: later new']);
   });
 
   it('polling finds deleted entries of the topic', async () => {
-    const set = await setUp();
-    await set.advance(HOUR);
-    set.publisher.body = atom([]).replace(
+    const fixture = await setUp();
+    await fixture.advance(HOUR);
+    fixture.publisher.body = atom([]).replace(
       '</feed>',
       '<at:deleted-entry xmlns:at="http://purl.org/atompub/tombstones/1.0" ref="old" when="2020-01-01T00:00:00Z"/></feed>',
     );
-    await set.advance(HOUR);
-    expect(set.received).toEqual(['poll: old deleted']);
+    await fixture.advance(HOUR);
+    expect(fixture.received).toEqual(['poll: old deleted']);
   });
 
   it('an entry found by the first poll is still delivered if its hub sends it', async () => {
     const fresh = { id: 'fresh', at: Date.parse('2030-01-01T00:00:00Z') };
-    const set = await setUp({ delivery: { dedupe: 'entries' }, entries: [fresh] });
-    const [delivery] = await set.deliver([fresh]);
+    const fixture = await setUp({ delivery: { dedupe: 'entries' }, entries: [fresh] });
+    const [delivery] = await fixture.deliver([fresh]);
     expect(delivery?.status).toBe(202);
-    await set.advance(HOUR);
-    expect(set.received).toEqual(['hub: fresh new']);
-    expect(set.silences).toEqual([]);
+    await fixture.advance(HOUR);
+    expect(fixture.received).toEqual(['hub: fresh new']);
+    expect(fixture.silences).toEqual([]);
   });
 
-  it('a dead letter is not missing, even after a restart', async () => {
+  it('an entry that became a dead letter is not delivered by a poll, even after a restart', async () => {
     let tries = 0;
-    const set = await setUp({
+    const fixture = await setUp({
       delivery: { retryForSeconds: 0, catchUp: false },
       handle: () => {
         tries += 1;
         throws(new Error('never'));
       },
     });
-    const bad = set.newEntry('bad');
-    set.publisher.body = atom([bad, set.old]);
-    await set.deliver([bad]);
-    await set.advance(HOUR);
-    await set.runtime.stop();
-    await set.start();
-    set.publisher.body = atom([bad]);
-    await set.advance(HOUR);
-    expect([tries, set.silences]).toEqual([1, []]);
+    const failingEntry = fixture.newEntry('bad');
+    fixture.publisher.body = atom([failingEntry, fixture.oldEntry]);
+    await fixture.deliver([failingEntry]);
+    await fixture.advance(HOUR);
+    await fixture.runtime.stop();
+    await fixture.start();
+    fixture.publisher.body = atom([failingEntry]);
+    await fixture.advance(HOUR);
+    expect([tries, fixture.silences]).toEqual([1, []]);
   });
 
-  it('undated entries are found even if every poll finds some', { timeout: 60_000 }, async () => {
-    const set = await setUp({ pollSeconds: 3_600 });
-    const all: WrittenEntry[] = [set.old];
+  it('all undated entries are delivered even if every poll finds new ones', { timeout: 60_000 }, async () => {
+    const fixture = await setUp({ pollSeconds: 3_600 });
+    const entries: WrittenEntry[] = [fixture.oldEntry];
     for (let hour = 0; hour < 60; hour += 0.1) {
-      all.unshift({ id: `n${all.length}` });
-      set.publisher.body = atom(all);
-      await set.advance(6 * MINUTE, 6 * MINUTE);
+      entries.unshift({ id: `n${entries.length}` });
+      fixture.publisher.body = atom(entries);
+      await fixture.advance(6 * MINUTE, 6 * MINUTE);
     }
-    await set.advance(3 * HOUR, 3 * MINUTE);
-    expect(all.map(({ id }) => id).filter((id) => id !== 'old' && !set.received.includes(`poll: ${id} new`))).toEqual(
-      [],
-    );
+    await fixture.advance(3 * HOUR, 3 * MINUTE);
+    expect(
+      entries.map(({ id }) => id).filter((id) => id !== 'old' && !fixture.received.includes(`poll: ${id} new`)),
+    ).toEqual([]);
   });
 
-  it('an entry in progress during a poll that then fails is found later', async () => {
+  it('an entry whose handler runs during a poll, and then fails, is delivered by a later poll', async () => {
     let handlerRun: Promise<void> | undefined;
     let isBroken = false;
     // Without catch-up, which would also fetch refused content.
-    const set = await setUp({
+    const fixture = await setUp({
       delivery: { catchUp: false },
       handle: async () => {
         await handlerRun;
         if (isBroken) throws(new Error('not now'));
       },
     });
-    const fresh = set.newEntry('fresh');
-    set.publisher.body = atom([fresh, set.old]);
+    const fresh = fixture.newEntry('fresh');
+    fixture.publisher.body = atom([fresh, fixture.oldEntry]);
     const handlerHold = deferred();
     handlerRun = handlerHold.promise;
-    const delivering = set.deliver([fresh]);
+    const delivering = fixture.deliver([fresh]);
     await untilIdle();
-    const { length } = set.publisher.statuses;
-    for (let step = 0; step < 40 && set.publisher.statuses.length === length; step += 1) {
-      set.world.advance(30 * SECOND);
-      await until(() => set.publisher.statuses.length >= set.publisher.requests.length);
+    const { length } = fixture.publisher.statuses;
+    for (let step = 0; step < 40 && fixture.publisher.statuses.length === length; step += 1) {
+      fixture.world.advance(30 * SECOND);
+      await until(() => fixture.publisher.statuses.length >= fixture.publisher.requests.length);
       await untilIdle();
     }
-    await until(() => set.publisher.statuses.length > length);
+    await until(() => fixture.publisher.statuses.length > length);
     await untilIdle();
-    set.store.faults = new Set(['set']);
+    fixture.store.faults = new Set(['set']);
     isBroken = true;
     handlerHold.resolve();
     expect((await delivering)[0]?.status).toBe(503);
-    set.store.faults = new Set();
+    fixture.store.faults = new Set();
     isBroken = false;
-    await set.advance(HOUR);
-    expect(set.received).toEqual(['poll: fresh new']);
+    await fixture.advance(HOUR);
+    expect(fixture.received).toEqual(['poll: fresh new']);
   });
 
-  it('a clock set back during the grace time of the hub delays nothing', async () => {
-    const set = await setUp();
-    set.publisher.body = atom([set.newEntry('silent'), set.old]);
-    const { length } = set.publisher.requests;
-    for (let step = 0; step < 40 && set.publisher.requests.length === length; step += 1) await set.advance(30 * SECOND);
-    set.world.advance(-DAY);
-    await set.settle();
-    await set.advance(HOUR);
-    expect(set.received).toEqual(['poll: silent new']);
+  it('a clock set back while a polled entry waits for the hub does not delay the entry', async () => {
+    const fixture = await setUp();
+    fixture.publisher.body = atom([fixture.newEntry('silent'), fixture.oldEntry]);
+    const { length } = fixture.publisher.requests;
+    for (let step = 0; step < 40 && fixture.publisher.requests.length === length; step += 1)
+      await fixture.advance(30 * SECOND);
+    fixture.world.advance(-DAY);
+    await fixture.settle();
+    await fixture.advance(HOUR);
+    expect(fixture.received).toEqual(['poll: silent new']);
   });
 });

@@ -18,10 +18,10 @@ const CONTENT_TYPE = { contentType: 'application/atom+xml' };
 async function twoHubs(config: SubscriberServiceConfig = {}) {
   const world = new FakeWorld();
   const options = { now: () => world.now, leaseSeconds: 30 * 86_400 };
-  const [a, b] = [await TestHub.start(options), await TestHub.start(options)];
-  onTestFinished(async () => void (await Promise.all([a.close(), b.close()])));
-  const written: WrittenEntry[] = [{ id: 'old', at: world.now - DAY_MS }];
-  const topic = a.topic('/feed', { ...CONTENT_TYPE, body: atom(written), hubs: [a, b] });
+  const [firstHub, secondHub] = [await TestHub.start(options), await TestHub.start(options)];
+  onTestFinished(async () => void (await Promise.all([firstHub.close(), secondHub.close()])));
+  const entries: WrittenEntry[] = [{ id: 'old', at: world.now - DAY_MS }];
+  const topic = firstHub.topic('/feed', { ...CONTENT_TYPE, body: atom(entries), hubs: [firstHub, secondHub] });
   const received: string[] = [];
   const service = defineSubscriber(
     {
@@ -44,7 +44,7 @@ async function twoHubs(config: SubscriberServiceConfig = {}) {
   const settle = async (): Promise<void> => {
     for (let time = 0; time < 3; time += 1) {
       await untilIdle();
-      await Promise.all([a.settled(), b.settled()]);
+      await Promise.all([firstHub.settled(), secondHub.settled()]);
     }
   };
   const pass = async (milliseconds: number): Promise<void> => {
@@ -55,62 +55,62 @@ async function twoHubs(config: SubscriberServiceConfig = {}) {
   };
   const snapshot = (): Promise<Subscription> => onlySubscription(runtime);
   const publish = async (id: string): Promise<void> => {
-    written.unshift({ id, at: world.now });
-    await topic.publish(atom(written), CONTENT_TYPE);
+    entries.unshift({ id, at: world.now });
+    await topic.publish(atom(entries), CONTENT_TYPE);
     await settle();
   };
   const subscribeCount = (hub: TestHub): number => hub.requests.filter(isSubscribing).length;
-  return { world, a, b, topic, runtime, received, settle, pass, snapshot, publish, subscribeCount };
+  return { world, firstHub, secondHub, topic, runtime, received, settle, pass, snapshot, publish, subscribeCount };
 }
 
 describe('L7 a hub that polling finds silent', () => {
-  it('is requested again the first time; the second time, without a delivery in between, the next advertised hub is', async () => {
-    const { a, b, snapshot, pass, publish, subscribeCount, received } = await twoHubs();
+  it('gets a new request the first time, and is replaced by the next advertised hub the second time', async () => {
+    const { firstHub, secondHub, snapshot, pass, publish, subscribeCount, received } = await twoHubs();
     await pass(MINUTE_MS);
-    a.configure({ silent: true });
+    firstHub.configure({ silent: true });
     await publish('first');
     await pass(15 * MINUTE_MS);
     expect(received).toContain('poll: first');
-    expect([subscribeCount(a), subscribeCount(b)]).toEqual([2, 0]);
-    expect(await snapshot()).toMatchObject({ state: 'active', hub: a.url });
+    expect([subscribeCount(firstHub), subscribeCount(secondHub)]).toEqual([2, 0]);
+    expect(await snapshot()).toMatchObject({ state: 'active', hub: firstHub.url });
     await publish('second');
     await pass(15 * MINUTE_MS);
-    expect(subscribeCount(b)).toBe(1);
-    expect(await snapshot()).toMatchObject({ state: 'active', hub: b.url });
-    await a.until(() => a.subscriptions.every(({ state }) => state === 'unsubscribed'));
+    expect(subscribeCount(secondHub)).toBe(1);
+    expect(await snapshot()).toMatchObject({ state: 'active', hub: secondHub.url });
+    await firstHub.until(() => firstHub.subscriptions.every(({ state }) => state === 'unsubscribed'));
     received.length = 0;
     await publish('third');
     expect(received[0]).toMatch(/^hub: /);
   });
 
   it('is not replaced if it has delivered in between', async () => {
-    const { a, b, pass, publish, subscribeCount, snapshot } = await twoHubs();
+    const { firstHub, secondHub, pass, publish, subscribeCount, snapshot } = await twoHubs();
     await pass(MINUTE_MS);
     for (const id of ['first', 'second', 'third']) {
-      a.configure({ silent: true });
+      firstHub.configure({ silent: true });
       await publish(`${id}, polled`);
       await pass(15 * MINUTE_MS);
-      a.configure({ silent: false });
+      firstHub.configure({ silent: false });
       await publish(`${id}, delivered`);
       await pass(MINUTE_MS);
     }
-    expect(subscribeCount(b)).toBe(0);
-    expect(await snapshot()).toMatchObject({ hub: a.url });
+    expect(subscribeCount(secondHub)).toBe(0);
+    expect(await snapshot()).toMatchObject({ hub: firstHub.url });
   });
 
-  it('may be used again after seven days, even after a restart', async () => {
-    const { world, a, b, pass, publish, snapshot, settle } = await twoHubs();
+  it('is used again after more than seven days if the other hub fails', async () => {
+    const { world, firstHub, secondHub, pass, publish, snapshot, settle } = await twoHubs();
     await pass(MINUTE_MS);
-    a.configure({ silent: true });
+    firstHub.configure({ silent: true });
     for (const id of ['first', 'second']) {
       await publish(id);
       await pass(15 * MINUTE_MS);
     }
-    expect(await snapshot()).toMatchObject({ hub: b.url });
-    // While the other hub fails, there is no alternative.
+    expect(await snapshot()).toMatchObject({ hub: secondHub.url });
+    // While the second hub fails, only the first is left.
     world.advance(8 * DAY_MS);
     await settle();
-    b.fail(503);
+    secondHub.fail(503);
     const { renewsAt } = await snapshot();
     world.advance((renewsAt?.getTime() ?? 0) - world.now);
     await settle();
@@ -118,14 +118,14 @@ describe('L7 a hub that polling finds silent', () => {
       world.advance(3_600_000);
       await settle();
     }
-    expect(await snapshot()).toMatchObject({ state: 'active', hub: a.url });
+    expect(await snapshot()).toMatchObject({ state: 'active', hub: firstHub.url });
   });
 
-  it('stays if all are silent, which is logged once', async () => {
-    const { world, a, b, pass, publish, snapshot } = await twoHubs();
+  it('is logged once if all advertised hubs are silent, and the subscription stays active', async () => {
+    const { world, firstHub, secondHub, pass, publish, snapshot } = await twoHubs();
     await pass(MINUTE_MS);
-    a.configure({ silent: true });
-    b.configure({ silent: true });
+    firstHub.configure({ silent: true });
+    secondHub.configure({ silent: true });
     for (const id of ['1', '2', '3', '4', '5', '6', '7', '8']) {
       await publish(id);
       await pass(15 * MINUTE_MS);
@@ -136,59 +136,59 @@ describe('L7 a hub that polling finds silent', () => {
 });
 
 describe('L7 Link headers of pushed content', () => {
-  async function pushed(config: SubscriberServiceConfig = {}) {
-    const at = await twoHubs({ delivery: { pollSeconds: 0 }, ...config });
-    const gets = (): number => at.a.requests.filter(({ method }) => method === 'GET').length;
+  async function setUpPushed(config: SubscriberServiceConfig = {}) {
+    const fixture = await twoHubs({ delivery: { pollSeconds: 0 }, ...config });
+    const discoveryCount = (): number => fixture.firstHub.requests.filter(({ method }) => method === 'GET').length;
     const push = async (link: string): Promise<void> => {
-      const [delivery] = await at.a.distribute(at.topic.url, 'news', { headers: { link } });
+      const [delivery] = await fixture.firstHub.distribute(fixture.topic.url, 'news', { headers: { link } });
       expect(delivery?.status).toBe(202);
-      await at.settle();
+      await fixture.settle();
     };
-    return { ...at, gets, push };
+    return { ...fixture, discoveryCount, push };
   }
 
   it('to another hub lead to a discovery, at most once a day', async () => {
-    const { a, b, topic, gets, push, world, snapshot, settle } = await pushed();
-    const before = gets();
-    topic.configure({ hubs: [b] });
-    await push(`<${b.url}x>; rel="hub", <${topic.url}>; rel="self"`);
-    expect(gets()).toBe(before + 1);
+    const { firstHub, secondHub, topic, discoveryCount, push, world, snapshot, settle } = await setUpPushed();
+    const countBefore = discoveryCount();
+    topic.configure({ hubs: [secondHub] });
+    await push(`<${secondHub.url}x>; rel="hub", <${topic.url}>; rel="self"`);
+    expect(discoveryCount()).toBe(countBefore + 1);
     await settle();
-    expect(await snapshot()).toMatchObject({ hub: b.url });
-    await a.until(() => a.subscriptions.every(({ state }) => state === 'unsubscribed'));
-    await b.distribute(topic.url, 'news', { headers: { link: '<http://127.0.0.1:1/another>; rel="hub"' } });
+    expect(await snapshot()).toMatchObject({ hub: secondHub.url });
+    await firstHub.until(() => firstHub.subscriptions.every(({ state }) => state === 'unsubscribed'));
+    await secondHub.distribute(topic.url, 'news', { headers: { link: '<http://127.0.0.1:1/another>; rel="hub"' } });
     await settle();
-    expect(gets()).toBe(before + 1);
+    expect(discoveryCount()).toBe(countBefore + 1);
     world.advance(DAY_MS);
-    await b.distribute(topic.url, 'news', { headers: { link: '<http://127.0.0.1:1/third>; rel="hub"' } });
+    await secondHub.distribute(topic.url, 'news', { headers: { link: '<http://127.0.0.1:1/third>; rel="hub"' } });
     await settle();
-    expect(gets()).toBe(before + 2);
+    expect(discoveryCount()).toBe(countBefore + 2);
   });
 
   it('to another topic lead to a discovery', async () => {
-    const { a, topic, gets, push } = await pushed();
-    const before = gets();
-    await push(`<${a.url}>; rel="hub", <${topic.url}?moved>; rel="self"`);
-    expect(gets()).toBe(before + 1);
+    const { firstHub, topic, discoveryCount, push } = await setUpPushed();
+    const countBefore = discoveryCount();
+    await push(`<${firstHub.url}>; rel="hub", <${topic.url}?moved>; rel="self"`);
+    expect(discoveryCount()).toBe(countBefore + 1);
   });
 
-  it('to our hub and topic, in any scheme and spelling, do not', async () => {
-    const { a, b, topic, gets, push } = await pushed();
-    const before = gets();
-    await push(`<${a.url}>; rel="hub", <${b.url}>; rel="hub", <${topic.url}>; rel="self"`);
+  it('to our hub and topic, in any scheme and spelling, lead to no discovery', async () => {
+    const { firstHub, secondHub, topic, discoveryCount, push } = await setUpPushed();
+    const countBefore = discoveryCount();
+    await push(`<${firstHub.url}>; rel="hub", <${secondHub.url}>; rel="hub", <${topic.url}>; rel="self"`);
     await push(
-      `<${a.url.replace('http:', 'https:')}>; rel="hub", <${topic.url.replace('feed', '%66eed')}>; rel="self"`,
+      `<${firstHub.url.replace('http:', 'https:')}>; rel="hub", <${topic.url.replace('feed', '%66eed')}>; rel="self"`,
     );
-    expect(gets()).toBe(before);
+    expect(discoveryCount()).toBe(countBefore);
   });
 
-  it('of content that is not genuine are ignored', async () => {
-    const { a, topic, gets, settle } = await pushed({ secret: 'a shared one that is long' });
-    const before = gets();
-    a.configure({ signature: 'wrong' });
+  it('of content with a wrong signature lead to no discovery', async () => {
+    const { firstHub, topic, discoveryCount, settle } = await setUpPushed({ secret: 'a shared one that is long' });
+    const countBefore = discoveryCount();
+    firstHub.configure({ signature: 'wrong' });
     const link = '<http://127.0.0.1:1/evil>; rel="hub"';
-    await a.distribute(topic.url, 'news', { headers: { link } });
+    await firstHub.distribute(topic.url, 'news', { headers: { link } });
     await settle();
-    expect(gets()).toBe(before);
+    expect(discoveryCount()).toBe(countBefore);
   });
 });

@@ -34,14 +34,14 @@ async function setUp(delivery: DeliveryConfig, config: SubscriberServiceConfig =
   const world = new FakeWorld();
   const hub = await startHub({ leaseSeconds: 10 * 86_400 });
   const requestedPaths: string[] = [];
-  const headers: IncomingMessage['headers'][] = [];
+  const sentHeaders: IncomingMessage['headers'][] = [];
   const answers = new Map<string, Answer>();
-  const publisher = await startHttpServer(({ url = '', headers: sent }, response: ServerResponse) => {
+  const publisher = await startHttpServer(({ url = '', headers }, response: ServerResponse) => {
     requestedPaths.push(url);
-    headers.push(sent);
-    const { status = 200, type = 'text/plain', body = '', headers: more } = answers.get(url) ?? { status: 404 };
+    sentHeaders.push(headers);
+    const { status = 200, type = 'text/plain', body = '', headers: extraHeaders } = answers.get(url) ?? { status: 404 };
     const link = `<${hub.url}>; rel="hub", <${publisher.url}/self/topic>; rel="self"`;
-    response.writeHead(status, { 'content-type': type, link, ...more }).end(body);
+    response.writeHead(status, { 'content-type': type, link, ...extraHeaders }).end(body);
   });
   onTestFinished(() => publisher[Symbol.asyncDispose]());
   const topic = `${publisher.url}/self/topic`;
@@ -81,153 +81,153 @@ async function setUp(delivery: DeliveryConfig, config: SubscriberServiceConfig =
       await settle();
     }
   };
-  /** The requested paths since the last call. */
+  /** Returns the paths that were requested since the last call. */
   const takeRequestedPaths = (): string[] => requestedPaths.splice(0);
   return {
     world,
     hub,
     topic,
     answers,
-    headers,
+    sentHeaders,
     received,
     start,
     pass,
     settle,
     takeRequestedPaths,
-    onHandled: (next: () => void) => void (handle = next),
+    setHandler: (handler: () => void) => void (handle = handler),
     ping: () => hub.distribute(topic, ''),
   };
 }
 
-describe('D14 a topic that cannot be read while the target is a feed', () => {
+describe('D14 a topic that cannot be read as a feed', () => {
   it.each<readonly [string, Answer]>([
-    ['401', { status: 401 }],
-    ['403', { status: 403 }],
-    ['404', { status: 404 }],
-    ['410', { status: 410 }],
-    ['a page', page],
-    ['a page whose type lies', { ...page, type: 'application/atom+xml' }],
-  ])('(%s): thin pings read the target, and relative links are resolved against it', async (_what, answer) => {
-    const set = await setUp({ fetchThinPings: true });
-    set.answers.set('/at/target', feed('one'));
-    set.answers.set('/self/topic', answer);
-    await set.start();
-    set.takeRequestedPaths();
-    await set.ping();
-    await until(() => set.received.length === 1);
-    expect(set.received).toEqual(['hub: /at/one.html']);
-    expect(set.takeRequestedPaths()).toEqual(['/self/topic', '/at/target']);
-    // The result is stored.
-    await set.ping();
-    await until(() => set.received.length === 2);
-    expect(set.takeRequestedPaths()).toEqual(['/at/target']);
+    ['status 401', { status: 401 }],
+    ['status 403', { status: 403 }],
+    ['status 404', { status: 404 }],
+    ['status 410', { status: 410 }],
+    ['an HTML page', page],
+    ['an HTML page with the type of a feed', { ...page, type: 'application/atom+xml' }],
+  ])('(%s) is replaced by the target for thin pings, also as the base of relative links', async (_what, answer) => {
+    const fixture = await setUp({ fetchThinPings: true });
+    fixture.answers.set('/at/target', feed('one'));
+    fixture.answers.set('/self/topic', answer);
+    await fixture.start();
+    fixture.takeRequestedPaths();
+    await fixture.ping();
+    await until(() => fixture.received.length === 1);
+    expect(fixture.received).toEqual(['hub: /at/one.html']);
+    expect(fixture.takeRequestedPaths()).toEqual(['/self/topic', '/at/target']);
+    // The subscription keeps the result.
+    await fixture.ping();
+    await until(() => fixture.received.length === 2);
+    expect(fixture.takeRequestedPaths()).toEqual(['/at/target']);
   });
 
-  it('polls and catch-ups read the target, even after a restart, and each renewal checks the topic again', async () => {
-    const set = await setUp({ pollSeconds: 600 });
-    set.answers.set('/at/target', { ...feed('one'), headers: { etag: '"t"' } });
-    set.answers.set('/self/topic', { status: 404 });
-    const runtime = await set.start();
-    await set.pass(30 * MINUTE);
-    expect(new Set(set.takeRequestedPaths().slice(-2))).toEqual(new Set(['/at/target']));
-    expect(set.headers.at(-1)).toMatchObject({ 'if-none-match': '"t"' });
+  it('is replaced by the target for polls and catch-ups until a renewal reads it, even after a restart', async () => {
+    const fixture = await setUp({ pollSeconds: 600 });
+    fixture.answers.set('/at/target', { ...feed('one'), headers: { etag: '"t"' } });
+    fixture.answers.set('/self/topic', { status: 404 });
+    const runtime = await fixture.start();
+    await fixture.pass(30 * MINUTE);
+    expect(new Set(fixture.takeRequestedPaths().slice(-2))).toEqual(new Set(['/at/target']));
+    expect(fixture.sentHeaders.at(-1)).toMatchObject({ 'if-none-match': '"t"' });
     await runtime.stop();
-    set.answers.set('/at/target', feed('two', 'one'));
-    await set.pass(30 * MINUTE);
-    const again = await set.start();
-    await set.pass(30 * MINUTE);
-    expect(new Set(set.takeRequestedPaths())).toEqual(new Set(['/at/target']));
-    expect(set.received.join()).toContain('catch-up: /at/two.html');
-    set.answers.set('/self/topic', feed('three', 'two', 'one'));
-    const [{ id } = { id: '' }] = await again.subscriptions.find();
-    await again.renew(id);
-    await set.settle();
-    set.takeRequestedPaths();
-    await set.pass(30 * MINUTE);
+    fixture.answers.set('/at/target', feed('two', 'one'));
+    await fixture.pass(30 * MINUTE);
+    const restarted = await fixture.start();
+    await fixture.pass(30 * MINUTE);
+    expect(new Set(fixture.takeRequestedPaths())).toEqual(new Set(['/at/target']));
+    expect(fixture.received.join()).toContain('catch-up: /at/two.html');
+    fixture.answers.set('/self/topic', feed('three', 'two', 'one'));
+    const [{ id } = { id: '' }] = await restarted.subscriptions.find();
+    await restarted.renew(id);
+    await fixture.settle();
+    fixture.takeRequestedPaths();
+    await fixture.pass(30 * MINUTE);
     // The silence of the hub leads to one more discovery.
-    expect(set.takeRequestedPaths().filter((path) => path === '/at/target').length).toBeLessThan(2);
-    expect(set.headers.at(-1)).not.toHaveProperty('if-none-match');
-    expect(set.received).toContain('poll: /self/three.html');
+    expect(fixture.takeRequestedPaths().filter((path) => path === '/at/target').length).toBeLessThan(2);
+    expect(fixture.sentHeaders.at(-1)).not.toHaveProperty('if-none-match');
+    expect(fixture.received).toContain('poll: /self/three.html');
   });
 
-  it('relative links are resolved against the same URL when the event is retried', async () => {
-    const set = await setUp({ pollSeconds: 600, catchUp: false });
-    set.answers.set('/at/target', feed('one'));
-    set.answers.set('/self/topic', { status: 404 });
-    const runtime = await set.start();
-    await set.pass(15 * MINUTE);
-    set.answers.set('/at/target', feed('two', 'one'));
-    set.onHandled(() => throws(new Error('not now')));
-    await set.pass(25 * MINUTE);
+  it('has its relative links resolved against the same URL when the event is retried', async () => {
+    const fixture = await setUp({ pollSeconds: 600, catchUp: false });
+    fixture.answers.set('/at/target', feed('one'));
+    fixture.answers.set('/self/topic', { status: 404 });
+    const runtime = await fixture.start();
+    await fixture.pass(15 * MINUTE);
+    fixture.answers.set('/at/target', feed('two', 'one'));
+    fixture.setHandler(() => throws(new Error('not now')));
+    await fixture.pass(25 * MINUTE);
     await runtime.stop();
-    set.onHandled(() => {});
-    await set.start();
-    await set.pass(60 * MINUTE);
-    expect(set.received).toEqual(['poll: /at/two.html']);
+    fixture.setHandler(() => {});
+    await fixture.start();
+    await fixture.pass(60 * MINUTE);
+    expect(fixture.received).toEqual(['poll: /at/two.html']);
   });
 
-  it.each([429, 500, 503])('is not read at the target after a %i', async (status) => {
-    const set = await setUp({ fetchThinPings: true });
-    set.answers.set('/at/target', feed('one'));
-    set.answers.set('/self/topic', { status });
-    await set.start();
-    set.takeRequestedPaths();
-    await set.ping();
-    await until(() => set.world.logged('a handler failed').length > 0);
-    expect(set.takeRequestedPaths()).toEqual(['/self/topic']);
+  it.each([429, 500, 503])('is not replaced by the target if the topic answers %i', async (status) => {
+    const fixture = await setUp({ fetchThinPings: true });
+    fixture.answers.set('/at/target', feed('one'));
+    fixture.answers.set('/self/topic', { status });
+    await fixture.start();
+    fixture.takeRequestedPaths();
+    await fixture.ping();
+    await until(() => fixture.world.logged('a handler failed').length > 0);
+    expect(fixture.takeRequestedPaths()).toEqual(['/self/topic']);
   });
 
-  it('is read itself if the target is not a feed either, and the target is not fetched each time', async () => {
-    const set = await setUp({ fetchThinPings: true });
-    set.answers.set('/at/target', page);
-    set.answers.set('/self/topic', page);
-    await set.start();
-    set.takeRequestedPaths();
-    for (const pings of [1, 2]) {
-      await set.ping();
-      await until(() => set.received.length === pings);
+  it('is read itself if the target is not a feed either, and the target is fetched only once', async () => {
+    const fixture = await setUp({ fetchThinPings: true });
+    fixture.answers.set('/at/target', page);
+    fixture.answers.set('/self/topic', page);
+    await fixture.start();
+    fixture.takeRequestedPaths();
+    for (const pingCount of [1, 2]) {
+      await fixture.ping();
+      await until(() => fixture.received.length === pingCount);
     }
-    expect(set.takeRequestedPaths()).toEqual(['/self/topic', '/at/target', '/self/topic']);
+    expect(fixture.takeRequestedPaths()).toEqual(['/self/topic', '/at/target', '/self/topic']);
   });
 
-  it('has no other URL if hub and topic are given', async () => {
+  it('lets the event of a thin ping fail if hub and topic are given', async () => {
     const hub = await startHub();
     const publisher = await startHttpServer((_request, response) => void response.writeHead(404).end());
     onTestFinished(() => publisher[Symbol.asyncDispose]());
     const target = { hub: hub.url, topic: `${publisher.url}/self/topic` };
-    const set = await setUp({ fetchThinPings: true }, { target });
-    await set.start();
+    const fixture = await setUp({ fetchThinPings: true }, { target });
+    await fixture.start();
     await hub.distribute(target.topic, '');
-    await until(() => set.world.logged('a handler failed').length > 0);
-    expect(set.takeRequestedPaths()).toEqual([]);
+    await until(() => fixture.world.logged('a handler failed').length > 0);
+    expect(fixture.takeRequestedPaths()).toEqual([]);
   });
 
-  it('is fetched again, including the target, if the target fails now', async () => {
-    const set = await setUp({ fetchThinPings: true });
-    set.answers.set('/at/target', feed('one'));
-    set.answers.set('/self/topic', { status: 410 });
-    await set.start();
-    set.answers.set('/at/target', { status: 500 });
-    set.takeRequestedPaths();
-    await set.ping();
-    await until(() => set.world.logged('a handler failed').length > 0);
-    expect(JSON.stringify(set.world.logged('a handler failed').map(({ fields }) => String(fields['err'])))).toContain(
-      '/at/target answered 500',
-    );
-    set.answers.set('/at/target', feed('one'));
-    await set.pass(MINUTE);
-    await until(() => set.received.length === 1);
-    expect(set.takeRequestedPaths()).toEqual(['/self/topic', '/at/target', '/self/topic', '/at/target']);
+  it('is fetched again, and then the target, after both have failed', async () => {
+    const fixture = await setUp({ fetchThinPings: true });
+    fixture.answers.set('/at/target', feed('one'));
+    fixture.answers.set('/self/topic', { status: 410 });
+    await fixture.start();
+    fixture.answers.set('/at/target', { status: 500 });
+    fixture.takeRequestedPaths();
+    await fixture.ping();
+    await until(() => fixture.world.logged('a handler failed').length > 0);
+    expect(
+      JSON.stringify(fixture.world.logged('a handler failed').map(({ fields }) => String(fields['err']))),
+    ).toContain('/at/target answered 500');
+    fixture.answers.set('/at/target', feed('one'));
+    await fixture.pass(MINUTE);
+    await until(() => fixture.received.length === 1);
+    expect(fixture.takeRequestedPaths()).toEqual(['/self/topic', '/at/target', '/self/topic', '/at/target']);
   });
 });
 
 it('D14 relative links are resolved against the URL after redirects', async () => {
-  const set = await setUp({ fetchThinPings: true });
-  set.answers.set('/at/target', feed('one'));
-  set.answers.set('/self/topic', { status: 302, headers: { location: '/elsewhere/feed' } });
-  set.answers.set('/elsewhere/feed', feed('one'));
-  await set.start();
-  await set.ping();
-  await until(() => set.received.length === 1);
-  expect(set.received).toEqual(['hub: /elsewhere/one.html']);
+  const fixture = await setUp({ fetchThinPings: true });
+  fixture.answers.set('/at/target', feed('one'));
+  fixture.answers.set('/self/topic', { status: 302, headers: { location: '/elsewhere/feed' } });
+  fixture.answers.set('/elsewhere/feed', feed('one'));
+  await fixture.start();
+  await fixture.ping();
+  await until(() => fixture.received.length === 1);
+  expect(fixture.received).toEqual(['hub: /elsewhere/one.html']);
 });

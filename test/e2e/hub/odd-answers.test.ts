@@ -12,11 +12,11 @@ import { startHttpServer } from '../../kit/http-server.js';
 import { until } from '../../kit/until.js';
 import { startHub } from '../../kit/start-hub.js';
 
-const posts = (hub: TestHub): URLSearchParams[] =>
+const formsAt = (hub: TestHub): URLSearchParams[] =>
   hub.requests.flatMap(({ method, form }) => (method === 'POST' ? [form] : []));
 
 describe('S3 a hub that answers 400 without hub.verify', () => {
-  it('is subscribed, renewed and unsubscribed nevertheless', async () => {
+  it('gets hub.verify in a second request and in all later ones', async () => {
     const world = new FakeWorld();
     const hub = await startHub({ protocol: 'pubsubhubbub-0.3', now: () => world.now });
     const topic = hub.topic('/feed');
@@ -29,23 +29,23 @@ describe('S3 a hub that answers 400 without hub.verify', () => {
     const [subscription] = await runtime.subscriptions.find();
     expect(subscription).toMatchObject({ state: 'active', attempts: 0, failures: {} });
     await runtime.renew(subscription?.id ?? '');
-    await until(() => posts(hub).length === 3);
+    await until(() => formsAt(hub).length === 3);
     await hub.settled();
     await runtime.stop();
-    expect(posts(hub).map((form) => [form.get('hub.mode'), form.getAll('hub.verify')])).toEqual([
+    expect(formsAt(hub).map((form) => [form.get('hub.mode'), form.getAll('hub.verify')])).toEqual([
       ['subscribe', []],
       ['subscribe', ['async']],
       ['subscribe', ['async']],
       ['unsubscribe', ['async']],
     ]);
-    expect(new Set(posts(hub).flatMap((form) => form.get('hub.secret') ?? []))).toEqual(new Set(['a shared one']));
+    expect(new Set(formsAt(hub).flatMap((form) => form.get('hub.secret') ?? []))).toEqual(new Set(['a shared one']));
   });
 });
 
 describe('S4 a PubSubHubbub 0.3 hub that answers 204', () => {
   const config = { protocol: 'pubsubhubbub-0.3', leaseSeconds: 3_600 } as const;
 
-  it('has subscribed us without a verification, which is reported once', async () => {
+  it('makes the subscription active without a verification, which is logged once', async () => {
     const world = new FakeWorld();
     const { url, ...server } = await startHttpServer((_request, response) => void response.writeHead(204).end());
     onTestFinished(() => server[Symbol.asyncDispose]());
@@ -63,7 +63,7 @@ describe('S4 a PubSubHubbub 0.3 hub that answers 204', () => {
     expect(world.logged('it may go on sending')).toEqual([]);
   });
 
-  it('has subscribed us for the lease of its verification', async () => {
+  it('grants the lease of its verification if it sent one', async () => {
     const hub = await startHub({ protocol: 'pubsubhubbub-0.3', verify: 'sync', leaseSeconds: 600 });
     const topic = hub.topic('/feed');
     const { service } = recordingService({ target: topic.url, ...config });
@@ -78,7 +78,7 @@ describe('S4 a PubSubHubbub 0.3 hub that answers 204', () => {
 });
 
 describe('S3 an unsubscription', () => {
-  const setUp = (config: SubscriberServiceConfig) =>
+  const deletingService = (config: SubscriberServiceConfig) =>
     defineSubscriber(
       { name: 'News', secret: false, ...config },
       {
@@ -88,11 +88,11 @@ describe('S3 an unsubscription', () => {
       },
     );
 
-  it.each([400, 403, 404])('that gets %i after our 410 is over, without a warning', async (status) => {
+  it.each([400, 403, 404])('that gets %i after our 410 is complete, without a warning', async (status) => {
     const world = new FakeWorld();
     const hub = await startHub({ now: () => world.now });
     const topic = hub.topic('/feed');
-    const runtime = await world.start(setUp({ target: topic.url }));
+    const runtime = await world.start(deletingService({ target: topic.url }));
     onTestFinished(() => runtime.stopNow());
     await runtime.ready({ timeoutMs: 5_000 });
     hub.fail(status);
@@ -103,11 +103,11 @@ describe('S3 an unsubscription', () => {
     expect(subscription).toMatchObject({ desired: 'unsubscribed', attempts: 0 });
     expect(subscription).not.toHaveProperty('nextAttemptAt');
     await runtime.stop();
-    expect(posts(hub).filter((form) => form.get('hub.mode') === 'unsubscribe')).toHaveLength(1);
+    expect(formsAt(hub).filter((form) => form.get('hub.mode') === 'unsubscribe')).toHaveLength(1);
     expect(world.logged('it may go on sending')).toEqual([]);
   });
 
-  it('that gets another 400 is not over, and a warning says so', async () => {
+  it('that gets 400 without a 410 of ours is logged, because content may still come', async () => {
     const world = new FakeWorld();
     const hub = await startHub({ now: () => world.now });
     const { service } = recordingService({ target: hub.topic('/feed').url });

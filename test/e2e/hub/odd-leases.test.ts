@@ -10,24 +10,24 @@ const DEFAULT_SECONDS = 86_400;
 /** Seconds. A longer lease is renewed as if it were this long. */
 const LONGEST_SECONDS = 864_000;
 
-/** A subscription with an odd lease, and a normal one at the same hub. */
+/** Two topics of one hub: one has an odd lease, the other a normal lease. */
 async function twoTopics(leaseSeconds?: number | 'perpetual') {
   const travel = await TimeTravel.begin();
   const odd = travel.hub.topic('/odd', { leaseSeconds });
-  const sound = travel.hub.topic('/sound', { leaseSeconds: YEAR_SECONDS });
-  const { service, received } = recordingService({ targets: [odd.url, sound.url], unsubscribeOnShutdown: false });
-  return { travel, odd, sound, service, received };
+  const normal = travel.hub.topic('/normal', { leaseSeconds: YEAR_SECONDS });
+  const { service, received } = recordingService({ targets: [odd.url, normal.url], unsubscribeOnShutdown: false });
+  return { travel, odd, normal, service, received };
 }
 
 const leaseOf = ({ verifiedAt, expiresAt }: Subscription): number =>
   ((expiresAt?.getTime() ?? Number.NaN) - (verifiedAt?.getTime() ?? Number.NaN)) / SECOND_MS;
 
 /** The planned renewal as a fraction of the lease, or of ten days if the lease is longer. */
-const pointOf = (subscription: Subscription): number => {
+const renewalFraction = (subscription: Subscription): number => {
   const { verifiedAt, renewsAt } = subscription;
   const [from, at] = [verifiedAt, renewsAt].map((date) => date?.getTime() ?? Number.NaN);
-  const counted = Math.min(leaseOf(subscription), LONGEST_SECONDS) * SECOND_MS;
-  return ((at ?? Number.NaN) - (from ?? 0)) / counted;
+  const countedMs = Math.min(leaseOf(subscription), LONGEST_SECONDS) * SECOND_MS;
+  return ((at ?? Number.NaN) - (from ?? 0)) / countedMs;
 };
 
 /** Sends the verification of a hub. */
@@ -49,7 +49,7 @@ describe('L1 a lease', () => {
     const travel = await TimeTravel.begin();
     const topic = travel.hub.topic('/feed', { leaseSeconds });
     const { service, received } = recordingService({ target: topic.url });
-    const began = travel.world.now;
+    const startedAt = travel.world.now;
     await travel.start(service);
     const { callback } = await travel.subscription();
     const published: string[] = [];
@@ -67,23 +67,23 @@ describe('L1 a lease', () => {
       (wait) => wait / (Math.min(leaseSeconds, LONGEST_SECONDS) * SECOND_MS),
     );
     // Due work is checked once a second. A lease of ten seconds is renewed early enough for several attempts.
-    const look = 1 / leaseSeconds;
-    expect(Math.max(...waits)).toBeLessThanOrEqual(0.9 + look);
+    const checkFraction = 1 / leaseSeconds;
+    expect(Math.max(...waits)).toBeLessThanOrEqual(0.9 + checkFraction);
     expect(Math.min(...waits)).toBeGreaterThanOrEqual(leaseSeconds < 3_600 ? 0.5 : 0.7);
     expect((requestTimes.at(-1) ?? 0) + leaseSeconds * SECOND_MS).toBeGreaterThan(travel.world.now);
-    expect(requestTimes[0]).toBe(began);
+    expect(requestTimes[0]).toBe(startedAt);
   });
 
-  it('L2 of a second is requested at most once a second', async () => {
-    const { travel, service, sound, received } = await twoTopics(1);
+  it('L2 of a second causes at most one request a second', async () => {
+    const { travel, service, normal, received } = await twoTopics(1);
     await travel.start(service);
-    const before = await travel.subscription('/sound');
+    const before = await travel.subscription('/normal');
     await travel.advance(60 * SECOND_MS, SECOND_MS);
     const waits = waitsBetween(travel.requestTimes('/odd'));
     expect(waits.length).toBeGreaterThan(10);
     expect(Math.min(...waits)).toBeGreaterThanOrEqual(SECOND_MS);
-    expect(await travel.subscription('/sound')).toEqual(before);
-    await sound.publish('news');
+    expect(await travel.subscription('/normal')).toEqual(before);
+    await normal.publish('news');
     expect(received).toEqual(['news']);
   });
 });
@@ -94,17 +94,17 @@ describe('V2 a lease granted as', () => {
     ['0', 0, DEFAULT_SECONDS],
     ['-1', -1, DEFAULT_SECONDS],
     ['a trillion', 1_000_000_000_000, YEAR_SECONDS],
-  ] as const)('%s is stored as a renewable lease without a warning, and renewed', async (_, granted, kept) => {
+  ] as const)('%s is stored as a renewable lease without a warning, and renewed', async (_, granted, storedSeconds) => {
     const { travel, odd, service, received } = await twoTopics(granted);
     await travel.start(service);
     expect(travel.world.logged('hub.lease_seconds')).toEqual([]);
     const subscription = await travel.subscription('/odd');
     expect(subscription).toMatchObject({ state: 'active', attempts: 0 });
-    expect(leaseOf(subscription)).toBe(kept);
-    expect(pointOf(subscription)).toBeGreaterThanOrEqual(0.7);
-    expect(pointOf(subscription)).toBeLessThanOrEqual(0.9);
+    expect(leaseOf(subscription)).toBe(storedSeconds);
+    expect(renewalFraction(subscription)).toBeGreaterThanOrEqual(0.7);
+    expect(renewalFraction(subscription)).toBeLessThanOrEqual(0.9);
 
-    await travel.advance(0.95 * Math.min(kept, LONGEST_SECONDS) * SECOND_MS);
+    await travel.advance(0.95 * Math.min(storedSeconds, LONGEST_SECONDS) * SECOND_MS);
     expect(travel.hookCalls.map(({ name }) => name)).not.toContain('expired');
     expect(travel.requestTimes('/odd')).toHaveLength(2);
     const renewed = await travel.subscription('/odd');
@@ -112,8 +112,8 @@ describe('V2 a lease granted as', () => {
     expect(renewed.verifiedAt?.getTime()).toBe(subscription.renewsAt?.getTime());
     await odd.publish('news');
     expect(received).toEqual(['news']);
-    // The other one was renewed by its own lease.
-    expect(travel.requestTimes('/sound')).toHaveLength(kept >= LONGEST_SECONDS ? 2 : 1);
+    // The renewal of the normal topic depends on its own lease only.
+    expect(travel.requestTimes('/normal')).toHaveLength(storedSeconds >= LONGEST_SECONDS ? 2 : 1);
   });
 
   it.each([
@@ -126,11 +126,11 @@ describe('V2 a lease granted as', () => {
     ['NaN', DEFAULT_SECONDS],
     ['Infinity', DEFAULT_SECONDS],
     ['9'.repeat(400), YEAR_SECONDS],
-  ])('%.12j is stored as a renewable lease without a warning, and renewed', async (granted, kept) => {
+  ])('%.12j is stored as a renewable lease without a warning, and renewed', async (granted, storedSeconds) => {
     const { travel, odd, service, received } = await twoTopics();
     odd.configure({ verify: 'never' });
     await travel.start(service);
-    const before = await travel.subscription('/sound');
+    const before = await travel.subscription('/normal');
     const subscription = await travel.subscription('/odd');
     const answer = await verifyByHand(subscription, granted);
     expect([answer.status, await answer.text()]).toEqual([200, 'a-challenge']);
@@ -138,8 +138,8 @@ describe('V2 a lease granted as', () => {
     expect(travel.world.logged('hub.lease_seconds')).toEqual([]);
     const after = await travel.subscription('/odd');
     expect(after).toMatchObject({ state: 'active', callback: subscription.callback, attempts: 0 });
-    expect(leaseOf(after)).toBe(kept);
-    expect(await travel.subscription('/sound')).toEqual(before);
+    expect(leaseOf(after)).toBe(storedSeconds);
+    expect(await travel.subscription('/normal')).toEqual(before);
 
     odd.configure({ verify: 'async' });
     await travel.advance((after.renewsAt?.getTime() ?? 0) - travel.world.now);
@@ -149,7 +149,7 @@ describe('V2 a lease granted as', () => {
     expect(received).toEqual(['news']);
   });
 
-  it('V5 two values counts as the last one', async () => {
+  it('V5 two values is stored as the last value', async () => {
     const { travel, odd, service } = await twoTopics();
     odd.configure({ verify: 'never' });
     await travel.start(service);
@@ -162,21 +162,21 @@ describe('V2 a lease granted as', () => {
     expect(leaseOf(await travel.subscription('/odd'))).toBe(600);
     expect(travel.world.logged('hub.lease_seconds')).toEqual([]);
   });
+});
 
-  it('V4 a longer one in an unsolicited verification does not delay a renewal', async () => {
-    const travel = await TimeTravel.begin();
-    const topic = travel.hub.topic('/feed', { leaseSeconds: 864_000 });
-    await travel.start(recordingService({ target: topic.url }).service);
-    const before = await travel.subscription();
-    await travel.advance(DAY_MS);
-    expect((await verifyByHand(before, '1000000000000')).status).toBe(200);
-    await travel.settle();
-    const after = await travel.subscription();
-    expect(after.renewsAt).toEqual(before.renewsAt);
-    // At most as long as the last lease granted to our own request.
-    expect(leaseOf(after)).toBe(864_000);
-    await travel.advance((before.renewsAt?.getTime() ?? 0) - travel.world.now + HOUR_MS);
-    expect(travel.requestTimes()).toHaveLength(2);
-    expect(travel.hub.subscriptions).toMatchObject([{ state: 'active' }]);
-  });
+it('V4 a longer lease in an unsolicited verification does not delay the renewal', async () => {
+  const travel = await TimeTravel.begin();
+  const topic = travel.hub.topic('/feed', { leaseSeconds: 864_000 });
+  await travel.start(recordingService({ target: topic.url }).service);
+  const before = await travel.subscription();
+  await travel.advance(DAY_MS);
+  expect((await verifyByHand(before, '1000000000000')).status).toBe(200);
+  await travel.settle();
+  const after = await travel.subscription();
+  expect(after.renewsAt).toEqual(before.renewsAt);
+  // The lease is at most as long as the last one granted to our own request.
+  expect(leaseOf(after)).toBe(864_000);
+  await travel.advance((before.renewsAt?.getTime() ?? 0) - travel.world.now + HOUR_MS);
+  expect(travel.requestTimes()).toHaveLength(2);
+  expect(travel.hub.subscriptions).toMatchObject([{ state: 'active' }]);
 });

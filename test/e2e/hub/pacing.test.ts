@@ -27,11 +27,11 @@ async function manualHub() {
   const answer = (): void => {
     for (const response of open.splice(0)) response.writeHead(202).end();
   };
-  const topics = (count: number): HubAndTopic[] =>
+  const targets = (count: number): HubAndTopic[] =>
     Array.from({ length: count }, (_, index) => ({ hub: `${url}/`, topic: `https://example.com/${index}` }));
   return {
     requestedTopics,
-    topics,
+    targets,
     answer,
     get open() {
       return open.length;
@@ -48,17 +48,17 @@ describe('L5 the pacing of requests', () => {
     [8, 10_000],
     [1, 2_000],
   ])(
-    'has at most %i requests in flight at one hub, until all %i were sent',
+    'allows at most %i requests in flight at one hub, until all %i are sent',
     async (limit, count) => {
       const hub = await manualHub();
-      let most = 0;
+      let maxOpen = 0;
       hub.onRequest(() => {
-        most = Math.max(most, hub.open);
-        // Waits until no further request is expected, and a while longer, in which one too many would come.
+        maxOpen = Math.max(maxOpen, hub.open);
+        // Answers a while after the last expected request, so that a request too many would be counted.
         const isLast = hub.requestedTopics.length + limit > count;
         if (hub.open >= limit || isLast) setImmediate(() => setImmediate(hub.answer));
       });
-      const { service } = recordingService({ targets: hub.topics(count) });
+      const { service } = recordingService({ targets: hub.targets(count) });
       const security = limit === 8 ? {} : { hubConcurrency: limit };
       const runtime = await startService(service, { ...QUIET, security });
       onTestFinished(() => runtime.stopNow());
@@ -66,16 +66,16 @@ describe('L5 the pacing of requests', () => {
         timeout: 110_000,
         interval: 50,
       });
-      expect(most).toBe(limit);
+      expect(maxOpen).toBe(limit);
       expect(new Set(hub.requestedTopics).size).toBe(count);
       expect(hub.requestedTopics).toHaveLength(count);
     },
     120_000,
   );
 
-  it('resolves startService once the first requests were answered and the others wait', async () => {
+  it('lets startService() resolve when the first requests are answered, while the others wait', async () => {
     const hub = await manualHub();
-    const { service } = recordingService({ targets: hub.topics(100) });
+    const { service } = recordingService({ targets: hub.targets(100) });
     hub.onRequest(() => {
       if (hub.requestedTopics.length === 8) hub.answer();
     });
@@ -87,14 +87,14 @@ describe('L5 the pacing of requests', () => {
     );
   });
 
-  it('does not delay one hub because another one hangs', async () => {
-    const [hung, quick] = [await manualHub(), await manualHub()];
-    quick.onRequest(quick.answer);
-    const { service } = recordingService({ targets: [...hung.topics(20), ...quick.topics(20)] });
+  it('does not delay requests to one hub while another hub hangs', async () => {
+    const [hangingHub, quickHub] = [await manualHub(), await manualHub()];
+    quickHub.onRequest(quickHub.answer);
+    const { service } = recordingService({ targets: [...hangingHub.targets(20), ...quickHub.targets(20)] });
     const starting = startService(service, { ...QUIET, security: { hubConcurrency: 2 } });
-    await until(() => quick.requestedTopics.length === 20);
-    expect(hung.requestedTopics).toHaveLength(2);
-    hung.answer();
+    await until(() => quickHub.requestedTopics.length === 20);
+    expect(hangingHub.requestedTopics).toHaveLength(2);
+    hangingHub.answer();
     const runtime = await starting;
     await runtime.stopNow();
   });
@@ -102,7 +102,7 @@ describe('L5 the pacing of requests', () => {
   it('starts the verify timeout when the request leaves, not when it was due', async () => {
     const hub = await manualHub();
     const world = new FakeWorld();
-    const [first, second] = hub.topics(2);
+    const [first, second] = hub.targets(2);
     const { service } = recordingService({ targets: [first, second].flatMap((target) => target ?? []) });
     const starting = world.start(service, { security: { hubConcurrency: 1 } });
     await until(() => hub.open === 1);
@@ -113,7 +113,7 @@ describe('L5 the pacing of requests', () => {
     const { id } = await runtime.subscribe(service, {
       target: { hub: first?.hub ?? '', topic: 'https://example.com/x' },
     });
-    // It waits far longer than the verify timeout, and gets no second request.
+    // The request waits far longer than the verify timeout. No second request is due.
     for (let minute = 0; minute < 5; minute += 1) world.advance(60_001);
     expect(await runtime.subscriptions.get(id)).toMatchObject({ state: 'requested', attempts: 0 });
     hub.onRequest(hub.answer);
@@ -125,40 +125,40 @@ describe('L5 the pacing of requests', () => {
     expect(hub.requestedTopics.filter((topic) => topic === 'https://example.com/x')).toHaveLength(1);
   });
 
-  it('sends no request for a subscription that was ended while it waited', async () => {
+  it('sends no request for a subscription that is unsubscribed while its request waits', async () => {
     const hub = await manualHub();
-    const { service } = recordingService({ targets: hub.topics(3) });
+    const { service } = recordingService({ targets: hub.targets(3) });
     const starting = startService(service, { ...QUIET, security: { hubConcurrency: 1 } });
     await until(() => hub.open === 1);
     hub.answer();
     const runtime = await starting;
     onTestFinished(() => runtime.stopNow());
     await until(() => hub.open === 1);
-    const [waiting] = await runtime.subscriptions.find({ state: 'requested' });
-    await runtime.unsubscribe(waiting?.id ?? '');
-    const [, , third] = hub.topics(3);
-    const other = await runtime.subscribe(service, {
+    const [waitingSubscription] = await runtime.subscriptions.find({ state: 'requested' });
+    await runtime.unsubscribe(waitingSubscription?.id ?? '');
+    const [, , third] = hub.targets(3);
+    const otherSubscription = await runtime.subscribe(service, {
       target: { hub: third?.hub ?? '', topic: 'https://example.com/x' },
     });
     hub.onRequest(hub.answer);
     hub.answer();
     await until(() => hub.requestedTopics.length === 3);
-    expect((await runtime.subscriptions.get(other.id))?.state).toBe('verifying');
+    expect((await runtime.subscriptions.get(otherSubscription.id))?.state).toBe('verifying');
     expect(hub.requestedTopics).toEqual(['https://example.com/0', 'https://example.com/1', 'https://example.com/x']);
-    expect(waiting).toMatchObject({ target: third });
+    expect(waitingSubscription).toMatchObject({ target: third });
   });
 
   it('drops waiting requests when the runtime stops', async () => {
     const hub = await manualHub();
-    const { service } = recordingService({ targets: hub.topics(50) });
+    const { service } = recordingService({ targets: hub.targets(50) });
     const starting = startService(service, QUIET);
     await until(() => hub.open === 8);
     hub.answer();
     const runtime = await starting;
     await until(() => hub.open === 8);
-    const requestedTopics = hub.requestedTopics.length;
+    const requestCount = hub.requestedTopics.length;
     hub.onRequest(hub.answer);
     await runtime.stopNow();
-    expect(hub.requestedTopics).toHaveLength(requestedTopics);
+    expect(hub.requestedTopics).toHaveLength(requestCount);
   });
 });

@@ -11,10 +11,10 @@ import { startHub } from '../../kit/start-hub.js';
 
 const OPTIONS = { port: 0, store: 'memory', handleSignals: false } as const;
 
-const leaving = (hub: TestHub): ReceivedRequest[] =>
+const unsubscribeRequests = (hub: TestHub): ReceivedRequest[] =>
   hub.requests.filter(({ form }) => form.get('hub.mode') === 'unsubscribe');
 
-async function active(faults: HubFaults = {}, options: StartOptions = {}) {
+async function activeSubscription(faults: HubFaults = {}, options: StartOptions = {}) {
   const hub = await startHub(faults);
   const topic = hub.topic('/feed');
   const logger = recordingLogger();
@@ -26,17 +26,18 @@ async function active(faults: HubFaults = {}, options: StartOptions = {}) {
   onTestFinished(() => runtime.stopNow());
   await runtime.ready();
   await hub.settled();
+  /** Stops the runtime. Resolves to the elapsed milliseconds. */
   const stop = async (): Promise<number> => {
-    const began = performance.now();
+    const startedAt = performance.now();
     await runtime.stop();
-    return performance.now() - began;
+    return performance.now() - startedAt;
   };
   return { hub, topic, logger, runtime, stop };
 }
 
 describe('L8 a stop', () => {
   it('does not abort an unsubscribe request if its verification came first', async () => {
-    const { hub, stop } = await active({ verify: 'sync' });
+    const { hub, stop } = await activeSubscription({ verify: 'sync' });
     const release = hub.holdBack('answer');
     const stopping = stop();
     await hub.unsubscribed();
@@ -46,7 +47,7 @@ describe('L8 a stop', () => {
     expect(hasStopped).toBe(false);
     release();
     await stopping;
-    expect(leaving(hub)).toHaveLength(1);
+    expect(unsubscribeRequests(hub)).toHaveLength(1);
   });
 
   it('gives the verification the grace period, however short the lease', async () => {
@@ -58,8 +59,8 @@ describe('L8 a stop', () => {
     await runtime.ready();
     const release = hub.holdBack('verification');
     const stopping = runtime.stop();
-    await hub.until(() => leaving(hub).length === 1);
-    // A subscribe request must be verified within a tenth of the lease.
+    await hub.until(() => unsubscribeRequests(hub).length === 1);
+    // A subscribe request would have to be verified within a tenth of the lease: two seconds.
     world.advance(3_000);
     await untilIdle();
     release();
@@ -69,20 +70,20 @@ describe('L8 a stop', () => {
   });
 
   it('retries a failed unsubscribe request once, after a second', async () => {
-    const { hub, stop } = await active({ fail: { status: 503, only: 'unsubscriptions', times: 1 } });
+    const { hub, stop } = await activeSubscription({ fail: { status: 503, only: 'unsubscriptions', times: 1 } });
     expect(await stop()).toBeGreaterThan(900);
-    expect(leaving(hub)).toHaveLength(2);
+    expect(unsubscribeRequests(hub)).toHaveLength(2);
     await hub.unsubscribed();
 
-    const other = await active({ fail: { status: 503, only: 'unsubscriptions' } });
-    expect(await other.stop()).toBeLessThan(5_000);
-    expect(leaving(other.hub)).toHaveLength(2);
-    expect(other.logger.said('warn').join('\n')).toContain('it may go on sending until');
-    expect(other.logger.said('warn').join('\n')).not.toContain('next try');
+    const failing = await activeSubscription({ fail: { status: 503, only: 'unsubscriptions' } });
+    expect(await failing.stop()).toBeLessThan(5_000);
+    expect(unsubscribeRequests(failing.hub)).toHaveLength(2);
+    expect(failing.logger.said('warn').join('\n')).toContain('it may go on sending until');
+    expect(failing.logger.said('warn').join('\n')).not.toContain('next try');
   });
 
   it('ends early if nothing is open', async () => {
-    const { stop } = await active();
+    const { stop } = await activeSubscription();
     expect(await stop()).toBeLessThan(1_000);
   });
 
@@ -98,26 +99,26 @@ describe('L8 a stop', () => {
     onTestFinished(() => runtime.stopNow());
     await runtime.ready();
     await topic.publish('news');
-    const began = performance.now();
+    const startedAt = performance.now();
     const stopping = runtime.stop();
     await hub.unsubscribed();
     // The hub has verified. The stop waits only for the handler.
     handlerHold.resolve();
     await stopping;
-    expect(performance.now() - began).toBeLessThan(1_500);
+    expect(performance.now() - startedAt).toBeLessThan(1_500);
   });
 
   it('still accepts content while it waits for the hub', async () => {
-    const { hub, topic, stop } = await active();
+    const { hub, topic, stop } = await activeSubscription();
     const release = hub.holdBack('verification');
     const stopping = stop();
-    await hub.until(() => leaving(hub).length === 1);
+    await hub.until(() => unsubscribeRequests(hub).length === 1);
     expect((await topic.publish('the last news')).map(({ status }) => status)).toEqual([202]);
     release();
     await stopping;
   });
 
-  it('waits at most twice httpConfig.timeoutMs for a hub that hangs', async () => {
+  it('waits for a hub that hangs until a request and its retry a second later have timed out', async () => {
     const server = createServer(() => {});
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     onTestFinished(() => {
@@ -134,10 +135,10 @@ describe('L8 a stop', () => {
     await runtime.ready();
     await hub.settled();
     hub.redirect(307, `http://127.0.0.1:${port}/`);
-    const began = performance.now();
+    const startedAt = performance.now();
     await runtime.stop();
-    const took = performance.now() - began;
-    expect(took).toBeGreaterThan(1_500);
-    expect(took).toBeLessThan(8_000);
+    const elapsedMs = performance.now() - startedAt;
+    expect(elapsedMs).toBeGreaterThan(1_500);
+    expect(elapsedMs).toBeLessThan(8_000);
   });
 });

@@ -15,11 +15,11 @@ import { onlySubscription } from '../../kit/only-subscription.js';
 
 const dyingProcess = await compiledFixture('e2e/fixtures/dying-process.ts');
 
-/** A walk: how it starts, and the action it performs. */
+/** An action that a process performs in steps, and the faults of its hub. */
 interface Walk {
   readonly action: 'subscribe' | 'renew' | 'unsubscribe' | 'stop' | 'retry';
   readonly faults?: HubFaults;
-  /** Minimum number of steps. A walk with fewer steps skips something. */
+  /** Minimum number of steps. An action with fewer steps skips something. */
   readonly atLeast: number;
 }
 
@@ -32,7 +32,7 @@ interface Scene {
   readonly port: number;
 }
 
-const callbacks = (hub: TestHub): ReadonlySet<string | null> =>
+const callbacksSentTo = (hub: TestHub): ReadonlySet<string | null> =>
   new Set(hub.requests.flatMap(({ method, form }) => (method === 'POST' ? form.get('hub.callback') : [])));
 
 async function settle(hub: TestHub): Promise<void> {
@@ -71,19 +71,24 @@ async function prepare(scene: Scene, action: Walk['action']): Promise<void> {
   await runtime.stopNow();
 }
 
-/** @returns the total number of steps if the process reached the end, otherwise the step at which it died */
-async function die(
+/**
+ * Runs the action in a process that kills itself at a step.
+ *
+ * @returns `at`: that step; `stepCount`: the number of all steps, if the process reached its end; `isResolved`: whether
+ *   the user's call resolved
+ */
+async function runUntilKilled(
   scene: Scene,
   { action }: Walk,
   step: number,
-): Promise<{ at: string; stepCount?: number; resolved: boolean }> {
-  const ahead = action === 'renew' ? 8 * DAY_MS + 1_000 : 0;
+): Promise<{ at: string; stepCount?: number; isResolved: boolean }> {
+  const aheadMs = action === 'renew' ? 8 * DAY_MS + 1_000 : 0;
   await using child = runFile(dyingProcess, {
     env: {
       TARGET: scene.topic.url,
       STORE: scene.store,
       PORT: String(scene.port),
-      AHEAD_MS: String(ahead),
+      AHEAD_MS: String(aheadMs),
       DIE_AT: String(step),
       DO: action,
     },
@@ -95,13 +100,13 @@ async function die(
   const at = /died at (.*)/.exec(output)?.[1] ?? 'its end';
   return {
     at,
-    resolved: output.includes('resolved'),
+    isResolved: output.includes('resolved'),
     ...(stepCount === undefined ? {} : { stepCount: Number(stepCount) }),
   };
 }
 
 /** Lets time pass until the interrupted action is complete, and checks the result. */
-async function recover(scene: Scene, walk: Walk, at: string, resolved: boolean): Promise<void> {
+async function recover(scene: Scene, walk: Walk, at: string, isResolved: boolean): Promise<void> {
   const { hub, topic } = scene;
   const world = new FakeWorld(Date.now() + (walk.action === 'renew' ? 8 * DAY_MS + 2_000 : 0));
   const { runtime, received, currentSubscription } = await resume(scene, world);
@@ -126,13 +131,14 @@ async function recover(scene: Scene, walk: Walk, at: string, resolved: boolean):
       state,
       received,
       // The hub has one subscription, with the one callback it was ever sent.
-      callbacks: [...callbacks(hub)],
-      atHub: hub.subscriptions.map((one) => one.state),
+      callbacks: [...callbacksSentTo(hub)],
+      atHub: hub.subscriptions.map(({ state: stateAtHub }) => stateAtHub),
       violations: hub.violations,
     };
     expect(actual).toEqual({
       at,
-      isWanted: walk.action === 'unsubscribe' ? isWanted && !resolved : walk.action !== 'retry' || isWanted || resolved,
+      isWanted:
+        walk.action === 'unsubscribe' ? isWanted && !isResolved : walk.action !== 'retry' || isWanted || isResolved,
       state: isWanted ? 'active' : 'unsubscribed',
       received: isWanted ? ['news'] : [],
       callbacks: [callback],
@@ -157,9 +163,9 @@ async function walkTo(walk: Walk, step: number, directory: string): Promise<numb
   const store = join(directory, `${walk.action}-${step}`);
   const scene = { hub, topic, store, port: await unusedPort() };
   await prepare(scene, walk.action);
-  const { at, stepCount, resolved } = await die(scene, walk, step);
+  const { at, stepCount, isResolved } = await runUntilKilled(scene, walk, step);
   await settle(hub);
-  await recover(scene, walk, `${walk.action}, ${at}`, resolved);
+  await recover(scene, walk, `${walk.action}, ${at}`, isResolved);
   return stepCount;
 }
 
@@ -174,16 +180,16 @@ describe('S2 L4 after a process is killed at any step', () => {
   ];
 
   it.each(walks)(
-    '$action $faults: the next start reaches the wanted state, once, with the same callback',
+    'of $action (hub faults: $faults), the next start reaches the desired state with the same callback',
     async (walk) => {
       const directory = temporaryDirectory();
       let stepCount: number | undefined;
       // Two at a time, because a process takes long to start.
       for (let step = 1; stepCount === undefined; step += 2) {
-        const walked = await Promise.allSettled([walkTo(walk, step, directory), walkTo(walk, step + 1, directory)]);
-        for (const each of walked) {
-          if (each.status === 'rejected') throw each.reason;
-          stepCount ??= each.value;
+        const results = await Promise.allSettled([walkTo(walk, step, directory), walkTo(walk, step + 1, directory)]);
+        for (const result of results) {
+          if (result.status === 'rejected') throw result.reason;
+          stepCount ??= result.value;
         }
       }
       expect(stepCount).toBeGreaterThanOrEqual(walk.atLeast);

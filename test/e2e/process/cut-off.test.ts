@@ -20,9 +20,9 @@ const subscribe: UserCall = (runtime, service, { topic }) => runtime.subscribe(s
 const stop: UserCall = (runtime) => runtime.stop();
 
 const undeclared: ServiceSetup = () => ({ isDeclared: false });
-const pruned: ServiceSetup = () => ({ isDeclared: false, options: { pruneDeclared: true } });
-const leaving: ServiceSetup = () => ({ config: { unsubscribeOnShutdown: true } });
-const all: ServiceSetup = () => ({ config: { hubs: 'all' } });
+const undeclaredAndPruned: ServiceSetup = () => ({ isDeclared: false, options: { pruneDeclared: true } });
+const unsubscribingAtStop: ServiceSetup = () => ({ config: { unsubscribeOnShutdown: true } });
+const allHubs: ServiceSetup = () => ({ config: { hubs: 'all' } });
 const reachedAt =
   (host: string): ServiceSetup =>
   ({ port }) => ({ options: { publicUrl: `http://${host}:${port}` } });
@@ -46,8 +46,8 @@ const hubJoins = (environment: Environment): void => {
   renewalIsDue(environment);
 };
 
-/** Minimum number of steps of a scenario. A scenario with fewer steps skips something. */
-type Counted = CrashScenario & { readonly atLeast: number };
+/** A scenario with its minimum number of steps. A run with fewer steps skips something. */
+type CountedScenario = CrashScenario & { readonly atLeast: number };
 
 const desired = 'subscribed';
 const toOne = { desired, wanted: ['hub topic'] } as const;
@@ -56,8 +56,8 @@ const toOther = { desired, wanted: ['other topic'] } as const;
 const toBoth = { desired, wanted: ['hub topic', 'other topic'] } as const;
 const toNone = { desired: 'unsubscribed', wanted: ['hub topic'] } as const;
 
-const scenarios: readonly Counted[] = [
-  ...(['async', 'sync'] as const).flatMap((verify): readonly Counted[] => [
+const scenarios: readonly CountedScenario[] = [
+  ...(['async', 'sync'] as const).flatMap((verify): readonly CountedScenario[] => [
     { name: `subscribing, ${verify}`, faults: { verify }, ...toOne, atLeast: 16 },
     { name: `renewing, ${verify}`, faults: { verify }, before: {}, change: renewalIsDue, ...toOne, atLeast: 14 },
     { name: `unsubscribing, ${verify}`, faults: { verify }, before: {}, call: unsubscribe, ...toNone, atLeast: 10 },
@@ -67,42 +67,54 @@ const scenarios: readonly Counted[] = [
   { name: 'subscribing without a declaration', setup: undeclared, call: subscribe, ...toOne, atLeast: 16 },
   { name: 'subscribing again', before: { call: unsubscribe }, call: subscribe, ...toOne, atLeast: 14 },
   { name: 'renewing on request', before: {}, call: renew, ...toOne, atLeast: 14 },
-  { name: 'a stop that unsubscribes', before: {}, setup: leaving, call: stop, ...toOne, atLeast: 10 },
-  { name: 'a start after that', before: { setup: leaving, call: stop }, ...toOne, atLeast: 12 },
+  { name: 'a stop that unsubscribes', before: {}, setup: unsubscribingAtStop, call: stop, ...toOne, atLeast: 10 },
+  {
+    name: 'the start after a stop that unsubscribed',
+    before: { setup: unsubscribingAtStop, call: stop },
+    ...toOne,
+    atLeast: 12,
+  },
   { name: 'following a topic', before: {}, change: selfMoves, ...toMoved, atLeast: 26 },
   {
-    name: 'another public URL',
+    name: 'another public URL of the callbacks',
     before: { setup: reachedAt('localhost') },
     setup: reachedAt('127.0.0.1'),
     ...toOne,
     callbacks: 2,
     atLeast: 24,
   },
-  { name: 'the next hub after a refusal', change: firstRefuses, ...toOther, atLeast: 22 },
-  { name: 'subscribing at all hubs', change: bothAdvertised, setup: all, ...toBoth, atLeast: 28 },
+  { name: 'subscribing at the next hub after a refusal', change: firstRefuses, ...toOther, atLeast: 22 },
+  { name: 'subscribing at all hubs', change: bothAdvertised, setup: allHubs, ...toBoth, atLeast: 28 },
   {
     name: 'renewing at all hubs',
-    before: { arrange: bothAdvertised, setup: all },
-    setup: all,
+    before: { arrange: bothAdvertised, setup: allHubs },
+    setup: allHubs,
     change: renewalIsDue,
     ...toBoth,
     atLeast: 24,
   },
   {
     name: 'unsubscribing from all hubs',
-    before: { arrange: bothAdvertised, setup: all },
-    setup: all,
+    before: { arrange: bothAdvertised, setup: allHubs },
+    setup: allHubs,
     call: unsubscribe,
     desired: 'unsubscribed',
     wanted: toBoth.wanted,
     atLeast: 18,
   },
-  { name: 'one more hub of all', before: { setup: all }, setup: all, change: hubJoins, ...toBoth, atLeast: 26 },
-  { name: 'pruning an undeclared subscription', before: {}, setup: pruned, ...toNone, atLeast: 12 },
+  {
+    name: 'subscribing at a hub that is advertised later',
+    before: { setup: allHubs },
+    setup: allHubs,
+    change: hubJoins,
+    ...toBoth,
+    atLeast: 26,
+  },
+  { name: 'pruning an undeclared subscription', before: {}, setup: undeclaredAndPruned, ...toNone, atLeast: 12 },
 ];
 
 /** Runs `work` over all items, eight at a time. */
-async function forEachConcurrently<T>(items: Iterator<T>, work: (each: T) => Promise<void>): Promise<void> {
+async function forEachConcurrently<T>(items: Iterator<T>, work: (item: T) => Promise<void>): Promise<void> {
   const runNext = async (): Promise<void> => {
     for (let next = items.next(); next.done !== true; next = items.next()) await work(next.value);
   };
@@ -115,8 +127,8 @@ function expectAll(outcomes: readonly Outcome[]): void {
   expect(unexpected.map(({ actual }) => actual)).toEqual(unexpected.map(({ expected }) => expected));
 }
 
-describe('S2 L4 a process that is cut off at any step', () => {
-  it.each(scenarios)('completes $name as it would without the cut', async (scenario) => {
+describe('S2 L4 after a crash at any step, the next start', () => {
+  it.each(scenarios)('completes $name, unless a call had neither resolved nor been stored', async (scenario) => {
     const outcomes: Outcome[] = [];
     function* steps(): Generator<number> {
       for (let step = 1; !outcomes.some(({ isComplete }) => isComplete); step += 1) yield step;
@@ -127,18 +139,26 @@ describe('S2 L4 a process that is cut off at any step', () => {
   });
 });
 
-describe('S2 L4 a process that is cut off again while it recovers', () => {
-  const twice = scenarios.filter(({ name }) => /^(subscribing, a|unsubscribing, a|retry, s|another public)/.test(name));
+describe('S2 L4 after a second crash during the recovery, the next start', () => {
+  const scenariosWithTwoCrashes = scenarios.filter(({ name }) =>
+    /^(subscribing, a|unsubscribing, a|retry, s|another public)/.test(name),
+  );
 
-  it.each(twice)('completes $name as it would without the cut', async (scenario) => {
-    const outcomes: Outcome[] = [];
-    // Pairs each step with one step of the next process. Steps of 7 modulo 19 visit all of them in another order.
-    const pairs = Array.from({ length: scenario.atLeast }, (_, index) => [index + 1, ((index * 7) % 19) + 1] as const);
-    await forEachConcurrently(
-      pairs.values(),
-      async (steps) => void outcomes.push(await runWithCrashAt(scenario, steps)),
-    );
-    expectAll(outcomes);
-    expect(outcomes.filter(({ isComplete }) => !isComplete).length).toBeGreaterThan(scenario.atLeast / 3);
-  });
+  it.each(scenariosWithTwoCrashes)(
+    'completes $name, unless a call had neither resolved nor been stored',
+    async (scenario) => {
+      const outcomes: Outcome[] = [];
+      // Pairs each step with one step of the next process. Steps of 7 modulo 19 visit all of them in another order.
+      const pairs = Array.from(
+        { length: scenario.atLeast },
+        (_, index) => [index + 1, ((index * 7) % 19) + 1] as const,
+      );
+      await forEachConcurrently(
+        pairs.values(),
+        async (steps) => void outcomes.push(await runWithCrashAt(scenario, steps)),
+      );
+      expectAll(outcomes);
+      expect(outcomes.filter(({ isComplete }) => !isComplete).length).toBeGreaterThan(scenario.atLeast / 3);
+    },
+  );
 });

@@ -42,21 +42,21 @@ async function demoDirectories(): Promise<string[]> {
 }
 
 it(
-  'the demo shows discovery, verification and three signed events, unsubscribes and ends by itself in time',
+  'the demo shows discovery, verification and three signed events, unsubscribes, and ends by itself within 25 s',
   async () => {
-    const before = await demoDirectories();
+    const directoriesBefore = await demoDirectories();
     const startedAt = Date.now();
     await using demo = runExample('demo');
     expect(await demo.ended).toEqual({ code: 0, signal: null });
     expect(Date.now() - startedAt).toBeLessThan(25_000);
     expect(lineNumbers(demo.output(), [...STORY, ...FAREWELL])).not.toContain(-1);
-    expect((await demoDirectories()).filter((name) => !before.includes(name))).toEqual([]);
+    expect((await demoDirectories()).filter((name) => !directoriesBefore.includes(name))).toEqual([]);
   },
   LIMIT_MS,
 );
 
 it(
-  'the demo with --stay keeps running, and Ctrl-C unsubscribes, verified by the hub, even when pressed twice',
+  'the demo with --stay runs until Ctrl-C, which unsubscribes with verification even when pressed twice',
   async () => {
     await using demo = runExample('demo', { args: ['--stay'] });
     await demo.printed('Ctrl-C unsubscribes and ends the demo');
@@ -71,7 +71,7 @@ it(
 );
 
 it(
-  'Ctrl-C before the third event ends the demo as well',
+  'Ctrl-C before the third event unsubscribes and ends the demo',
   async () => {
     await using demo = runExample('demo', { args: ['--stay'] });
     await demo.printed('received "The kettle is on"');

@@ -6,11 +6,11 @@ import { unusedPort } from '../../kit/ports.js';
 const LIMIT_MS = 60_000;
 
 /** Resolves with the example's subscription; rejects at once if the example ends. */
-async function subscribed(example: ExampleProcess, hub: TestHub): Promise<HubSubscription> {
-  const failed = example.ended.then(({ code }) => {
+async function subscriptionOf(example: ExampleProcess, hub: TestHub): Promise<HubSubscription> {
+  const endedEarly = example.ended.then(({ code }) => {
     throw new Error(`The example ended with ${code}:\n${example.output()}`);
   });
-  return Promise.race([hub.verified(undefined, { timeoutMs: 30_000 }), failed]);
+  return Promise.race([hub.verified(undefined, { timeoutMs: 30_000 }), endedEarly]);
 }
 
 /** Ctrl-C unsubscribes at the hub, without violations, and the signal ends the process. */
@@ -22,12 +22,12 @@ async function expectCleanEnd(example: ExampleProcess, hub: TestHub): Promise<vo
 }
 
 it(
-  'quick-start: a decorated class and startService are enough to receive events',
+  'the quick-start example receives events with a decorated class and startService',
   async () => {
     await using hub = await TestHub.start();
     const topic = hub.topic('/feed');
     await using example = runExample('quick-start', { env: { FEED: topic.url } });
-    await subscribed(example, hub);
+    await subscriptionOf(example, hub);
     const [delivery] = await topic.publish('the news');
     expect(delivery?.status).toBe(202);
     await example.printed('the news');
@@ -37,13 +37,13 @@ it(
 );
 
 it.each(['express', 'hono'])(
-  '%s: callbacks and the rest of the application are answered on one port',
+  'the %s example answers callbacks and the requests of the application on one port',
   async (name) => {
     await using hub = await TestHub.start();
     const topic = hub.topic('/feed');
     const port = await unusedPort();
     await using example = runExample(name, { env: { FEED: topic.url, PORT: String(port) } });
-    await subscribed(example, hub);
+    await subscriptionOf(example, hub);
     const [delivery] = await topic.publish('{"title":"the news"}', { contentType: 'application/json' });
     expect(delivery?.status).toBe(202);
     await example.printed('{"title":"the news"}');
@@ -55,11 +55,11 @@ it.each(['express', 'hono'])(
 );
 
 it(
-  'youtube: a topic is subscribed at a known hub, and a new video is printed with its URL',
+  'the youtube example subscribes to a topic at a known hub, and prints a new video with its URL',
   async () => {
     await using hub = await TestHub.start();
     await using example = runExample('youtube', { env: { HUB: hub.url, CHANNEL: 'UC123' } });
-    const { topic } = await subscribed(example, hub);
+    const { topic } = await subscriptionOf(example, hub);
     expect(topic).toBe('https://www.youtube.com/feeds/videos.xml?channel_id=UC123');
     const video =
       '<entry><id>yt:video:abc-DEF_1</id><yt:videoId>abc-DEF_1</yt:videoId><title>A video</title>' +
@@ -73,14 +73,14 @@ it(
 );
 
 it(
-  'pubsubhubbub-03: hub.verify, credentials and a secret reach the hub, and content signed with sha1 arrives',
+  'the pubsubhubbub-03 example sends hub.verify and credentials, and receives content signed with sha1',
   async () => {
     await using hub = await TestHub.start({ protocol: 'pubsubhubbub-0.3' });
     const topic = hub.topic('/feed', { discovery: 'none' });
     await using example = runExample('pubsubhubbub-03', {
       env: { FEED: topic.url, HUB: hub.url, HUB_USER: 'ann', HUB_PASSWORD: 'sesame' },
     });
-    await subscribed(example, hub);
+    await subscriptionOf(example, hub);
     const subscribeRequest = hub.requests.find(({ method }) => method === 'POST');
     expect(subscribeRequest?.form.getAll('hub.verify')).toEqual(['async', 'sync']);
     expect(subscribeRequest?.headers.get('authorization')).toBe(
@@ -96,7 +96,7 @@ it(
 );
 
 it(
-  'testing: the tests of the example pass',
+  'the tests of the testing example pass',
   async () => {
     await using example = runExample('testing', { node: ['--test'] });
     expect(await example.ended).toEqual({ code: 0, signal: null });

@@ -14,31 +14,31 @@ const NOT_NEEDED = ['lmdb', 'pino'];
 
 const service = defineSubscriber({ name: 'News' }, { onEventNotification: () => {} });
 
-test('a start loads nothing before it listens, and all packages it needs, but no others, before it resolves', async () => {
-  let atStart: string[] = [];
-  const early = defineSubscriber(
+test('a start loads no package before onStart, and all needed packages but no others before it resolves', async () => {
+  let loadedAtStart: string[] = [];
+  const observedService = defineSubscriber(
     { name: 'Early' },
     {
       onEventNotification: () => {},
       onStart: () => {
-        atStart = loadedOf(...NEEDED, ...NOT_NEEDED);
+        loadedAtStart = loadedOf(...NEEDED, ...NOT_NEEDED);
       },
     },
   );
-  const runtime = await startService(early, { port: 0, store: 'memory', logger: false });
+  const runtime = await startService(observedService, { port: 0, store: 'memory', logger: false });
   onTestFinished(() => runtime.stop());
-  expect(atStart).toEqual([]);
+  expect(loadedAtStart).toEqual([]);
   expect(loadedOf(...NEEDED, ...NOT_NEEDED)).toEqual(NEEDED);
-  const loaded = Object.keys(cache).length;
+  const loadedCount = Object.keys(cache).length;
   expect((await fetch(`${runtime.url}/nobody`)).status).toBe(404);
   expect((await runtime.fetch(new Request(`${runtime.url}/nobody`))).status).toBe(404);
-  expect(Object.keys(cache)).toHaveLength(loaded);
+  expect(Object.keys(cache)).toHaveLength(loadedCount);
 });
 
 test.each<[string, StartOptions]>([
   ['manual', { manual: true, publicUrl: 'http://localhost:1' }],
   ['server', { server: createServer(), publicUrl: 'http://localhost:1' }],
-])('all needed packages are loaded if the application listens: %s', async (_how, options) => {
+])('all needed packages are loaded after a start with the option `%s`', async (_option, options) => {
   const runtime = await startService(service, { ...options, store: 'memory', logger: false });
   onTestFinished(() => runtime.stop());
   expect(loadedOf(...NEEDED)).toEqual(NEEDED);

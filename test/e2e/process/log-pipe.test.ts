@@ -17,7 +17,7 @@ const EVENTS = 6_000;
 
 const file = await compiledFixture('e2e/fixtures/logging-process.ts');
 
-/** The output that is read of a process. */
+/** The output of a process, as far as it was read. */
 interface Reading {
   readonly text: () => string;
   /** Resolves once the process has ended and all output is read. */
@@ -47,14 +47,14 @@ function socket(): Output {
 async function pipe(): Promise<Output> {
   const path = join(temporaryDirectory(), 'pipe');
   execFileSync('mkfifo', [path]);
-  const reading = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  const readEnd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   const stdout = openSync(path, constants.O_WRONLY);
   return {
     stdout,
     read() {
       closeSync(stdout);
       let text = '';
-      const stream = new Socket({ fd: reading, readable: true, writable: false });
+      const stream = new Socket({ fd: readEnd, readable: true, writable: false });
       stream.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
       return { text: () => text, ended: once(stream, 'end') };
     },
@@ -71,10 +71,10 @@ function run(env: NodeJS.ProcessEnv, stdout: Output['stdout'] = 'pipe'): ChildPr
 }
 
 /** The next message of a process that passes the check. */
-async function nextMessage<T>(child: ChildProcess, is: (message: unknown) => message is T): Promise<T> {
-  const died = once(child, 'exit').then(([code]) => [`the process ended (${code})`]);
-  const [message]: unknown[] = await Promise.race([once(child, 'message'), died]);
-  if (!is(message)) throw new Error(`told ${JSON.stringify(message)}`);
+async function nextMessage<T>(child: ChildProcess, isExpected: (message: unknown) => message is T): Promise<T> {
+  const exited = once(child, 'exit').then(([code]) => [`the process ended (${code})`]);
+  const [message]: unknown[] = await Promise.race([once(child, 'message'), exited]);
+  if (!isExpected(message)) throw new Error(`told ${JSON.stringify(message)}`);
   return message;
 }
 
@@ -89,8 +89,8 @@ async function deliver(callback: string, count: number): Promise<ReadonlySet<num
   const deliverMany = async (): Promise<void> => {
     while (remaining > 0) {
       remaining -= 1;
-      const sent = request(callback, { method: 'POST', agent }).end('news');
-      const [response] = await once(sent, 'response');
+      const delivery = request(callback, { method: 'POST', agent }).end('news');
+      const [response] = await once(delivery, 'response');
       statuses.add(response.statusCode);
       response.resume();
       await once(response, 'end');
@@ -102,7 +102,7 @@ async function deliver(callback: string, count: number): Promise<ReadonlySet<num
 }
 
 /** A hub that verifies, and a service in its own process with a standard output that nobody reads. */
-async function serving(output: Output): Promise<{ child: ChildProcess; callback: string }> {
+async function startServing(output: Output): Promise<{ child: ChildProcess; callback: string }> {
   const hub = await startHub();
   const topic = hub.topic('/topic');
   const child = run({ TARGET: topic.url }, output.stdout);
@@ -122,25 +122,25 @@ describe.each([
   ['a pipe', pipe],
 ])('a standard output that is %s', (_name, open) => {
   it(
-    'may go unread: events are answered, and the process ends 200 ms after its work',
+    'may go unread while events are answered, and the process ends within 2 s of its stop',
     async () => {
-      const { child, callback } = await serving(await open());
+      const { child, callback } = await startServing(await open());
       expect(await deliver(callback, EVENTS)).toEqual(new Set([202]));
       child.send('stop');
       expect(await nextMessage(child, isText)).toBe('stopped');
-      const stopped = performance.now();
+      const stoppedAt = performance.now();
       const [code] = await once(child, 'exit');
       expect(code).toBe(0);
-      expect(performance.now() - stopped).toBeLessThan(2_000);
+      expect(performance.now() - stoppedAt).toBeLessThan(2_000);
     },
     LONG,
   );
 
   it(
-    'tells a returning reader how many lines it has missed',
+    'tells a reader that starts late how many lines were dropped',
     async () => {
       const output = await open();
-      const { child, callback } = await serving(output);
+      const { child, callback } = await startServing(output);
       await deliver(callback, EVENTS);
       const reading = output.read(child);
       await vi.waitFor(() => expect(reading.text()).toContain('"dropped":'), 10_000);
@@ -152,13 +152,13 @@ describe.each([
         .split('\n')
         .slice(0, -1)
         .map((line) => JSON.parse(line));
-      const dropped = lines.findIndex((line) => line.dropped !== undefined);
-      const nextMessage = lines.filter(({ msg }) => msg === 'an event').length;
-      expect(lines[dropped]).toMatchObject({ level: 40, name: 'websub-subscriber' });
-      expect(lines[dropped]?.msg).toMatch(/^\d+ log lines were dropped: the standard output was not read in time$/);
-      expect(lines[dropped]?.dropped).toBe(EVENTS + 1 - nextMessage);
-      expect(nextMessage).toBeGreaterThan(3_000);
-      expect(lines.slice(dropped).filter(({ msg }) => msg === 'an event')).toHaveLength(1);
+      const noticeIndex = lines.findIndex((line) => line.dropped !== undefined);
+      const eventLineCount = lines.filter(({ msg }) => msg === 'an event').length;
+      expect(lines[noticeIndex]).toMatchObject({ level: 40, name: 'websub-subscriber' });
+      expect(lines[noticeIndex]?.msg).toMatch(/^\d+ log lines were dropped: the standard output was not read in time$/);
+      expect(lines[noticeIndex]?.dropped).toBe(EVENTS + 1 - eventLineCount);
+      expect(eventLineCount).toBeGreaterThan(3_000);
+      expect(lines.slice(noticeIndex).filter(({ msg }) => msg === 'an event')).toHaveLength(1);
     },
     LONG,
   );
@@ -195,7 +195,7 @@ describe.each([
 it(
   'a closed standard output does not end the process',
   async () => {
-    const { child, callback } = await serving(socket());
+    const { child, callback } = await startServing(socket());
     child.stdout?.destroy();
     expect(await deliver(callback, 100)).toEqual(new Set([202]));
     child.send('stop');
@@ -204,7 +204,7 @@ it(
   LONG,
 );
 
-it('nothing listens to signals if handleSignals is off', async () => {
+it('no signal listener is installed with handleSignals off, with `manual`, or with `server`', async () => {
   const child = run({ MODE: 'listeners', TARGET: temporaryDirectory() });
   expect(await nextMessage(child, isList)).toEqual([]);
 });

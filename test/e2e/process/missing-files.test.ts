@@ -19,26 +19,26 @@ const feed = (title: string): string =>
 const longFeed = (title: string): string =>
   feed(title).replace('</entry>', `<content>${'x'.repeat(100_000)}</content></entry>`);
 
-let place: { readonly service: string; readonly discovering: string; readonly modules: string };
+let installed: { readonly service: string; readonly discovering: string; readonly modules: string };
 
 const folder = temporaryDirectory(afterAll);
 
 beforeAll(async () => {
   const { programs, modules } = await installPackage(folder, 'deprived-process.ts', 'discovering-process.ts');
   const [service = '', discovering = ''] = programs;
-  place = { service, discovering, modules };
+  installed = { service, discovering, modules };
 }, 60_000);
 
-/** The arguments to run a program with a limit of descriptors. */
-function limited(program: string, descriptors: number | undefined, ...args: readonly string[]): readonly string[] {
+/** The arguments of bash that run a program with a limit of file descriptors. */
+function limitedArgs(program: string, descriptors: number | undefined, ...args: readonly string[]): readonly string[] {
   const limit = descriptors === undefined ? '' : `ulimit -n ${descriptors}; `;
   return ['-c', `${limit}exec "$0" "$@"`, process.execPath, program, ...args];
 }
 
 /** A process with a service, and functions to talk to it. */
-interface Deprived {
+interface DeprivedProcess {
   readonly child: ChildProcess;
-  readonly tell: (name: string, of?: string) => Promise<unknown>;
+  readonly tell: (name: string, argument?: string) => Promise<unknown>;
   /** Sends over one connection that stays open. */
   readonly send: (
     method: string,
@@ -47,9 +47,9 @@ interface Deprived {
   ) => Promise<{ readonly status: number | undefined; readonly text: string }>;
 }
 
-async function deprived(subject: object, descriptors?: number): Promise<Deprived> {
-  const child = spawn('bash', limited(place.service, descriptors), {
-    cwd: dirname(place.service),
+async function startDeprived(subject: object, descriptors?: number): Promise<DeprivedProcess> {
+  const child = spawn('bash', limitedArgs(installed.service, descriptors), {
+    cwd: dirname(installed.service),
     env: { ...process.env, SUBJECT: JSON.stringify({ secret: SECRET, ...subject }) },
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });
@@ -58,20 +58,20 @@ async function deprived(subject: object, descriptors?: number): Promise<Deprived
     child.kill();
     await ended;
   });
-  const answer = async (): Promise<unknown> => {
+  const nextResult = async (): Promise<unknown> => {
     const [message] = await Promise.race([once(child, 'message'), ended]);
     if (typeof message !== 'object') throw new Error(`the process ended: ${String(message)}`);
     if ('error' in message) throw new Error(message.error);
     return message.result;
   };
-  await answer();
+  await nextResult();
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   onTestFinished(() => agent.destroy());
   return {
     child,
-    tell(name, of) {
-      child.send([name, of]);
-      return answer();
+    tell(name, argument) {
+      child.send([name, argument]);
+      return nextResult();
     },
     async send(method, url, body = '') {
       const signature = `sha256=${createHmac('sha256', SECRET).update(body).digest('hex')}`;
@@ -86,39 +86,39 @@ async function deprived(subject: object, descriptors?: number): Promise<Deprived
   };
 }
 
-test('a process without free descriptors answers, runs due work and survives; with descriptors all works again', async () => {
+test('a process without free file descriptors answers, runs due work, and recovers when some are free', async () => {
   await using hub = await TestHub.start();
   const topic = hub.topic('/feed', { ...ATOM, body: feed('first') });
-  const { child, tell, send } = await deprived({ hub: hub.url, topic: topic.url }, 80);
+  const { child, tell, send } = await startDeprived({ hub: hub.url, topic: topic.url }, 80);
   await tell('ready');
   const [{ id, callback }] = Object(await tell('find'));
-  const nobody = `${String(await tell('where'))}/nobody`;
-  expect(await send('GET', nobody)).toMatchObject({ status: 404 });
+  const unknownUrl = `${String(await tell('where'))}/nobody`;
+  expect(await send('GET', unknownUrl)).toMatchObject({ status: 404 });
   await tell('lines');
 
   expect(await tell('take')).toBe('EMFILE');
   const verification = new URLSearchParams({ 'hub.mode': 'subscribe', 'hub.topic': topic.url, 'hub.challenge': 'yes' });
-  expect(await send('GET', nobody)).toMatchObject({ status: 404 });
+  expect(await send('GET', unknownUrl)).toMatchObject({ status: 404 });
   expect(await send('GET', `${callback}?${verification.toString()}`)).toEqual({ status: 200, text: 'yes' });
   expect(await send('POST', callback, feed('poor'))).toMatchObject({ status: 202 });
   expect(await send('POST', callback, feed('again'))).toMatchObject({ status: 202 });
   await vi.waitFor(async () => expect(await tell('news')).toEqual(['poor (1)', 'again (1)', 'again (2)']), 15_000);
   // No parser thread can start.
   expect(await send('POST', callback, longFeed('long'))).toMatchObject({ status: 202 });
-  // A server without a connection so far, and connections that cannot be accepted.
-  const other = hub.topic('/other', { ...ATOM, body: feed('other') });
-  await tell('subscribe', other.url.replace('127.0.0.1', 'localhost'));
+  // No connection to a server can be opened, and no new connection can be accepted.
+  const otherTopic = hub.topic('/other', { ...ATOM, body: feed('other') });
+  await tell('subscribe', otherTopic.url.replace('127.0.0.1', 'localhost'));
   await vi.waitFor(
     async () => expect(await tell('find')).toMatchObject([{ state: 'active' }, { lastError: { cause: 'discovery' } }]),
     15_000,
   );
-  const [refused] = await topic.publish(feed('unheard'));
-  expect(refused?.status).toBeUndefined();
+  const [failedDelivery] = await topic.publish(feed('unheard'));
+  expect(failedDelivery?.status).toBeUndefined();
   const lines = Object(await tell('lines'));
   expect(lines.length).toBeLessThan(20);
 
   await tell('free');
-  expect(await send('GET', nobody)).toMatchObject({ status: 404 });
+  expect(await send('GET', unknownUrl)).toMatchObject({ status: 404 });
   expect(await topic.publish(feed('rich'))).toMatchObject([{ status: 202 }]);
   const requestsBefore = hub.requests.length;
   await tell('renew', id);
@@ -131,12 +131,12 @@ test('a process without free descriptors answers, runs due work and survives; wi
   expect(await once(child, 'exit')).toEqual([0, null]);
 }, 60_000);
 
-test('a process without its node_modules still does everything, including work for the first time', async () => {
+test('a process whose node_modules are gone after its start still discovers, parses and retries', async () => {
   await using hub = await TestHub.start();
   const page = hub.topic('/page', { contentType: 'text/html', body: '<p>News</p>', discovery: 'html' });
-  const { child, tell, send } = await deprived({});
-  renameSync(place.modules, `${place.modules}-away`);
-  onTestFinished(() => renameSync(`${place.modules}-away`, place.modules));
+  const { child, tell, send } = await startDeprived({});
+  renameSync(installed.modules, `${installed.modules}-away`);
+  onTestFinished(() => renameSync(`${installed.modules}-away`, installed.modules));
   expect(await send('GET', `${String(await tell('where'))}/nobody`)).toMatchObject({ status: 404 });
   await tell('subscribe', page.url);
   await tell('ready');
@@ -149,11 +149,13 @@ test('a process without its node_modules still does everything, including work f
   expect(await once(child, 'exit')).toEqual([0, null]);
 }, 60_000);
 
-test('packages that failed to load for lack of a descriptor are loaded once there is one', async () => {
+test('packages that could not be loaded without a free file descriptor are loaded with free descriptors', async () => {
   await using hub = await TestHub.start();
   const topic = hub.topic('/feed', { ...ATOM, body: feed('first') });
   const run = promisify(execFile);
-  const { stdout } = await run('bash', limited(place.discovering, 64, topic.url), { cwd: dirname(place.discovering) });
+  const { stdout } = await run('bash', limitedArgs(installed.discovering, 64, topic.url), {
+    cwd: dirname(installed.discovering),
+  });
   const failure = expect.stringMatching(/The package \S+, which websub-subscriber needs, could not be loaded: EMFILE/);
   expect(JSON.parse(stdout)).toEqual([failure, failure, topic.url]);
 });

@@ -56,7 +56,7 @@ describe('the address', () => {
     expect(await callbackOf(runtime)).toMatch(/^https:\/\/me\.example\.com\/here\/websub\/[\w-]{43}$/);
   });
 
-  it('is a single address with host', async () => {
+  it('is limited to the option `host`', async () => {
     await using runtime = await startService(recordingService().service, { ...QUIET, host: '127.0.0.1' });
     expect((await fetch(`http://127.0.0.1:${runtime.port}/`)).status).toBe(404);
     await expect(fetch(`http://[::1]:${runtime.port}/`)).rejects.toThrow('fetch failed');
@@ -84,7 +84,7 @@ describe('the address', () => {
     await agent.close();
   });
 
-  it('is behind a tunnel, which is closed at the end', async () => {
+  it('is the URL of the tunnel for hubs, and the stop closes the tunnel', async () => {
     const port = await unusedPort();
     const close = vi.fn<() => void>();
     const tunnel = vi.fn<(address: string) => Promise<{ url: string; close(): void }>>(async () => ({
@@ -107,27 +107,27 @@ describe('the address', () => {
 
 describe('the application’s server', () => {
   it('answers our callbacks next to its own requests, and is restored at the end', async () => {
-    await using stranger = await startHttpServer((_request, response) => void response.end('theirs'));
+    await using applicationServer = await startHttpServer((_request, response) => void response.end('theirs'));
     await using hub = await TestHub.start();
     const topic = hub.topic('/feed');
     const { service, received } = recordingService({ target: topic.url });
-    const runtime = await startService(service, { ...QUIET, server: stranger.server });
+    const runtime = await startService(service, { ...QUIET, server: applicationServer.server });
     await runtime.ready();
     await topic.publish('news');
     expect(received).toEqual(['news']);
-    expect(runtime.port).toBe(portOf(stranger.server));
-    expect(await (await fetch(stranger.url)).text()).toBe('theirs');
+    expect(runtime.port).toBe(portOf(applicationServer.server));
+    expect(await (await fetch(applicationServer.url)).text()).toBe('theirs');
     const callback = await callbackOf(runtime);
     await runtime.stop();
     await hub.unsubscribed(topic);
-    expect(stranger.server.listening).toBe(true);
+    expect(applicationServer.server.listening).toBe(true);
     expect(await (await fetch(callback, { method: 'POST' })).text()).toBe('theirs');
   });
 
   it('delays the first requests until it listens', async () => {
     const port = await unusedPort();
     const server = createServer();
-    const had = server.listenerCount('listening');
+    const countBefore = server.listenerCount('listening');
     await using hub = await TestHub.start();
     const topic = hub.topic('/feed');
     const { service, received } = recordingService({ target: topic.url });
@@ -142,28 +142,30 @@ describe('the application’s server', () => {
     await runtime.stop();
     server.close();
     await once(server, 'close');
-    expect(server.listenerCount('listening')).toBe(had);
+    expect(server.listenerCount('listening')).toBe(countBefore);
   });
 
   it('does not prevent a stop if it never listens', async () => {
     const server = createServer();
-    const had = server.listenerCount('listening');
+    const countBefore = server.listenerCount('listening');
     const { service } = recordingService({ target: 'https://example.com/never-asked' });
     const runtime = await startService(service, { ...QUIET, server, publicUrl: 'https://me.example.com' });
     await runtime.stop();
-    expect(server.listenerCount('listening')).toBe(had);
+    expect(server.listenerCount('listening')).toBe(countBefore);
     expect(await runtime.subscriptions.count()).toBe(0);
   });
 });
 
-describe('manual', () => {
-  it('does not listen, and sends requests after a time to mount the callbacks', async () => {
+describe('a runtime with the option manual', () => {
+  it('does not listen, and sends its first requests only after startService has resolved', async () => {
     let runtime: SubscriberRuntime | undefined;
-    await using stranger = await startHttpServer((request, response) => runtime?.nodeHandler(request, response));
+    await using applicationServer = await startHttpServer((request, response) =>
+      runtime?.nodeHandler(request, response),
+    );
     await using hub = await TestHub.start();
     const topic = hub.topic('/feed');
     const { service, received } = recordingService({ target: topic.url });
-    runtime = await startService(service, { ...QUIET, manual: true, publicUrl: stranger.url });
+    runtime = await startService(service, { ...QUIET, manual: true, publicUrl: applicationServer.url });
     expect(runtime.port).toBeUndefined();
     expect(hub.requests).toEqual([]);
     await runtime.ready();
@@ -174,7 +176,7 @@ describe('manual', () => {
     await hub.unsubscribed(topic);
   });
 
-  it('sends no request if it is stopped before', async () => {
+  it('sends no request if it is stopped at once', async () => {
     await using hub = await TestHub.start();
     const { service } = recordingService({ target: hub.topic('/feed').url });
     const runtime = await startService(service, { ...QUIET, manual: true, publicUrl: 'https://me.example.com' });
@@ -183,7 +185,7 @@ describe('manual', () => {
     expect(hub.requests).toEqual([]);
   });
 
-  it('stops the runtime if the declared subscriptions cannot be stored', async () => {
+  it('stops if the declared subscriptions cannot be stored', async () => {
     const logger = recordingLogger();
     const keyv = new Keyv();
     const { service } = recordingService({ target: 'https://example.com/feed' });
@@ -196,8 +198,8 @@ describe('manual', () => {
   });
 });
 
-describe('other options', () => {
-  it('basePath stands between the public URL and the token', async () => {
+describe('startService', () => {
+  it('puts the callback token directly after the public URL if basePath is `/`', async () => {
     await using hub = await TestHub.start();
     const topic = hub.topic('/feed');
     const { service, received } = recordingService({ target: topic.url });
@@ -208,7 +210,7 @@ describe('other options', () => {
     expect(received).toEqual(['news']);
   });
 
-  it('a store may be a Keyv, which stays open', async () => {
+  it('takes a Keyv as the store, which stays open after the stop', async () => {
     await using hub = await TestHub.start();
     const keyv = new Keyv();
     const runtime = await startService(recordingService({ target: hub.topic('/feed').url }).service, {
@@ -221,15 +223,15 @@ describe('other options', () => {
     expect(await keyv.get('still')).toBe('open');
   });
 
-  it('an invalid store is refused, and nothing stays open', async () => {
+  it('refuses a store URL with an unknown scheme', async () => {
     const failure = await failureOf(startService(recordingService().service, { ...QUIET, store: 'mongodb://here' }));
     expect(failure).toBeInstanceOf(ConfigurationError);
     expect(failure.message).toMatch(/mongodb/);
   });
 
-  it('a service is constructed from a child of the given container, with logger and runtime', async () => {
-    const child = container.createChildContainer();
-    child.registerInstance('Archive', ['it']);
+  it('constructs a service with dependencies of the given container, the logger and the runtime', async () => {
+    const givenContainer = container.createChildContainer();
+    givenContainer.registerInstance('Archive', ['it']);
     class Injected {
       constructor(
         readonly archive: string[],
@@ -244,12 +246,12 @@ describe('other options', () => {
     }
     const logger = recordingLogger();
     const service = defineSubscriber({ inject: ['Archive', Logger, SubscriberRuntime] }, Injected);
-    await using _runtime = await startService(service, { ...QUIET, container: child, logger });
-    expect(child.resolve('Archive')).toEqual(['it', 'true']);
+    await using _runtime = await startService(service, { ...QUIET, container: givenContainer, logger });
+    expect(givenContainer.resolve('Archive')).toEqual(['it', 'true']);
     expect(logger.said('info')).toContain('injected');
   });
 
-  it('S5 security.allowInsecureSecret decides whether a secret is sent over plain HTTP', async () => {
+  it('S5 requests with a secret over plain HTTP only with security.allowInsecureSecret', async () => {
     stubName('hub.test');
     await using hub = await TestHub.start({ hostname: 'hub.test' });
     const topic = hub.topic('/feed');
@@ -262,20 +264,20 @@ describe('other options', () => {
       httpConfig: { dispatcher },
       discoveryConfig: { httpConfig: { dispatcher } },
     });
-    const careful = await startService(service, QUIET);
-    const [{ lastError } = {}] = await careful.subscriptions.find();
+    const secureRuntime = await startService(service, QUIET);
+    const [{ lastError } = {}] = await secureRuntime.subscriptions.find();
     expect(lastError).toMatchObject({ cause: 'configuration', message: expect.stringMatching(/plain HTTP/i) });
     expect(lastError?.message).not.toMatch(/not over the wire/);
-    await careful.stop();
-    await using careless = await startService(service, { ...QUIET, security: { allowInsecureSecret: true } });
-    await careless.ready();
-    await careless.stop();
+    await secureRuntime.stop();
+    await using insecureRuntime = await startService(service, { ...QUIET, security: { allowInsecureSecret: true } });
+    await insecureRuntime.ready();
+    await insecureRuntime.stop();
     await dispatcher.close();
   });
 });
 
 describe('secrets', () => {
-  it('are in no log line, error or snapshot during a whole lifetime', async () => {
+  it('are in no log line, hook error or snapshot of a runtime, from its start to its stop', async () => {
     const written: string[] = [];
     const logger = pino({ level: 'trace' }, { write: (line) => void written.push(line) });
     await using hub = await TestHub.start({ protocol: 'pubsubhubbub-0.3', leaseSeconds: 2 });
@@ -320,14 +322,14 @@ describe('secrets', () => {
 
     const tokens = hub.requests.flatMap(({ form }) => form.get('hub.verify_token') ?? []);
     expect(tokens.length).toBeGreaterThan(1);
-    const all = `${written.join('')}${JSON.stringify(seen)}`;
+    const everything = `${written.join('')}${JSON.stringify(seen)}`;
     expect(written.length).toBeGreaterThan(8);
-    for (const secret of [...Object.values(SECRETS), ...tokens]) expect(all).not.toContain(secret);
+    for (const secret of [...Object.values(SECRETS), ...tokens]) expect(everything).not.toContain(secret);
   }, 20_000);
 });
 
 /** The fields that the types promise for each hook. */
-const PROMISED: Readonly<Record<HookName, readonly (keyof HookPayload)[]>> = {
+const PROMISED_FIELDS: Readonly<Record<HookName, readonly (keyof HookPayload)[]>> = {
   requested: ['grant'],
   verified: ['grant'],
   renewed: ['grant'],
@@ -347,15 +349,15 @@ const PROMISED: Readonly<Record<HookName, readonly (keyof HookPayload)[]>> = {
 };
 
 describe('hooks', () => {
-  it('report everything that happens to a subscription, each with its payload', async () => {
-    await using first = await TestHub.start();
+  it('report each kind of change except `hub-silent`, with the fields that the types promise', async () => {
+    await using advertisedHub = await TestHub.start();
     // A secret is sent to another origin only over https.
     const [key, cert] = [pem('key'), pem('certificate')];
-    await using second = await TestHub.start({ leaseSeconds: 1000, tls: { key, cert } });
+    await using hub = await TestHub.start({ leaseSeconds: 1000, tls: { key, cert } });
     const dispatcher = new Agent({ connect: { rejectUnauthorized: false } });
-    first.redirect(308, second.url);
-    const topic = first.topic('/feed');
-    const heard: (HookPayload & { readonly name: HookName })[] = [];
+    advertisedHub.redirect(308, hub.url);
+    const topic = advertisedHub.topic('/feed');
+    const hookCalls: (HookPayload & { readonly name: HookName })[] = [];
     const service = defineSubscriber(
       { name: 'News', target: topic.url, secret: 'shh', httpConfig: { dispatcher }, delivery: { retryForSeconds: 0 } },
       {
@@ -363,42 +365,42 @@ describe('hooks', () => {
           if (event.text() === 'bad') throw new Error('the handler fails');
         },
         onStart({ hooks }) {
-          for (const name of HOOK_NAMES) hooks.on(name, (payload) => void heard.push({ name, ...payload }));
+          for (const name of HOOK_NAMES) hooks.on(name, (payload) => void hookCalls.push({ name, ...payload }));
         },
       },
     );
     const world = new FakeWorld();
     await using runtime = await world.start(service);
-    const hear = (name: HookName, times = 1): Promise<true> =>
-      until(() => heard.filter((one) => one.name === name).length >= times);
+    const hookCalled = (name: HookName, times = 1): Promise<true> =>
+      until(() => hookCalls.filter((call) => call.name === name).length >= times);
     await runtime.ready();
-    await second.distribute(topic.url, 'news');
-    await second.distribute(topic.url, 'bad');
-    second.configure({ signature: 'wrong' });
-    await second.distribute(topic.url, 'forged');
-    await second.error('a hiccup');
+    await hub.distribute(topic.url, 'news');
+    await hub.distribute(topic.url, 'bad');
+    hub.configure({ signature: 'wrong' });
+    await hub.distribute(topic.url, 'forged');
+    await hub.error('a hiccup');
     world.advance(899_000);
-    await hear('renewed');
-    topic.configure({ self: first.topic('/moved').url });
+    await hookCalled('renewed');
+    topic.configure({ self: advertisedHub.topic('/moved').url });
     world.advance(899_000);
-    await hear('verified', 2);
-    await hear('unsubscribed');
+    await hookCalled('verified', 2);
+    await hookCalled('unsubscribed');
     world.advance(1_000_000);
-    await hear('verified', 3);
-    second.fail(500, { times: 1 });
-    await runtime.subscribe(service, { target: { hub: second.url, topic: 'https://example.com/other' } });
-    await hear('failed');
-    const [one] = await runtime.subscriptions.find({ state: 'active' });
-    await runtime.unsubscribe(one?.id ?? '');
-    await hear('unsubscribed', 2);
-    second.configure({ deny: 'over' });
-    await runtime.retry(one?.id ?? '');
-    await hear('denied');
+    await hookCalled('verified', 3);
+    hub.fail(500, { times: 1 });
+    await runtime.subscribe(service, { target: { hub: hub.url, topic: 'https://example.com/other' } });
+    await hookCalled('failed');
+    const [activeSubscription] = await runtime.subscriptions.find({ state: 'active' });
+    await runtime.unsubscribe(activeSubscription?.id ?? '');
+    await hookCalled('unsubscribed', 2);
+    hub.configure({ deny: 'over' });
+    await runtime.retry(activeSubscription?.id ?? '');
+    await hookCalled('denied');
 
-    const payloads = new Map(heard.map(({ name, ...payload }) => [name, payload]));
+    const payloads = new Map(hookCalls.map(({ name, ...payload }) => [name, payload]));
     // hub-silent has its own test, with polling.
-    const all = HOOK_NAMES.filter((name) => name !== 'hub-silent');
-    expect([...payloads.keys()].toSorted()).toEqual(all.toSorted());
+    const expectedNames = HOOK_NAMES.filter((name) => name !== 'hub-silent');
+    expect([...payloads.keys()].toSorted()).toEqual(expectedNames.toSorted());
     for (const [name, payload] of payloads) {
       expect({ name, ...payload }).toMatchObject({
         at: new Date(payload.at),
@@ -406,17 +408,17 @@ describe('hooks', () => {
         grant: { hub: expect.any(String) },
       });
     }
-    for (const { name, ...payload } of heard) {
-      for (const field of PROMISED[name]) expect(payload).toHaveProperty(field, expect.anything());
+    for (const { name, ...payload } of hookCalls) {
+      for (const field of PROMISED_FIELDS[name]) expect(payload).toHaveProperty(field, expect.anything());
     }
     const events = ['notification', 'delivered', 'handler-error', 'dead-letter'] as const;
-    expect(events.map((name) => heard.find((one) => one.name === name)?.event?.text())).toEqual([
+    expect(events.map((name) => hookCalls.find((call) => call.name === name)?.event?.text())).toEqual([
       'news',
       'news',
       'bad',
       'bad',
     ]);
-    const errors = heard.flatMap(({ name, error }) => (error === undefined ? [] : `${name}: ${error.name}`));
+    const errors = hookCalls.flatMap(({ name, error }) => (error === undefined ? [] : `${name}: ${error.name}`));
     expect(errors).toEqual([
       'handler-error: Error',
       'dead-letter: Error',
@@ -426,20 +428,20 @@ describe('hooks', () => {
       'failed: SubscriptionInitiationError',
       'denied: SubscriptionDeniedError',
     ]);
-    const moved = heard.find(({ name }) => name === 'hub-moved');
-    expect(moved?.grant).toMatchObject({ advertisedHub: first.url, hub: second.url });
+    const hubMoved = hookCalls.find(({ name }) => name === 'hub-moved');
+    expect(hubMoved?.grant).toMatchObject({ advertisedHub: advertisedHub.url, hub: hub.url });
   });
 
-  it('can be removed, and an error of a listener is logged and has no other effect', async () => {
+  it('log an error of a listener, which has no other effect', async () => {
     await using hub = await TestHub.start();
     const { service } = recordingService({ target: hub.topic('/feed').url });
     const logger = recordingLogger();
-    const heard: string[] = [];
+    const received: string[] = [];
     await using runtime = await startService(recordingService({ name: 'Idle' }).service, { ...QUIET, logger });
-    const off = runtime.hooks.on('requested', () => heard.push('never'));
-    off();
-    expect(heard).toEqual([]);
-    const listening = defineSubscriber(
+    const removeListener = runtime.hooks.on('requested', () => received.push('never'));
+    removeListener();
+    expect(received).toEqual([]);
+    const listeningService = defineSubscriber(
       { name: 'Listening', target: hub.topic('/b').url, secret: false },
       {
         onEventNotification() {},
@@ -447,13 +449,13 @@ describe('hooks', () => {
           hooks.on('requested', () => {
             throw new Error('a listener fails');
           });
-          hooks.on('verified', ({ subscription }) => void heard.push(subscription.state));
+          hooks.on('verified', ({ subscription }) => void received.push(subscription.state));
         },
       },
     );
-    await using second = await startService([service, listening], { ...QUIET, logger });
-    await second.ready();
-    expect(heard).toEqual(['active', 'active']);
+    await using secondRuntime = await startService([service, listeningService], { ...QUIET, logger });
+    await secondRuntime.ready();
+    expect(received).toEqual(['active', 'active']);
     expect(logger.said('error')).toEqual(['a hook failed', 'a hook failed']);
   });
 });

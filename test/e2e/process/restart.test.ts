@@ -17,35 +17,36 @@ beforeEach(async () => {
   options = { store: `lmdb://${directory}`, port: await unusedPort(), logger: false, handleSignals: false };
 });
 
-function modes(hub: TestHub): readonly (string | null)[] {
+function requestedModes(hub: TestHub): readonly (string | null)[] {
   return hub.requests.filter(({ method }) => method === 'POST').map(({ form }) => form.get('hub.mode'));
 }
 
 async function onlySubscription(
   runtime: SubscriberRuntime,
 ): Promise<{ id: string; callback: string | undefined; state: string }> {
-  const [first, ...others] = await runtime.subscriptions.find();
-  if (first === undefined || others.length > 0) throw new Error(`there are ${others.length + 1}, or none`);
-  return { id: first.id, callback: first.callback, state: first.state };
+  const [subscription, ...otherSubscriptions] = await runtime.subscriptions.find();
+  if (subscription === undefined || otherSubscriptions.length > 0)
+    throw new Error(`there are ${otherSubscriptions.length + 1}, or none`);
+  return { id: subscription.id, callback: subscription.callback, state: subscription.state };
 }
 
 describe('a restart', () => {
-  it('L4 restores subscriptions and callbacks, and requests nothing with a running lease', async () => {
+  it('L4 restores subscriptions and callbacks, and sends no request while the lease runs', async () => {
     await using hub = await TestHub.start();
     const topic = hub.topic('/feed');
     const { service, received } = recordingService({ target: topic.url, unsubscribeOnShutdown: false });
     const first = await startService(service, options);
     await first.ready();
     await topic.publish('one');
-    const before = await onlySubscription(first);
+    const subscriptionBefore = await onlySubscription(first);
     await first.stop();
 
     await using second = await startService(service, options);
     await second.ready({ timeoutMs: 100 });
-    expect(await onlySubscription(second)).toEqual(before);
+    expect(await onlySubscription(second)).toEqual(subscriptionBefore);
     expect((await topic.publish('two'))[0]?.status).toBe(202);
     expect(received).toEqual(['one', 'two']);
-    expect(modes(hub)).toEqual(['subscribe']);
+    expect(requestedModes(hub)).toEqual(['subscribe']);
     const [{ stats } = {}] = await second.subscriptions.find();
     expect(stats).toMatchObject({ received: 2, delivered: 2 });
   });
@@ -59,7 +60,7 @@ describe('a restart', () => {
     await first.ready();
     const callbacks = async (runtime: SubscriberRuntime): Promise<string[]> =>
       (await runtime.subscriptions.find()).map(({ id, callback }) => `${id} ${callback}`).toSorted();
-    const before = await callbacks(first);
+    const callbacksBefore = await callbacks(first);
     await first.stop();
     await hub.settled();
     expect(hub.subscriptions.map(({ state }) => state)).toEqual(['unsubscribed', 'unsubscribed']);
@@ -67,7 +68,7 @@ describe('a restart', () => {
     await using second = await startService(service, options);
     await second.ready();
     await hub.settled();
-    expect(await callbacks(second)).toEqual(before);
+    expect(await callbacks(second)).toEqual(callbacksBefore);
     expect(hub.subscriptions.map(({ state }) => state)).toEqual(['active', 'active']);
     await Promise.all([declared.publish('declared'), dynamic.publish('dynamic')]);
     expect(received.toSorted()).toEqual(['declared', 'dynamic']);
@@ -86,7 +87,7 @@ describe('a restart', () => {
     topic.configure({ verify: undefined });
 
     await using second = await startService(service, options);
-    await hub.until(() => modes(hub).length === 3);
+    await hub.until(() => requestedModes(hub).length === 3);
     await hub.settled();
     expect(await onlySubscription(second)).toMatchObject({ callback, state: 'active' });
     await topic.publish('news');
@@ -110,24 +111,24 @@ describe('a restart', () => {
     await second.subscribe(service, { target: topic.url });
     await second.ready();
     expect(await onlySubscription(second)).toMatchObject({ id, state: 'active' });
-    expect(modes(hub)).toEqual(['subscribe', 'unsubscribe', 'subscribe']);
+    expect(requestedModes(hub)).toEqual(['subscribe', 'unsubscribe', 'subscribe']);
   });
 
-  it('N2 keeps a denial, and does not request earlier', async () => {
+  it('N2 keeps a denial and the time of the next request', async () => {
     await using hub = await TestHub.start();
     const topic = hub.topic('/feed', { deny: 'no' });
     const { service } = recordingService({ target: topic.url });
     const first = await startService(service, options);
     await failureOf(first.ready({ timeoutMs: 30_000 }));
-    const [before] = await first.subscriptions.find();
+    const [subscriptionBefore] = await first.subscriptions.find();
     await first.stop();
     await using second = await startService(service, options);
     expect((await failureOf(second.ready({ timeoutMs: 30_000 }))).message).toMatch(/is denied: no/);
-    expect(modes(hub)).toEqual(['subscribe']);
-    expect((await second.subscriptions.find())[0]?.nextAttemptAt).toEqual(before?.nextAttemptAt);
+    expect(requestedModes(hub)).toEqual(['subscribe']);
+    expect((await second.subscriptions.find())[0]?.nextAttemptAt).toEqual(subscriptionBefore?.nextAttemptAt);
   });
 
-  it('requests at once if the process ended during discovery', async () => {
+  it('requests at once if the runtime was stopped during discovery', async () => {
     await using hub = await TestHub.start();
     const topic = hub.topic('/feed', { delayMs: { topic: 60_000 } });
     const world = new FakeWorld();
@@ -138,10 +139,10 @@ describe('a restart', () => {
     topic.configure({ delayMs: 0 });
     await using second = await world.start(service, options);
     await second.ready({ timeoutMs: 2_000 });
-    expect(modes(hub)).toEqual(['subscribe']);
+    expect(requestedModes(hub)).toEqual(['subscribe']);
   }, 15_000);
 
-  it('renews leases that became due while the process was down', async () => {
+  it('renews a lease whose renewal became due while the process was down', async () => {
     await using hub = await TestHub.start();
     const topic = hub.topic('/feed', { leaseSeconds: 1000 });
     const world = new FakeWorld();
@@ -154,7 +155,7 @@ describe('a restart', () => {
     const renewed = new Promise<void>((resolve) => void second.hooks.on('renewed', () => resolve()));
     world.advance(30_000);
     await renewed;
-    expect(modes(hub)).toEqual(['subscribe', 'subscribe']);
+    expect(requestedModes(hub)).toEqual(['subscribe', 'subscribe']);
     expect(new Set(hub.requests.flatMap(({ form }) => form.get('hub.callback') ?? [])).size).toBe(1);
   });
 
@@ -182,7 +183,7 @@ describe('a restart', () => {
 });
 
 describe('the field `declared`', () => {
-  it('reflects the current code', async () => {
+  it('tells whether the current code declares the target', async () => {
     await using hub = await TestHub.start();
     const topic = hub.topic('/feed');
     const declared: boolean[] = [];
@@ -191,56 +192,56 @@ describe('the field `declared`', () => {
       await using runtime = await startService(service, options);
       if (declared.length === 0) await runtime.subscribe(service, { target: topic.url });
       await runtime.ready();
-      declared.push(...(await runtime.subscriptions.find()).map((one) => one.declared));
+      declared.push(...(await runtime.subscriptions.find()).map((subscription) => subscription.declared));
     }
     expect(declared).toEqual([false, true, false]);
   });
 });
 
 describe('a literal callback', () => {
-  it('S6 is released by its old target before the new one gets it', async () => {
+  it('S6 is unsubscribed for its old target, and receives only content of its new target', async () => {
     await using hub = await TestHub.start();
-    const [a, b] = [hub.topic('/a'), hub.topic('/b')];
+    const [oldTopic, newTopic] = [hub.topic('/a'), hub.topic('/b')];
     const config = { callback: `http://localhost:${options.port}/in`, unsubscribeOnShutdown: false };
-    const first = await startService(recordingService({ target: a.url, ...config }).service, options);
+    const first = await startService(recordingService({ target: oldTopic.url, ...config }).service, options);
     await first.ready();
     await first.stop();
 
-    const { service, received } = recordingService({ target: b.url, ...config });
+    const { service, received } = recordingService({ target: newTopic.url, ...config });
     await using second = await startService(service, options);
     await second.ready();
     await hub.settled();
     expect(hub.subscriptions.map(({ topic, state }) => `${topic} ${state}`)).toEqual([
-      `${a.url} unsubscribed`,
-      `${b.url} active`,
+      `${oldTopic.url} unsubscribed`,
+      `${newTopic.url} active`,
     ]);
-    await Promise.all([a.publish('for a'), b.publish('for b')]);
+    await Promise.all([oldTopic.publish('for a'), newTopic.publish('for b')]);
     expect(received).toEqual(['for b']);
   });
 
-  it('serves the target that is declared now, and no longer the previous one', async () => {
+  it('serves the target that is declared now, and no longer the previous target', async () => {
     await using hub = await TestHub.start();
-    const [a, b] = [hub.topic('/a'), hub.topic('/b')];
+    const [oldTopic, newTopic] = [hub.topic('/a'), hub.topic('/b')];
     const callback = `http://localhost:${options.port}/in`;
-    const first = await startService(recordingService({ target: a.url, callback }).service, options);
+    const first = await startService(recordingService({ target: oldTopic.url, callback }).service, options);
     await first.ready();
     await first.stop();
 
     const world = new FakeWorld();
-    const { service, received } = recordingService({ target: b.url, callback });
+    const { service, received } = recordingService({ target: newTopic.url, callback });
     const second = await world.start(service, { ...options, logger: world.logger });
     await second.ready();
     expect(world.logged('serves another target now')).toMatchObject([{ level: 'warn' }]);
-    await b.publish('for b');
+    await newTopic.publish('for b');
     expect(received).toEqual(['for b']);
     expect(await second.subscriptions.count({ state: 'active' })).toBe(1);
     await second.stop();
 
     await using third = await startService(service, options);
     await third.ready();
-    await b.publish('again for b');
+    await newTopic.publish('again for b');
     expect(received).toEqual(['for b', 'again for b']);
-    expect(hub.requests.filter(({ form }) => form.get('hub.topic') === a.url)).toHaveLength(2);
+    expect(hub.requests.filter(({ form }) => form.get('hub.topic') === oldTopic.url)).toHaveLength(2);
   });
 });
 
@@ -260,18 +261,18 @@ describe('a store with an owner', () => {
     for await (const [key, value] of keyv.iterator?.({}) ?? []) rows.set(key, value);
     const ownerKey = [...rows.keys()].find((key) => key.includes('owner')) ?? '';
     await keyv.set(ownerKey, String(rows.get(ownerKey)).replaceAll(/"id":"[^"]+"/g, '"id":"another"'));
-    const set = vi.spyOn(keyv, 'set');
+    const writes = vi.spyOn(keyv, 'set');
     const stopped = new Promise<void>((resolve) => runtime.onShutdown(resolve));
     vi.advanceTimersByTime(10_000);
     vi.useRealTimers();
     await stopped;
     await runtime.stop();
     expect(world.logged('another process has taken the store over: stopping')).toMatchObject([{ level: 'fatal' }]);
-    expect(set).not.toHaveBeenCalled();
+    expect(writes).not.toHaveBeenCalled();
     expect(hub.subscriptions).toMatchObject([{ state: 'active' }]);
   });
 
-  it('refuses a second runtime in the same process, and names the first', async () => {
+  it('refuses a second runtime in the same process, and names the process', async () => {
     const { service } = recordingService();
     await using _first = await startService(service, options);
     const failure = await failureOf(startService(service, { ...options, port: 0 }));
@@ -281,12 +282,12 @@ describe('a store with an owner', () => {
 
   it('is free again after a failed start', async () => {
     const { service } = recordingService();
-    await using _stranger = await startService(service, { ...options, store: 'memory' });
+    await using _portOwner = await startService(service, { ...options, store: 'memory' });
     expect((await failureOf(startService(service, options))).message).toMatch(/the port is in use/);
-    await using _again = await startService(service, { ...options, port: 0 });
+    await using _nextRuntime = await startService(service, { ...options, port: 0 });
   });
 
-  it('leads to a StoreError if it cannot be opened, and nothing stays open', async () => {
+  it('leads to a StoreError if it cannot be opened', async () => {
     const failure = await failureOf(
       startService(recordingService().service, { ...options, store: 'lmdb:///dev/null/here' }),
     );
@@ -295,7 +296,7 @@ describe('a store with an owner', () => {
   });
 
   it(
-    'L4 refuses a second process, and is free at once after the first was killed',
+    'L4 refuses a second process, and is free at once after the first process was killed',
     async () => {
       await using hub = await TestHub.start();
       const topic = hub.topic('/feed');
@@ -317,7 +318,7 @@ describe('a store with an owner', () => {
       expect(/ready: .*/.exec(third.output())?.[0]).toBe(identity);
       await topic.publish('after the crash');
       await third.printed('news: after the crash');
-      expect(modes(hub)).toEqual(['subscribe']);
+      expect(requestedModes(hub)).toEqual(['subscribe']);
     },
     LONG,
   );

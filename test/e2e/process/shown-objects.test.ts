@@ -16,7 +16,7 @@ import { startHub } from '../../kit/start-hub.js';
 const SECRET = 'a secret that nobody may see';
 
 /** The most that `console.log` could show of a value. */
-const allOf = (value: unknown): string => inspect(value, { depth: null, showHidden: true, maxStringLength: null });
+const fullText = (value: unknown): string => inspect(value, { depth: null, showHidden: true, maxStringLength: null });
 
 /** A failing service, and everything that its author may log. */
 async function setUp() {
@@ -51,12 +51,12 @@ async function setUp() {
 }
 
 async function deadLettersOf(runtime: SubscriberRuntime): Promise<readonly DeadLetter[]> {
-  const letters: DeadLetter[] = [];
-  for await (const letter of runtime.deadLetters) letters.push(letter);
-  return letters;
+  const deadLetters: DeadLetter[] = [];
+  for await (const letter of runtime.deadLetters) deadLetters.push(letter);
+  return deadLetters;
 }
 
-test('console.log shows no callback and no secret of the objects that a service gets', async () => {
+test('console.log shows no callback token and no secret in the objects that a service gets', async () => {
   const { hub, topic, service, runtime, seen, token } = await setUp();
   expect(token.length).toBeGreaterThan(15);
   await topic.publish('news');
@@ -83,9 +83,9 @@ test('console.log shows no callback and no secret of the objects that a service 
   ]) {
     expect(names).toContain(name);
   }
-  const showing = (text: string): readonly string[] =>
-    seen.filter(([, value]) => `${allOf(value)} ${inspect(value)}`.includes(text)).map(([name]) => name);
-  expect([showing(token), showing(SECRET)]).toEqual([[], []]);
+  const namesShowing = (text: string): readonly string[] =>
+    seen.filter(([, value]) => `${fullText(value)} ${inspect(value)}`.includes(text)).map(([name]) => name);
+  expect([namesShowing(token), namesShowing(SECRET)]).toEqual([[], []]);
 });
 
 test('console.log shows a dead letter with the messages of its errors', async () => {

@@ -32,7 +32,7 @@ describe('a process with a service', () => {
   );
 
   it(
-    'logs its stop before the signal ends it',
+    'logs its stop before the signal ends the process',
     async () => {
       await using hub = await TestHub.start();
       const topic = hub.topic('/feed');
@@ -90,30 +90,30 @@ describe('a process with a service', () => {
 });
 
 describe('signal handlers', () => {
-  const count = (): number => process.listenerCount('SIGTERM') + process.listenerCount('SIGINT');
+  const listenerCount = (): number => process.listenerCount('SIGTERM') + process.listenerCount('SIGINT');
   const quiet = { store: 'memory', logger: false } as const;
 
-  it('are installed once for all runtimes while one listens itself', async () => {
-    const before = count();
+  it('are installed once for all listening runtimes, until the last runtime stops', async () => {
+    const countBefore = listenerCount();
     const first = await startService(recordingService().service, { ...quiet, port: 0 });
     const second = await startService(recordingService().service, { ...quiet, port: 0 });
-    expect(count()).toBe(before + 2);
+    expect(listenerCount()).toBe(countBefore + 2);
     await first.stop();
-    expect(count()).toBe(before + 2);
+    expect(listenerCount()).toBe(countBefore + 2);
     await second.stop();
-    expect(count()).toBe(before);
+    expect(listenerCount()).toBe(countBefore);
   });
 
   it('are not installed for a mounted runtime, unless handleSignals is true', async () => {
-    const before = count();
+    const countBefore = listenerCount();
     const mounted = { ...quiet, manual: true, publicUrl: 'https://me.example.com' };
-    await using mountedOne = await startService(recordingService().service, mounted);
-    expect(count()).toBe(before);
-    await using mountedTwo = await startService(recordingService({ name: 'Other' }).service, {
+    await using withoutSignals = await startService(recordingService().service, mounted);
+    expect(listenerCount()).toBe(countBefore);
+    await using withSignals = await startService(recordingService({ name: 'Other' }).service, {
       ...mounted,
       handleSignals: true,
     });
-    expect(count()).toBe(before + 2);
-    expect([mountedOne.port, mountedTwo.port]).toEqual([undefined, undefined]);
+    expect(listenerCount()).toBe(countBefore + 2);
+    expect([withoutSignals.port, withSignals.port]).toEqual([undefined, undefined]);
   });
 });

@@ -37,7 +37,7 @@ describe('startService', () => {
     expect((await fetch(subscription?.callback ?? '', { method: 'HEAD' })).status).toBe(400);
   });
 
-  it('succeeds if a hub is down, and requests again', async () => {
+  it('succeeds if a hub is down, and plans another request', async () => {
     await using hub = await TestHub.start();
     const topic = hub.topic('/feed', { hubs: [`http://127.0.0.1:${await unusedPort()}/`] });
     await using runtime = await startService(recordingService({ target: topic.url }).service, QUIET);
@@ -59,7 +59,7 @@ describe('startService', () => {
     ['answers 406', (_, response) => void response.writeHead(406).end(), /answered 406.*discoveryConfig\.accept/],
     ['answers 500', (_, response) => void response.writeHead(500).end(), /answered 500/],
     ['answers nothing', () => {}, /took too long: no complete answer within 150 ms/],
-    ['redirects for ever', (_, response) => void response.writeHead(302, { location: '/' }).end(), /redirect/],
+    ['redirects forever', (_, response) => void response.writeHead(302, { location: '/' }).end(), /redirect/],
     ['closes the connection', ({ socket }) => void socket.destroy(), /could not be read/],
     [
       'answers 100 MB',
@@ -79,25 +79,28 @@ describe('startService', () => {
       /first 5242880 bytes/,
     ],
   ];
-  it.each(BAD_TARGETS)('succeeds if a target %s, reports it, and discovers again', async (_what, serve, message) => {
-    await using stranger = await startHttpServer(serve);
-    await using hub = await TestHub.start();
-    const topic = hub.topic('/good');
-    const { service, received } = recordingService({
-      targets: [stranger.url, topic.url],
-      discoveryConfig: { httpConfig: { timeoutMs: message.source.includes('150') ? 150 : 5_000 } },
-    });
-    await using runtime = await startService(service, QUIET);
-    await hub.verified(topic);
-    const subscription = await until(async () => (await runtime.subscriptions.find({ state: 'failed' }))[0]);
-    expect(subscription).toMatchObject({
-      target: stranger.url,
-      nextAttemptAt: expect.any(Date),
-      lastError: { cause: 'discovery', code: 'ERR_WEBSUB_DISCOVERY', message: expect.stringMatching(message) },
-    });
-    await topic.publish('the other one works');
-    expect(received).toEqual(['the other one works']);
-  });
+  it.each(BAD_TARGETS)(
+    'succeeds if a target %s, reports the failure, and plans another discovery',
+    async (_what, serve, message) => {
+      await using targetServer = await startHttpServer(serve);
+      await using hub = await TestHub.start();
+      const topic = hub.topic('/good');
+      const { service, received } = recordingService({
+        targets: [targetServer.url, topic.url],
+        discoveryConfig: { httpConfig: { timeoutMs: message.source.includes('150') ? 150 : 5_000 } },
+      });
+      await using runtime = await startService(service, QUIET);
+      await hub.verified(topic);
+      const subscription = await until(async () => (await runtime.subscriptions.find({ state: 'failed' }))[0]);
+      expect(subscription).toMatchObject({
+        target: targetServer.url,
+        nextAttemptAt: expect.any(Date),
+        lastError: { cause: 'discovery', code: 'ERR_WEBSUB_DISCOVERY', message: expect.stringMatching(message) },
+      });
+      await topic.publish('the other one works');
+      expect(received).toEqual(['the other one works']);
+    },
+  );
 
   it('rejects with the error of onStart, and closes everything', async () => {
     const closed: string[] = [];
@@ -117,11 +120,11 @@ describe('startService', () => {
       },
     );
     const port = await unusedPort();
-    const failed = startService([first, broken], { ...QUIET, port });
-    expect(await failureOf(failed)).toMatchObject({ name: 'TypeError', message: 'no database' });
+    const starting = startService([first, broken], { ...QUIET, port });
+    expect(await failureOf(starting)).toMatchObject({ name: 'TypeError', message: 'no database' });
     expect(closed).toEqual(['First', 'what it had opened']);
-    await using again = await startService(first, { ...QUIET, port });
-    expect(again.port).toBe(port);
+    await using nextRuntime = await startService(first, { ...QUIET, port });
+    expect(nextRuntime.port).toBe(port);
   });
 
   it('rejects if onStart stops the runtime', async () => {
@@ -135,7 +138,7 @@ describe('startService', () => {
     await (await startService(recordingService().service, { ...QUIET, port })).stop();
   });
 
-  it('delivers no content before the service has started, and answers it then', async () => {
+  it('delivers no content before onStart has ended, and then answers the delivery', async () => {
     await using hub = await TestHub.start();
     const topic = hub.topic('/feed');
     const order: string[] = [];
@@ -168,21 +171,21 @@ describe('startService', () => {
     const { service } = recordingService({ target: hub.topic('/feed').url });
     const keyv = new Keyv();
     const port = await unusedPort();
-    const before = ['SIGTERM', 'SIGINT'].map((signal) => process.listenerCount(signal));
+    const countsBefore = ['SIGTERM', 'SIGINT'].map((signal) => process.listenerCount(signal));
     expect(await failureOf(startService(service, { ...QUIET, ...options, port, store: keyv }))).toBeInstanceOf(
       WebSubError,
     );
-    expect(['SIGTERM', 'SIGINT'].map((signal) => process.listenerCount(signal))).toEqual(before);
+    expect(['SIGTERM', 'SIGINT'].map((signal) => process.listenerCount(signal))).toEqual(countsBefore);
     const requestCount = hub.requests.length;
-    await using again = await startService(recordingService().service, { ...QUIET, port, store: keyv });
-    expect(again.port).toBe(port);
+    await using nextRuntime = await startService(recordingService().service, { ...QUIET, port, store: keyv });
+    expect(nextRuntime.port).toBe(port);
     await new Promise((resolve) => setTimeout(resolve, 100));
     expect(hub.requests).toHaveLength(requestCount);
   });
 
-  it('closes everything if the port is in use', async () => {
-    await using stranger = await startHttpServer(() => {});
-    const port = portOf(stranger.server);
+  it('rejects with a ListenerError if the port is in use', async () => {
+    await using portOwner = await startHttpServer(() => {});
+    const port = portOf(portOwner.server);
     const failure = await failureOf(startService(recordingService().service, { ...QUIET, port }));
     expect(failure).toBeInstanceOf(ListenerError);
     expect(failure.message).toMatch(new RegExp(`port ${port}: the port is in use`));
@@ -214,10 +217,10 @@ describe('a store that fails', () => {
       { name: 'News', target: 'https://example.com/never-asked' },
       { onEventNotification() {}, onStart: () => void vi.spyOn(keyv, 'set').mockResolvedValue(false) },
     );
-    const before = process.listenerCount('SIGTERM');
+    const countBefore = process.listenerCount('SIGTERM');
     const failure = await failureOf(startService(service, { ...QUIET, port, store: keyv }));
     expect(failure).toBeInstanceOf(StoreError);
-    expect(process.listenerCount('SIGTERM')).toBe(before);
+    expect(process.listenerCount('SIGTERM')).toBe(countBefore);
     await (await startService(recordingService().service, { ...QUIET, port })).stop();
   });
 
@@ -271,11 +274,11 @@ describe('ready()', () => {
   });
 
   it('names the mount that hubs must reach', async () => {
-    const given: readonly [StartOptions, RegExp][] = [
+    const mounts: readonly [StartOptions, RegExp][] = [
       [{ manual: true }, /must lead to runtime\.nodeHandler or runtime\.fetch, mounted in your application before/],
       [{ server: createServer() }, /must lead to the given server/],
     ];
-    for (const [options, mount] of given) {
+    for (const [options, mount] of mounts) {
       await using hub = await TestHub.start({ verify: 'never' });
       await using runtime = await startService(recordingService({ target: hub.topic('/feed').url }).service, {
         ...QUIET,
@@ -303,11 +306,11 @@ describe('ready()', () => {
       /1 subscription will not be asked for again before \d{4}-.*Z, or retry\(\); .*is denied: members only/,
     );
     expect((await failureOf(runtime.ready({ timeoutMs: 30_000 }))).message).toBe(failure.message);
-    await using other = await startService(recordingService({ target: failing.url }).service, QUIET);
-    expect((await failureOf(other.ready())).message).toMatch(/will not be asked for again before .*503/);
+    await using otherRuntime = await startService(recordingService({ target: failing.url }).service, QUIET);
+    expect((await failureOf(otherRuntime.ready())).message).toMatch(/will not be asked for again before .*503/);
   });
 
-  it('V7 rejects at once if the service itself refused', async () => {
+  it('V7 rejects at once if the service itself refused the verification', async () => {
     await using hub = await TestHub.start();
     const topic = hub.topic('/feed');
     const service = defineSubscriber(
@@ -323,7 +326,7 @@ describe('ready()', () => {
     expect((await failureOf(runtime.ready())).message).toMatch(/is failed: not this one/);
   });
 
-  it('rejects when the runtime stops, and ever after', async () => {
+  it('rejects when the runtime stops, and after the stop', async () => {
     await using hub = await TestHub.start({ verify: 'never' });
     const runtime = await startService(recordingService({ target: hub.topic('/feed').url }).service, {
       ...QUIET,
@@ -335,7 +338,7 @@ describe('ready()', () => {
     expect((await failureOf(runtime.ready())).message).toMatch(/and the runtime stops/);
   });
 
-  it('waits forever with an infinite timeout', async () => {
+  it('accepts an infinite timeout', async () => {
     await using hub = await TestHub.start({ delayMs: { verification: 50 } });
     await using runtime = await startService(recordingService({ target: hub.topic('/feed').url }).service, QUIET);
     await runtime.ready({ timeoutMs: Infinity });
@@ -349,8 +352,8 @@ describe('stop()', () => {
     const topic = hub.topic('/feed');
     const runtime = await startService(recordingService({ target: topic.url }).service, QUIET);
     await runtime.ready();
-    const [stopping, again] = [runtime.stop(), runtime.stop()];
-    expect(again).toBe(stopping);
+    const [stopping, secondStop] = [runtime.stop(), runtime.stop()];
+    expect(secondStop).toBe(stopping);
     await stopping;
     await hub.settled();
     expect(hub.subscriptions).toMatchObject([{ state: 'unsubscribed' }]);
@@ -359,7 +362,7 @@ describe('stop()', () => {
     expect(runtime.stop()).toBe(stopping);
   });
 
-  const BAD_HUBS: readonly [what: string, spoil: (hub: TestHub) => unknown][] = [
+  const BAD_HUBS: readonly [behavior: string, spoil: (hub: TestHub) => unknown][] = [
     ['never verifies', (hub) => hub.configure({ verify: 'never' })],
     ['is dead', (hub) => hub.close()],
     ['does not answer', (hub) => hub.configure({ delayMs: 60_000 })],
@@ -367,34 +370,34 @@ describe('stop()', () => {
     ['denies', (hub) => hub.configure({ deny: 'no' })],
     ['verifies with another topic', (hub) => hub.configure({ verify: 'wrong-topic' })],
   ];
-  it.each(BAD_HUBS)('is bounded if a hub %s, and still runs the shutdown listeners', async (_what, spoil) => {
+  it.each(BAD_HUBS)('ends in time if a hub %s, and still runs onShutdown', async (behavior, spoil) => {
     await using hub = await TestHub.start();
     const topic = hub.topic('/feed');
     const logger = recordingLogger();
-    let cleaned = false;
+    let hasCleanedUp = false;
     const service = defineSubscriber(
       { name: 'News', target: topic.url, secret: false },
       {
         onEventNotification() {},
         async onShutdown() {
           await new Promise((resolve) => setTimeout(resolve, 50));
-          cleaned = true;
+          hasCleanedUp = true;
         },
       },
     );
     const runtime = await startService(service, { ...QUIET, logger, gracefulShutdownSeconds: 1 });
     await runtime.ready();
     await spoil(hub);
-    const before = performance.now();
+    const stoppedAt = performance.now();
     await runtime.stop();
-    expect(performance.now() - before).toBeLessThan(1_500);
-    expect(cleaned).toBe(true);
+    expect(performance.now() - stoppedAt).toBeLessThan(1_500);
+    expect(hasCleanedUp).toBe(true);
     expect(logger.said('error')).toEqual([]);
-    const leftovers = logger.said('warn').filter((message) => /did not verify the unsubscription/.test(message));
-    expect(leftovers).toHaveLength(_what === 'denies' ? 0 : 1);
+    const warnings = logger.said('warn').filter((message) => /did not verify the unsubscription/.test(message));
+    expect(warnings).toHaveLength(behavior === 'denies' ? 0 : 1);
   });
 
-  it('waits for the verification even after failed renewals', async () => {
+  it('waits for the verification even after a failed renewal', async () => {
     await using hub = await TestHub.start({ delayMs: { verification: 50 } });
     const topic = hub.topic('/feed');
     const runtime = await startService(recordingService({ target: topic.url, leaseSeconds: 2 }).service, QUIET);
@@ -406,19 +409,19 @@ describe('stop()', () => {
     expect(hub.subscriptions).toMatchObject([{ state: 'unsubscribed' }]);
   });
 
-  it('unsubscribes even at a hub that verifies only during the stop', async () => {
+  it('also ends a subscription that the hub verifies only during the stop', async () => {
     await using hub = await TestHub.start();
-    const [early, late] = [
+    const [earlyTopic, lateTopic] = [
       hub.topic('/early', { delayMs: { verification: 0 } }),
       hub.topic('/late', { verify: 'never' }),
     ];
-    const runtime = await startService(recordingService({ targets: [early.url, late.url] }).service, QUIET);
-    await hub.verified(early);
-    early.configure({ delayMs: { answer: 200 } });
+    const runtime = await startService(recordingService({ targets: [earlyTopic.url, lateTopic.url] }).service, QUIET);
+    await hub.verified(earlyTopic);
+    earlyTopic.configure({ delayMs: { answer: 200 } });
     const stopping = runtime.stop();
-    const pending = hub.subscriptions.find(({ topic }) => topic === late.url);
-    if (pending === undefined) throw new Error('the late one was not asked for');
-    late.configure({ verify: 'async' });
+    const pending = hub.subscriptions.find(({ topic }) => topic === lateTopic.url);
+    if (pending === undefined) throw new Error('the late topic was not requested');
+    lateTopic.configure({ verify: 'async' });
     await hub.verify(pending);
     await stopping;
     await hub.settled();
@@ -427,10 +430,10 @@ describe('stop()', () => {
 
   it('aborts a running discovery', async () => {
     const requested = once(sockets, 'request');
-    await using stranger = await startHttpServer(({ socket }) => void sockets.emit('request', socket));
+    await using targetServer = await startHttpServer(({ socket }) => void sockets.emit('request', socket));
     let runtime: SubscriberRuntime | undefined;
     const service = defineSubscriber(
-      { name: 'News', target: stranger.url },
+      { name: 'News', target: targetServer.url },
       { onEventNotification() {}, onStart: (started) => void (runtime = started) },
     );
     const starting = startService(service, QUIET);
@@ -443,21 +446,21 @@ describe('stop()', () => {
     expect(subscription).toMatchObject({ attempts: 0, state: 'requested' });
   });
 
-  it('does not unsubscribe if its option or the service says so', async () => {
+  it('does not unsubscribe with `unsubscribe: false`, or `unsubscribeOnShutdown: false` of a service', async () => {
     await using hub = await TestHub.start();
-    const [a, b] = [hub.topic('/a'), hub.topic('/b')];
-    const told = await startService(recordingService({ target: a.url }).service, QUIET);
-    const configured = await startService(
-      recordingService({ target: b.url, unsubscribeOnShutdown: false }).service,
+    const [firstTopic, secondTopic] = [hub.topic('/a'), hub.topic('/b')];
+    const optionRuntime = await startService(recordingService({ target: firstTopic.url }).service, QUIET);
+    const configRuntime = await startService(
+      recordingService({ target: secondTopic.url, unsubscribeOnShutdown: false }).service,
       QUIET,
     );
-    await Promise.all([told.ready(), configured.ready()]);
+    await Promise.all([optionRuntime.ready(), configRuntime.ready()]);
     await hub.settled();
-    await Promise.all([told.stop({ unsubscribe: false }), configured.stop()]);
+    await Promise.all([optionRuntime.stop({ unsubscribe: false }), configRuntime.stop()]);
     expect(hub.subscriptions.map(({ state }) => state)).toEqual(['active', 'active']);
   });
 
-  it('unsubscribes against the setting of a service if its option says so', async () => {
+  it('unsubscribes with `unsubscribe: true`, even if the service has `unsubscribeOnShutdown: false`', async () => {
     await using hub = await TestHub.start();
     const topic = hub.topic('/feed');
     const runtime = await startService(
@@ -469,17 +472,17 @@ describe('stop()', () => {
     await expect(hub.unsubscribed(topic)).resolves.toMatchObject({ topic: topic.url });
   });
 
-  it('stopNow() neither unsubscribes nor waits for handlers, and speeds up a running stop', async () => {
+  it('is sped up by stopNow(), which aborts the signals of running handlers', async () => {
     await using hub = await TestHub.start();
     const topic = hub.topic('/feed');
-    const signals: boolean[] = [];
+    const abortedSignals: boolean[] = [];
     const service = defineSubscriber(
       { name: 'Slow', target: topic.url, secret: false, delivery: { ackAfterMs: 0 } },
       {
         onEventNotification: (event) =>
           new Promise((resolve) => {
             event.signal.addEventListener('abort', () => {
-              signals.push(event.signal.aborted);
+              abortedSignals.push(event.signal.aborted);
               resolve();
             });
           }),
@@ -490,18 +493,21 @@ describe('stop()', () => {
     await runtime.ready();
     expect(await topic.publish('news')).toMatchObject([{ status: 202 }]);
     const stopping = runtime.stop({ unsubscribe: false });
-    const before = performance.now();
+    const stoppedNowAt = performance.now();
     expect(runtime.stopNow()).toBe(stopping);
     await stopping;
-    expect(performance.now() - before).toBeLessThan(2_000);
-    expect(signals).toEqual([true]);
+    expect(performance.now() - stoppedNowAt).toBeLessThan(2_000);
+    expect(abortedSignals).toEqual([true]);
     expect(hub.subscriptions).toMatchObject([{ state: 'active' }]);
     expect(logger.said('warn')).toContain('handlers are still at work, and are not waited for any longer');
   });
 
-  it.each([0, 1])(
-    'logs no warning if nothing takes time, with a grace period of %i s',
-    async (gracefulShutdownSeconds) => {
+  it.each([
+    [0, 'stop()'],
+    [1, 'stopNow()'],
+  ])(
+    'logs no warning if nothing takes time, with gracefulShutdownSeconds: %i and a call of %s',
+    async (gracefulShutdownSeconds, _call) => {
       const logger = recordingLogger();
       const options = { ...QUIET, logger, publicUrl: 'https://me.example.com', gracefulShutdownSeconds };
       const runtime = await startService(recordingService().service, options);
@@ -511,10 +517,10 @@ describe('stop()', () => {
     },
   );
 
-  it('runs the shutdown listeners in order, even if one throws', async () => {
+  it('runs the shutdown listeners in order, even if listeners throw', async () => {
     const order: string[] = [];
     const logger = recordingLogger();
-    const listening = (name: string): ReturnType<typeof defineSubscriber> =>
+    const failingService = (name: string): ReturnType<typeof defineSubscriber> =>
       defineSubscriber(
         { name },
         {
@@ -525,7 +531,7 @@ describe('stop()', () => {
           },
         },
       );
-    const runtime = await startService([listening('A'), listening('B')], { ...QUIET, logger });
+    const runtime = await startService([failingService('A'), failingService('B')], { ...QUIET, logger });
     runtime.onShutdown(async () => Promise.reject(new Error('so does this')));
     runtime.onShutdown(() => order.push('last'));
     await runtime[Symbol.asyncDispose]();
@@ -538,7 +544,7 @@ describe('stop()', () => {
     ]);
   });
 
-  it('is bounded even if a shutdown listener or the tunnel never ends', async () => {
+  it('ends in time even if a shutdown listener and the tunnel never end', async () => {
     const never = (): Promise<void> => new Promise(() => {});
     const tunnel = async (): Promise<{ url: string; close: () => Promise<void> }> => ({
       url: 'https://me.example.com',
@@ -548,9 +554,9 @@ describe('stop()', () => {
     const options = { ...QUIET, logger, tunnel, gracefulShutdownSeconds: 0.2 };
     const runtime = await startService(recordingService().service, options);
     runtime.onShutdown(never);
-    const before = performance.now();
+    const stoppedAt = performance.now();
     await runtime.stop();
-    expect(performance.now() - before).toBeLessThan(3_000);
+    expect(performance.now() - stoppedAt).toBeLessThan(3_000);
     expect(logger.said('warn')).toEqual([expect.stringMatching(/takes too long and is not waited for/)]);
   });
 
@@ -567,7 +573,7 @@ describe('stop()', () => {
     }
   });
 
-  it('works in the middle of a start, and the store is closed when it ends', async () => {
+  it('works in the middle of a start, logs no error, and closes the port', async () => {
     await using hub = await TestHub.start({ delayMs: { answer: 300 } });
     const targets = Array.from({ length: 20 }, (_, index) => hub.topic(`/${index}`).url);
     let started: SubscriberRuntime | undefined;

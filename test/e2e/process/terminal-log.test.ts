@@ -36,7 +36,7 @@ describe.skipIf(!hasTerminal)('the default logger on a terminal (needs script of
     expect(lines.join('')).not.toContain('hush');
   });
 
-  it('colors them unless NO_COLOR is set', async () => {
+  it('colors the lines unless NO_COLOR is set', async () => {
     const text = await onTerminal({});
     expect(text).toMatch(new RegExp(`^\u001b\\[2m${CLOCK}\u001b\\[0m \u001b\\[32mINFO \u001b\\[0m a message `));
     expect(text).not.toContain('hush');

@@ -41,13 +41,13 @@ const documentCases = isAvailable ? (load('expected.json') as { discovery: Docum
 /** Expectations we consider wrong, by name or file, with the reason. None so far. */
 const DISPUTED: ReadonlyMap<string, string> = new Map();
 
-describe.skipIf(!isAvailable)(`the corpus in ${corpus}`, () => {
-  test('is complete', () => {
+describe.skipIf(!isAvailable)(`with the corpus in ${corpus}`, () => {
+  test('all cases are read', () => {
     expect(headerCases).toHaveLength(59);
     expect(documentCases).toHaveLength(71);
   });
 
-  test.each(headerCases)('D2 Link header: $name', ({ name, headers, base, expect: expected, advisory }) => {
+  test.each(headerCases)('D2 a Link header is read ($name)', ({ name, headers, base, expect: expected, advisory }) => {
     // As sent on the wire, and joined as fetch returns them.
     for (const values of [headers, [headers.join(', ')]]) {
       const { hubs, selfs } = linksFromHeaders(values, base);
@@ -61,7 +61,7 @@ describe.skipIf(!isAvailable)(`the corpus in ${corpus}`, () => {
     }
   });
 
-  test.each(documentCases)('D1 to D6 over HTTP: $file', async ({ file, expect: expected, advisory, ...served }) => {
+  test.each(documentCases)('D1 to D6 $file is discovered', async ({ file, expect: expected, advisory, ...served }) => {
     await using server = await startServer(({ path }, response) => {
       if (path === ELSEWHERE) {
         response.writeHead(404).end();
@@ -85,7 +85,7 @@ describe.skipIf(!isAvailable)(`the corpus in ${corpus}`, () => {
     await dispatcher.close();
   });
 
-  test('D11 has five pages without a hub that list alternate feeds', async () => {
+  test('D11 the alternate feeds of five pages without a hub are found', async () => {
     const pages = documentCases.filter(({ file }) => /\/0(?:07|08|09|21|24)-/.test(file));
     for (const { file, url, contentType } of pages) {
       const reader = createDocumentLinkReader({ url: normalize(url), contentType });
@@ -96,7 +96,7 @@ describe.skipIf(!isAvailable)(`the corpus in ${corpus}`, () => {
   });
 
   test.each(documentCases.filter(({ headers }) => headers === undefined))(
-    'D3 to D6 in chunks of any size: $file',
+    'D3 to D6 the links of $file are found in chunks of any size',
     ({ file, url, contentType, expect: expected, advisory }) => {
       const bytes = readFileSync(corpus + file);
       for (const size of [7, 1000, bytes.length]) {

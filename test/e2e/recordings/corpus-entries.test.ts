@@ -51,7 +51,7 @@ const normalizeUrl = (url: string | null, base: string): string | null =>
   url === null ? null : new URL(url, base).href;
 
 /** The fields that the corpus specifies. */
-function comparable({ id, title, url, deleted }: ParsedEntry, expected: ExpectedEntry | undefined): ExpectedEntry {
+function specifiedFields({ id, title, url, deleted }: ParsedEntry, expected: ExpectedEntry | undefined): ExpectedEntry {
   return {
     id: expected?.id === null && id !== '' ? null : id,
     title: title ?? null,
@@ -71,19 +71,19 @@ function formatOf(text: string, topic: string): string {
 }
 
 describe.skipIf(!isAvailable)(`the entries of the notifications in ${corpus}`, () => {
-  test('cover all notifications', () => {
+  test('belong to 47 notifications', () => {
     expect(load()).toHaveLength(47);
   });
 
-  test.each(load().map((row): [string, NotificationCase] => [row.file, row]))(
-    'are those of %s',
+  test.each(load().map((notification): [string, NotificationCase] => [notification.file, notification]))(
+    'are read from %s as expected',
     async (file, { contentType, topic = NO_TOPIC, advisory = false, expect: expected }) => {
       const text = (await deliver(file, contentType)).text();
       const entries = readEntries(text, topic);
       const actual = {
         format: formatOf(text, topic),
         entryCount: entries.length,
-        entries: entries.map((entry, index) => comparable(entry, expected.entries[index])),
+        entries: entries.map((entry, index) => specifiedFields(entry, expected.entries[index])),
       };
       const wanted = {
         format: ['json', 'html'].includes(expected.format) ? 'no feed' : expected.format,

@@ -21,9 +21,9 @@ function load(): readonly NotificationCase[] {
 
 describe.skipIf(!isAvailable)(`the notifications in ${corpus}`, () => {
   test.each([
-    ['as they are', {}, (bytes: Buffer) => bytes],
+    ['plain', {}, (bytes: Buffer) => bytes],
     ['in gzip', { 'Content-Encoding': 'gzip' }, (bytes: Buffer) => gzipSync(bytes)],
-  ])('C4 C6 are delivered byte for byte, signed, %s', async (_title, headers, encode) => {
+  ])('C4 C6 are delivered byte for byte if they are signed and sent %s', async (_title, headers, encode) => {
     const notifications = load();
     expect(notifications).toHaveLength(47);
     const { post, events } = await subscribed();

@@ -36,20 +36,20 @@ interface Recording {
 }
 
 const wire = fileURLToPath(new URL('../../../../shared/wire/', import.meta.url));
-const isThere = existsSync(wire);
-const recordings = (isThere ? ['thylacine', 'flask-websub'] : []).map((name): Recording => {
+const isAvailable = existsSync(wire);
+const recordings = (isAvailable ? ['thylacine', 'flask-websub'] : []).map((name): Recording => {
   const content: unknown = JSON.parse(readFileSync(`${wire}${name}.json`, 'utf8'));
-  // The recordings promise their shape in their README.
+  // The README of the recordings specifies their shape.
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion
   return content as Recording;
 });
 
 /** Our answers in cases where the recorded subscriber misbehaved, or knew less than we do. Keys are case and status. */
-const BETTER: ReadonlyMap<string, { readonly status: number; readonly why: string }> = new Map([
+const BETTER_ANSWERS: ReadonlyMap<string, { readonly status: number; readonly why: string }> = new Map([
   ['verification-500 500', { status: 200, why: 'the recorder failed on purpose' }],
   ['topic-dropped-while-pending 500', { status: 200, why: 'the recorder failed on purpose' }],
   ['redelivery-after-500 500', { status: 202, why: 'the recorder failed on purpose' }],
-  ['bad-request 200', { status: 404, why: 'an unsubscription that nobody asked for' }],
+  ['bad-request 200', { status: 404, why: 'an unsubscription that was not requested' }],
 ]);
 
 /** Whether node:http refuses the hub's request before any handler. */
@@ -65,24 +65,24 @@ const cases = recordings.flatMap(({ hub, secret, exchanges }) =>
   })),
 );
 
-describe.skipIf(!isThere)(`the recordings in ${wire}`, () => {
-  test('are complete', () => {
+describe.skipIf(!isAvailable)(`the recordings in ${wire}`, () => {
+  test('contain more than 45 cases, and more than 40 requests of each hub', () => {
     const fromHubs = recordings.map(({ exchanges }) => exchanges.filter(({ from }) => from === 'hub').length);
     expect(fromHubs.every((count) => count > 40)).toBe(true);
     expect(cases.length).toBeGreaterThan(45);
   });
 
-  test.each(cases)('$hub: $name gets an answer that the hub accepts', async ({ name, secret, exchanges }) => {
+  test.each(cases)('of $hub ($name) get the recorded answers, or better', async ({ name, secret, exchanges }) => {
     const replay = await replayOf(exchanges, secret);
-    const seen: Outcome[] = [];
+    const outcomes: Outcome[] = [];
     for (const each of exchanges) {
-      if (each.from === 'subscriber') await replay.ask(each);
-      else seen.push(await outcomeOf(replay, each));
+      if (each.from === 'subscriber') await replay.repeatRequest(each);
+      else outcomes.push(await outcomeOf(replay, each));
     }
     const fromHub = exchanges.filter(({ from }) => from === 'hub');
-    expect(seen).toEqual(fromHub.map((each) => expectedOf(each, name)));
-    const unproven = fromHub.filter((each) => !isProven(each, each.secret ?? secret));
-    expect(unproven).toEqual([]);
+    expect(outcomes).toEqual(fromHub.map((each) => expectedOf(each, name)));
+    const badlySigned = fromHub.filter((each) => !isCorrectlySigned(each, each.secret ?? secret));
+    expect(badlySigned).toEqual([]);
   });
 });
 
@@ -93,28 +93,28 @@ interface Outcome {
   /** The body of the answer to a verification. */
   readonly challenge: string | undefined;
   /** The events that the handler got. */
-  readonly handed: readonly { readonly raw: string; readonly bytes: string; readonly undecodable: boolean }[];
-  /** The answer to the same content with one more byte, if it is signed. */
+  readonly events: readonly { readonly raw: string; readonly bytes: string; readonly undecodable: boolean }[];
+  /** The status for the same content with one more byte. Undefined if it is unsigned or refused by Node.js. */
   readonly tampered: number | undefined;
 }
 
 async function outcomeOf(replay: Replay, recorded: Exchange): Promise<Outcome> {
   const { step, request } = recorded;
-  const longer = Buffer.concat([bodyOf(request), Buffer.from(' ')]);
-  const tampered = isTamperable(recorded) ? (await replay.send(recorded, longer)).status : undefined;
+  const tamperedBody = Buffer.concat([bodyOf(request), Buffer.from(' ')]);
+  const tampered = isTamperable(recorded) ? (await replay.send(recorded, tamperedBody)).status : undefined;
   const { status, body } = await replay.send(recorded);
-  const handed = replay.takeEvents().map((event) => ({
+  const events = replay.takeEvents().map((event) => ({
     raw: Buffer.from(event.raw).toString('base64'),
     bytes: Buffer.from(event.bytes()).toString('base64'),
     undecodable: event.undecodable,
   }));
-  return { step, status, challenge: status === 200 ? body : undefined, handed, tampered };
+  return { step, status, challenge: status === 200 ? body : undefined, events, tampered };
 }
 
 function expectedOf(recorded: Exchange, name: string): Outcome {
   const { step, request, response } = recorded;
-  if (isRefusedByNode(recorded)) return { step, status: 400, challenge: undefined, handed: [], tampered: undefined };
-  const status = BETTER.get(`${name} ${response.status}`)?.status ?? response.status;
+  if (isRefusedByNode(recorded)) return { step, status: 400, challenge: undefined, events: [], tampered: undefined };
+  const status = BETTER_ANSWERS.get(`${name} ${response.status}`)?.status ?? response.status;
   const challenge = new URLSearchParams(request.target.slice(request.target.indexOf('?') + 1)).getAll('hub.challenge');
   const raw = request.bodyBase64;
   return {
@@ -122,18 +122,18 @@ function expectedOf(recorded: Exchange, name: string): Outcome {
     status,
     challenge: status === 200 ? (challenge.at(-1) ?? '') : undefined,
     // D14: Flask-WebSub copies the topic's Content-Encoding to a plain body.
-    handed: request.method === 'POST' ? [{ raw, bytes: raw, undecodable: false }] : [],
+    events: request.method === 'POST' ? [{ raw, bytes: raw, undecodable: false }] : [],
     tampered: isTamperable(recorded) ? 403 : undefined,
   };
 }
 
-/** Whether the request is signed content for a live subscription. */
+/** Whether the request is signed, and not refused by Node.js. */
 function isTamperable(recorded: Exchange): boolean {
   return valueOf(recorded.request, 'x-hub-signature') !== undefined && !isRefusedByNode(recorded);
 }
 
 /** Whether the request has no signature, or a signature made with the secret. */
-function isProven({ request }: Exchange, secret: string): boolean {
+function isCorrectlySigned({ request }: Exchange, secret: string): boolean {
   const signature = valueOf(request, 'x-hub-signature');
   return signature === undefined || verifySignature(bodyOf(request), signature, secret);
 }
@@ -144,7 +144,7 @@ function bodyOf({ bodyBase64 }: Message): Buffer {
 
 interface Replay {
   /** Makes the runtime send the request of the recorded subscriber. */
-  readonly ask: (recorded: Exchange) => Promise<void>;
+  readonly repeatRequest: (recorded: Exchange) => Promise<void>;
   /** Sends the hub's recorded request, unchanged or with another body. */
   readonly send: (recorded: Exchange, body?: Buffer) => Promise<WireAnswer>;
   /** The events of the handler since the last call. */
@@ -152,25 +152,25 @@ interface Replay {
 }
 
 async function replayOf(exchanges: readonly Exchange[], commonSecret: string): Promise<Replay> {
-  const sent = exchanges.filter(({ from }) => from === 'subscriber');
-  const forms = sent.map(({ request }) => new URLSearchParams(bodyOf(request).toString()));
-  const first = forms.find((form) => form.has('hub.callback') && form.has('hub.topic'));
-  if (first === undefined) throw new Error('the recorded subscriber asked for nothing');
-  const hub = await stubHub(sent.map(({ response }) => response));
+  const subscriberExchanges = exchanges.filter(({ from }) => from === 'subscriber');
+  const forms = subscriberExchanges.map(({ request }) => new URLSearchParams(bodyOf(request).toString()));
+  const firstForm = forms.find((form) => form.has('hub.callback') && form.has('hub.topic'));
+  if (firstForm === undefined) throw new Error('the recorded subscriber sent no request');
+  const hub = await stubHub(subscriberExchanges.map(({ response }) => response));
   const clock = new ManualClock(Date.now());
   const store = new Keyv();
   const events: ContentDistributionMessage[] = [];
   let recordedStatus = 0;
   let runtime: SubscriberRuntime | undefined;
 
-  const run = async (secret: string | null): Promise<SubscriberRuntime> => {
+  const startRuntime = async (secret: string | null): Promise<SubscriberRuntime> => {
     await runtime?.stop({ unsubscribe: false });
-    const lease = first.get('hub.lease_seconds');
+    const lease = firstForm.get('hub.lease_seconds');
     const service = defineSubscriber(
       {
         name: 'Recorded',
-        target: { hub: hub.url, topic: first.get('hub.topic') ?? '' },
-        callback: first.get('hub.callback') ?? '',
+        target: { hub: hub.url, topic: firstForm.get('hub.topic') ?? '' },
+        callback: firstForm.get('hub.callback') ?? '',
         secret: secret ?? false,
         ...(lease === null ? {} : { leaseSeconds: Number(lease) }),
       },
@@ -192,12 +192,12 @@ async function replayOf(exchanges: readonly Exchange[], commonSecret: string): P
   onTestFinished(() => runtime?.stopNow());
 
   return {
-    async ask({ request }) {
+    async repeatRequest({ request }) {
       const form = new URLSearchParams(bodyOf(request).toString());
       const secret = form.get('hub.secret');
       if (runtime === undefined) {
-        // A too long secret is refused before it is sent, and a request without a callback is impossible.
-        runtime = await run(form === first || (secret ?? '').length < 200 ? secret : commonSecret);
+        // Our runtime sends no secret that is too long, and no request without a callback.
+        runtime = await startRuntime(form === firstForm || (secret ?? '').length < 200 ? secret : commonSecret);
         return;
       }
       const { length } = hub.requests;
@@ -209,7 +209,7 @@ async function replayOf(exchanges: readonly Exchange[], commonSecret: string): P
       if (form.get('hub.mode') === 'unsubscribe') {
         await runtime.unsubscribe(subscription.id);
       } else {
-        if (secret !== hub.requests.at(-1)?.secret) runtime = await run(secret);
+        if (secret !== hub.requests.at(-1)?.secret) runtime = await startRuntime(secret);
         clock.advance(Number(subscription.renewsAt) - clock.time + 1000);
       }
       await hub.received((_request, index) => index >= length);
@@ -235,7 +235,7 @@ interface StubRequest {
 interface StubHub {
   readonly url: string;
   readonly requests: readonly StubRequest[];
-  readonly received: (isIt: (request: StubRequest, index: number) => boolean) => Promise<void>;
+  readonly received: (matches: (request: StubRequest, index: number) => boolean) => Promise<void>;
 }
 
 /** Answers subscription requests with the recorded answers, in order. */
@@ -255,7 +255,7 @@ async function stubHub(answers: readonly (Message & { readonly status: number })
   return {
     url: `http://127.0.0.1:${port}/hub`,
     requests,
-    received: (isIt) => expect.poll(() => requests.some(isIt), { timeout: 5_000 }).toBe(true),
+    received: (matches) => expect.poll(() => requests.some(matches), { timeout: 5_000 }).toBe(true),
   };
 }
 

@@ -71,55 +71,55 @@ const MODES = [
 ] as const;
 
 /**
- * A service whose handler fails or waits as `atFirst` says for the attempt, and otherwise succeeds. With
- * `state.isCalm` it always succeeds.
+ * Starts a service. Its handler fails or waits if `behaviorOf` says so for the attempt, and otherwise succeeds. With
+ * `state.alwaysSucceeds` it always succeeds.
  */
-async function service(
-  atFirst: (attempt: number) => 'fails' | 'waits' | undefined,
+async function setUp(
+  behaviorOf: (attempt: number) => 'fails' | 'waits' | undefined,
   { delivery = {}, options = {} }: SubscriberOptions,
 ) {
   const world = new FakeWorld();
-  const state = { isCalm: false };
+  const state = { alwaysSucceeds: false };
   const handled: string[] = [];
-  const set = await startSubscriber(
+  const subscriber = await startSubscriber(
     async (event) => {
-      const behavior = state.isCalm ? undefined : atFirst(event.attempt);
+      const behavior = state.alwaysSucceeds ? undefined : behaviorOf(event.attempt);
       if (behavior === 'fails') throw new Error('not now');
       if (behavior === 'waits') await new Promise<void>(() => {});
       handled.push(event.text().slice(0, 10));
     },
     { world, delivery, options: { gracefulShutdownSeconds: 0, ...options } },
   );
-  return { ...set, world, state, handled };
+  return { ...subscriber, world, state, handled };
 }
 
 describe.skipIf(mountFailure !== undefined)(
-  `a disk that is full${mountFailure === undefined ? '' : ` (not tested: ${mountFailure})`}`,
+  `a service on a full disk${mountFailure === undefined ? '' : ` (not tested: ${mountFailure})`}`,
   () => {
     test.each(MODES)(
-      'C7 %s: the hub gets 503, no stored event is lost, and all works when there is space again',
-      async (_title, delivery, atFirst) => {
+      'C7 answers 503, loses no stored event, and accepts events when there is space again (%s)',
+      async (_mode, delivery, behaviorOf) => {
         const disk = new SmallDisk();
         onTestFinished(() => unmount(disk.directory));
         const options = { store: `lmdb://${join(disk.directory, 'store')}` };
-        const set = await service(atFirst, { delivery: { concurrency: 1, ...delivery }, options });
-        const { publish, runtime, startAgain, state, handled, world } = set;
+        const subscriber = await setUp(behaviorOf, { delivery: { concurrency: 1, ...delivery }, options });
+        const { publish, runtime, startAgain, state, handled, world } = subscriber;
         const isQueued = 'mode' in delivery;
         expect((await publish('before')).status).toBe(202);
         await expect.poll(() => handled).toEqual(isQueued ? ['before'] : []);
 
         disk.fill();
-        const refused = await publish(LONG);
-        expect(refused.status).toBe(503);
-        expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
+        const refusedDelivery = await publish(LONG);
+        expect(refusedDelivery.status).toBe(503);
+        expect(Number(refusedDelivery.headers.get('retry-after'))).toBeGreaterThan(0);
         expect(world.logged('an event cannot be stored: 503').length).toBeGreaterThan(0);
         expect(String(world.logged('an event cannot be stored: 503')[0]?.fields['err'])).toMatch(/space/i);
-        expect((await repeatDelivery(refused.sent)).status, 'at every redelivery').toBe(503);
+        expect((await repeatDelivery(refusedDelivery.sent)).status, 'at every redelivery').toBe(503);
 
         disk.makeSpace();
-        expect((await repeatDelivery(refused.sent)).status).toBe(202);
+        expect((await repeatDelivery(refusedDelivery.sent)).status).toBe(202);
         await runtime.stop();
-        state.isCalm = true;
+        state.alwaysSucceeds = true;
         await startAgain();
         world.advance(3_600_000);
         await expect.poll(() => handled.toSorted()).toEqual(['before', LONG.slice(0, 10)]);
@@ -128,13 +128,13 @@ describe.skipIf(mountFailure !== undefined)(
       },
     );
 
-    test('C7 filled by events alone, it has room to remove them, and then takes others', async () => {
+    test('C7 processes and removes the events that filled the disk, and then accepts another', async () => {
       const disk = new SmallDisk();
       onTestFinished(() => unmount(disk.directory));
       const options = { store: `lmdb://${join(disk.directory, 'store')}` };
       const gate = deferred();
       const handled: number[] = [];
-      const set = await startSubscriber(
+      const subscriber = await startSubscriber(
         async (event) => {
           await gate.promise;
           handled.push(event.raw.byteLength);
@@ -143,21 +143,21 @@ describe.skipIf(mountFailure !== undefined)(
       );
       const answers: number[] = [];
       while (answers.at(-1) !== 503 && answers.length < 10) {
-        answers.push((await set.publish(LONG)).status ?? 0);
+        answers.push((await subscriber.publish(LONG)).status ?? 0);
       }
       expect(answers.at(-1)).toBe(503);
       expect(answers.length).toBeGreaterThan(2);
       gate.resolve();
       await expect.poll(() => handled).toHaveLength(answers.length - 1);
-      await expect.poll(async () => (await set.publish('news')).status).toBe(202);
+      await expect.poll(async () => (await subscriber.publish('news')).status).toBe(202);
     });
 
-    test('C7 filled by short events alone, it takes others when they are processed, although its file does not shrink', async () => {
+    test('C7 reuses the space of processed short events, although the store file does not shrink', async () => {
       const disk = new SmallDisk();
       onTestFinished(() => unmount(disk.directory));
       const gate = deferred();
       let handled = 0;
-      const set = await startSubscriber(
+      const subscriber = await startSubscriber(
         async () => {
           await gate.promise;
           handled += 1;
@@ -166,43 +166,43 @@ describe.skipIf(mountFailure !== undefined)(
       );
       const body = 'x'.repeat(20_000);
       let stored = 0;
-      while ((await set.publish(body)).status === 202) stored += 1;
+      while ((await subscriber.publish(body)).status === 202) stored += 1;
       expect(stored).toBeGreaterThan(20);
       expect(disk.free).toBeGreaterThan(MIB);
-      const free = disk.free;
+      const freeBefore = disk.free;
       gate.resolve();
       await expect.poll(() => handled).toBe(stored);
-      const others = Math.floor(stored / 3);
-      for (let count = 0; count < others; count += 1) {
-        await expect.poll(async () => (await set.publish(body)).status).toBe(202);
+      const moreEvents = Math.floor(stored / 3);
+      for (let count = 0; count < moreEvents; count += 1) {
+        await expect.poll(async () => (await subscriber.publish(body)).status).toBe(202);
       }
       expect(disk.free).toBeGreaterThan(MIB);
-      expect(disk.free).toBeLessThanOrEqual(free);
+      expect(disk.free).toBeLessThanOrEqual(freeBefore);
     });
 
-    test('C7 a start with 1 MiB free processes stored events, answers 503, and recovers when there is space', async () => {
+    test('C7 starts with 1 MiB free, processes stored events, and answers 503 until there is space', async () => {
       const disk = new SmallDisk();
       onTestFinished(() => unmount(disk.directory));
       const options = { store: `lmdb://${join(disk.directory, 'store')}` };
-      const set = await service(() => 'fails', { delivery: { mode: 'queued' }, options });
-      const { publish, runtime, startAgain, state, handled, world } = set;
+      const subscriber = await setUp(() => 'fails', { delivery: { mode: 'queued' }, options });
+      const { publish, runtime, startAgain, state, handled, world } = subscriber;
       for (let count = 0; count < 30; count += 1) expect((await publish(`event ${count}`)).status).toBe(202);
       await runtime.stop();
-      state.isCalm = true;
+      state.alwaysSucceeds = true;
       disk.fill(MIB);
       expect(disk.free).toBe(MIB);
       await startAgain();
       world.advance(3_600_000);
       await expect.poll(() => new Set(handled).size).toBe(30);
-      const refused = await publish('while the disk is full');
-      expect(refused.status).toBe(503);
+      const refusedDelivery = await publish('while the disk is full');
+      expect(refusedDelivery.status).toBe(503);
       disk.makeSpace();
-      await expect.poll(async () => (await repeatDelivery(refused.sent)).status).toBe(202);
+      await expect.poll(async () => (await repeatDelivery(refusedDelivery.sent)).status).toBe(202);
       await expect.poll(() => handled.at(-1)).toBe('while the ');
     });
 
     test.each([0, 4_096, MIB - 4_096])(
-      'a start with %i bytes free is a StoreError that names the space',
+      'fails to start with %i bytes free, and the StoreError names the free and the needed bytes',
       async (freeBytes) => {
         const disk = new SmallDisk();
         onTestFinished(() => unmount(disk.directory));
@@ -224,20 +224,20 @@ describe.skipIf(mountFailure !== undefined)(
       },
     );
 
-    test('C7 a failure that cannot be stored, and an event that cannot be removed, are handled when there is space again', async () => {
+    test('C7 still retries an event whose handler failed while the disk was full', async () => {
       const disk = new SmallDisk();
       onTestFinished(() => unmount(disk.directory));
       const options = { store: `lmdb://${join(disk.directory, 'store')}` };
-      const set = await service((attempt) => (attempt < 3 ? 'fails' : undefined), {
+      const subscriber = await setUp((attempt) => (attempt < 3 ? 'fails' : undefined), {
         delivery: { mode: 'queued', order: 'subscription' },
         options,
       });
-      const { publish, handled, world } = set;
+      const { publish, handled, world } = subscriber;
       expect((await publish(LONG)).status).toBe(202);
       await expect.poll(() => world.logged('the event is kept').length).toBe(1);
       disk.fill();
       world.advance(1_000);
-      await expect.poll(async () => (await statsOf(set.runtime))?.failed).toBe(2);
+      await expect.poll(async () => (await statsOf(subscriber.runtime))?.failed).toBe(2);
       await expect
         .poll(() => world.logged('how a handler ended cannot be stored').length + world.logged('is kept').length)
         .toBeGreaterThan(1);
@@ -253,23 +253,26 @@ describe.skipIf(mountFailure !== undefined)(
   },
 );
 
-describe('a store that has no space left', () => {
-  test.each(MODES)('C7 %s: the hub gets 503, and its redelivery is processed', async (_title, delivery, atFirst) => {
-    const { store, publish, runtime, startAgain, state, handled, world } = await service(atFirst, { delivery });
-    store.failure = () =>
-      Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC', syscall: 'write' });
-    expect((await publish('before')).status).toBe(202);
-    store.faults = new Set(['set', 'delete']);
-    const refused = await publish('refused');
-    expect(refused.status).toBe(503);
-    expect(String(world.logged('an event cannot be stored: 503')[0]?.fields['err'])).toMatch('ENOSPC');
-    store.faults = new Set();
-    expect((await repeatDelivery(refused.sent)).status).toBe(202);
-    await runtime.stop();
-    state.isCalm = true;
-    await startAgain();
-    world.advance(3_600_000);
-    await expect.poll(() => handled.toSorted()).toEqual(['before', 'refused']);
-    await expect.poll(() => store.events).toEqual([]);
-  });
+describe('a service whose store has no space left', () => {
+  test.each(MODES)(
+    'C7 answers 503, and processes the redelivery when there is space again (%s)',
+    async (_mode, delivery, behaviorOf) => {
+      const { store, publish, runtime, startAgain, state, handled, world } = await setUp(behaviorOf, { delivery });
+      store.failure = () =>
+        Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC', syscall: 'write' });
+      expect((await publish('before')).status).toBe(202);
+      store.faults = new Set(['set', 'delete']);
+      const refusedDelivery = await publish('refused');
+      expect(refusedDelivery.status).toBe(503);
+      expect(String(world.logged('an event cannot be stored: 503')[0]?.fields['err'])).toMatch('ENOSPC');
+      store.faults = new Set();
+      expect((await repeatDelivery(refusedDelivery.sent)).status).toBe(202);
+      await runtime.stop();
+      state.alwaysSucceeds = true;
+      await startAgain();
+      world.advance(3_600_000);
+      await expect.poll(() => handled.toSorted()).toEqual(['before', 'refused']);
+      await expect.poll(() => store.events).toEqual([]);
+    },
+  );
 });

@@ -7,8 +7,8 @@ import { DAY_MS } from '../../kit/durations.js';
 import { untilIdle } from '../../kit/until-idle.js';
 import { startSubscriber, type SubscriberOptions } from '../../kit/start-subscriber.js';
 
-/** The timeout of one store operation, in milliseconds. */
-const STORE_MS = 5_000;
+/** The default timeout of one store operation, in milliseconds. */
+const STORE_TIMEOUT_MS = 5_000;
 
 type Operation = 'get' | 'set' | 'delete';
 
@@ -21,14 +21,14 @@ class HangingOperations {
 
   constructor(keyv: Keyv) {
     for (const name of ['get', 'set', 'delete'] as const) {
-      const done: unknown = keyv[name];
-      const act = async (key: string, value: unknown): Promise<unknown> => {
+      const original: unknown = keyv[name];
+      const hangingOperation = async (key: string, value: unknown): Promise<unknown> => {
         if (this.hangs.has(name) && key.includes(this.hangsAt)) {
           await new Promise<void>((resolve) => void this.#waiting.push(resolve));
         }
-        return typeof done === 'function' ? done.call(keyv, key, value) : undefined;
+        return typeof original === 'function' ? original.call(keyv, key, value) : undefined;
       };
-      Object.assign(keyv, { [name]: act });
+      Object.assign(keyv, { [name]: hangingOperation });
     }
   }
 
@@ -36,8 +36,8 @@ class HangingOperations {
     return this.#waiting.length;
   }
 
-  /** Ends the hang: the store performs the waiting operations. */
-  async end(): Promise<void> {
+  /** Lets the store perform the waiting operations. */
+  async endHang(): Promise<void> {
     this.hangs.clear();
     for (const resolve of this.#waiting.splice(0)) resolve();
     await untilIdle();
@@ -46,59 +46,62 @@ class HangingOperations {
 
 afterEach(() => void vi.useRealTimers());
 
-/** A service with a handler that fails the first time, hangs until it is released, or succeeds, depending on the text. */
-async function setUp({ ends = false, ...given }: SubscriberOptions & { readonly ends?: boolean }) {
+/** A service whose handler fails the first time, hangs until it is released, or succeeds, depending on the text. */
+async function setUp({
+  endsSubscription = false,
+  ...subscriberOptions
+}: SubscriberOptions & { readonly endsSubscription?: boolean }) {
   const world = new FakeWorld();
   const runs: string[] = [];
-  const released: (() => void)[] = [];
-  const set = await startSubscriber(
+  const handlerReleases: (() => void)[] = [];
+  const subscriber = await startSubscriber(
     async (event) => {
       const text = event.text();
       runs.push(`${text} ${event.attempt}`);
-      if (ends) throw new SubscriptionDeletedError('enough');
+      if (endsSubscription) throw new SubscriptionDeletedError('enough');
       if (text === 'fails' && event.attempt === 1) throw new Error('not now');
-      if (text === 'slow') await new Promise<void>((resolve) => void released.push(resolve));
+      if (text === 'slow') await new Promise<void>((resolve) => void handlerReleases.push(resolve));
     },
-    { world, ...given },
+    { world, ...subscriberOptions },
   );
-  const store = new HangingOperations(set.store.keyv);
+  const store = new HangingOperations(subscriber.store.keyv);
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
-  const pass = async (milliseconds: number): Promise<void> => {
+  const advanceTimers = async (milliseconds: number): Promise<void> => {
     await untilIdle();
     await vi.advanceTimersByTimeAsync(milliseconds);
     await untilIdle();
   };
-  const release = (): void => {
-    for (const resolve of released.splice(0)) resolve();
+  const releaseHandlers = (): void => {
+    for (const resolve of handlerReleases.splice(0)) resolve();
   };
-  return { ...set, rows: set.store, store, world, runs, pass, release };
+  return { ...subscriber, rows: subscriber.store, store, world, runs, advanceTimers, releaseHandlers };
 }
 
-describe('a store that does not answer', () => {
+describe('a service whose store does not answer', () => {
   test.each([
     ['queued', 'queued', 'news', 0, ['news 1']],
     ['inline, when the handler fails', 'inline', 'fails', 0, ['fails 1', 'fails 1', 'fails 2']],
     ['inline, when the handler is slow', 'inline', 'slow', 5_000, ['slow 1', 'slow 1']],
   ] as const)(
-    'C7 %s: the hub gets 503 in time, and its redelivery is accepted and handled',
+    'C7 answers 503 in time, and accepts and handles the redelivery (%s)',
     async (_what, mode, body, ackAfterMs, expected) => {
-      const { publish, store, rows, runs, pass, release, world } = await setUp({ delivery: { mode } });
+      const { publish, store, rows, runs, advanceTimers, releaseHandlers, world } = await setUp({ delivery: { mode } });
       store.hangs.add('set');
-      const refused = publish(body);
+      const publishing = publish(body);
       await expect.poll(() => runs.length).toBe(mode === 'queued' ? 0 : 1);
-      await pass(ackAfterMs);
+      await advanceTimers(ackAfterMs);
       await expect.poll(() => store.waiting).toBe(1);
-      await pass(STORE_MS);
-      const { status, headers, sent } = await refused;
+      await advanceTimers(STORE_TIMEOUT_MS);
+      const { status, headers, sent } = await publishing;
       expect(status).toBe(503);
       expect(Number(headers.get('retry-after'))).toBeGreaterThan(0);
       expect(world.logged('an event cannot be stored: 503')).toHaveLength(1);
-      await store.end();
+      await store.endHang();
       const retried = repeatDelivery(sent);
       await expect.poll(() => runs.length).toBe(mode === 'queued' ? 1 : 2);
-      await pass(ackAfterMs);
+      await advanceTimers(ackAfterMs);
       expect((await retried).status).toBe(202);
-      release();
+      releaseHandlers();
       await untilIdle();
       world.advance(60_000);
       await expect.poll(() => rows.events).toEqual([]);
@@ -107,68 +110,68 @@ describe('a store that does not answer', () => {
   );
 
   test.each([
-    ['queued: the store has its five seconds', { mode: 'queued' }, 'news', 0, 5_000],
-    ['inline, when the handler fails: the store has its five seconds', { mode: 'inline' }, 'fails', 0, 5_000],
-    ['inline, when the handler is slow: the store has what is left of nine', { mode: 'inline' }, 'slow', 5_000, 9_000],
-    ['inline, when the handler has eight seconds', { mode: 'inline', ackAfterMs: 8_000 }, 'slow', 8_000, 9_000],
-    ['inline, when it has twenty: one more', { mode: 'inline', ackAfterMs: 20_000 }, 'slow', 20_000, 21_000],
-  ] as const)('C9 %s', async (_what, delivery, body, ackAfterMs, answeredAfterMs) => {
-    const { publish, store, runs, pass, release } = await setUp({ delivery });
+    ['the five seconds of the store timeout, queued', { mode: 'queued' }, 'news', 0, 5_000],
+    ['the five seconds of the store timeout, inline, when the handler fails', { mode: 'inline' }, 'fails', 0, 5_000],
+    ['nine seconds in all, inline, when the handler is slow', { mode: 'inline' }, 'slow', 5_000, 9_000],
+    ['nine seconds in all, when `ackAfterMs` is eight', { mode: 'inline', ackAfterMs: 8_000 }, 'slow', 8_000, 9_000],
+    ['21 seconds in all, when `ackAfterMs` is 20', { mode: 'inline', ackAfterMs: 20_000 }, 'slow', 20_000, 21_000],
+  ] as const)('C9 answers 503 after %s', async (_what, delivery, body, ackAfterMs, answeredAfterMs) => {
+    const { publish, store, runs, advanceTimers, releaseHandlers } = await setUp({ delivery });
     store.hangs.add('set');
     let status: number | undefined = 0;
-    const refused = publish(body).then((answer) => (status = answer.status));
+    const publishing = publish(body).then((answer) => (status = answer.status));
     await expect.poll(() => runs.length).toBe(delivery.mode === 'queued' ? 0 : 1);
-    await pass(ackAfterMs);
+    await advanceTimers(ackAfterMs);
     await expect.poll(() => store.waiting).toBe(1);
     // Polling lets a little time pass, too.
-    await pass(answeredAfterMs - ackAfterMs - 500);
+    await advanceTimers(answeredAfterMs - ackAfterMs - 500);
     expect(status).toBe(0);
-    await pass(500);
-    expect(await refused).toBe(503);
-    await store.end();
-    release();
+    await advanceTimers(500);
+    expect(await publishing).toBe(503);
+    await store.endHang();
+    releaseHandlers();
   });
 
-  test('C9 a store operation ends at `security.storeTimeoutMs`', async () => {
+  test('C9 answers 503 after `security.storeTimeoutMs`', async () => {
     const options = { security: { storeTimeoutMs: 100 } };
-    const { publish, store, pass } = await setUp({ delivery: { mode: 'queued' }, options });
+    const { publish, store, advanceTimers } = await setUp({ delivery: { mode: 'queued' }, options });
     store.hangs.add('set');
-    const refused = publish();
+    const publishing = publish();
     await expect.poll(() => store.waiting).toBe(1);
-    await pass(100);
-    expect((await refused).status).toBe(503);
-    await store.end();
+    await advanceTimers(100);
+    expect((await publishing).status).toBe(503);
+    await store.endHang();
   });
 
-  test('C9 a SubscriptionDeletedError is answered in time although the store hangs', async () => {
-    const { publish, store, pass } = await setUp({ delivery: {}, ends: true });
+  test('C9 answers 503 in time when a handler throws a SubscriptionDeletedError', async () => {
+    const { publish, store, advanceTimers } = await setUp({ delivery: {}, endsSubscription: true });
     store.hangsAt = 'subscription:';
     store.hangs.add('set');
-    const refused = publish();
+    const publishing = publish();
     await expect.poll(() => store.waiting).toBe(1);
-    await pass(STORE_MS);
-    expect((await refused).status).toBe(503);
-    await store.end();
+    await advanceTimers(STORE_TIMEOUT_MS);
+    expect((await publishing).status).toBe(503);
+    await store.endHang();
   });
 
-  test('C7 an event stored after the timeout is removed, because the hub sends it again', async () => {
-    const set = await setUp({ delivery: { mode: 'queued', order: 'subscription' } });
-    const { publish, store, rows, runs, pass, world, runtime, startAgain } = set;
+  test('C7 removes an event that was stored after the timeout, because the hub sends that event again', async () => {
+    const subscriber = await setUp({ delivery: { mode: 'queued', order: 'subscription' } });
+    const { publish, store, rows, runs, advanceTimers, world, runtime, startAgain } = subscriber;
     store.hangs.add('set');
-    const refused = publish('one');
+    const publishing = publish('one');
     await expect.poll(() => store.waiting).toBe(1);
-    await pass(STORE_MS);
-    const { sent } = await refused;
-    await store.end();
+    await advanceTimers(STORE_TIMEOUT_MS);
+    const { sent } = await publishing;
+    await store.endHang();
     expect(rows.events).toHaveLength(1);
     expect((await repeatDelivery(sent)).status).toBe(202);
     expect((await publish('two')).status).toBe(202);
     await expect.poll(() => rows.events.length).toBe(1);
     world.advance(60_000);
     await expect.poll(() => rows.events.length).toBe(0);
-    const stopped = runtime.stop();
-    await pass(30_000);
-    await stopped;
+    const stopping = runtime.stop();
+    await advanceTimers(30_000);
+    await stopping;
     vi.useRealTimers();
     await startAgain();
     world.advance(DAY_MS);
@@ -176,29 +179,29 @@ describe('a store that does not answer', () => {
     expect(runs).toEqual(['one 1', 'two 1']);
   });
 
-  test('C7 while an event is read: the read is retried in a minute, and no event is lost', async () => {
-    const { publish, store, rows, runs, pass, world } = await setUp({ delivery: { mode: 'queued' } });
+  test('C7 retries the timed-out read of an event a minute later, and loses no event', async () => {
+    const { publish, store, rows, runs, advanceTimers, world } = await setUp({ delivery: { mode: 'queued' } });
     expect((await publish('fails')).status).toBe(202);
     await expect.poll(() => world.logged('the event is kept').length).toBe(1);
     store.hangs.add('get');
     world.advance(5_000);
     await expect.poll(() => store.waiting).toBe(1);
-    await pass(STORE_MS);
+    await advanceTimers(STORE_TIMEOUT_MS);
     expect(world.logged('a stored event cannot be read now')).toHaveLength(1);
-    await store.end();
+    await store.endHang();
     world.advance(60_000);
     await expect.poll(() => rows.events.length).toBe(0);
     expect(runs).toEqual(['fails 1', 'fails 2']);
   });
 
-  test('C9 while a handled event is removed: it is removed later, and not delivered again', async () => {
-    const { publish, store, rows, runs, pass, world } = await setUp({ delivery: { mode: 'queued' } });
+  test('C9 retries the timed-out removal of a handled event, and does not deliver the event again', async () => {
+    const { publish, store, rows, runs, advanceTimers, world } = await setUp({ delivery: { mode: 'queued' } });
     store.hangs.add('delete');
     expect((await publish()).status).toBe(202);
     await expect.poll(() => store.waiting).toBe(1);
-    await pass(STORE_MS);
+    await advanceTimers(STORE_TIMEOUT_MS);
     expect(world.logged('how a handler ended cannot be stored')).toHaveLength(1);
-    await store.end();
+    await store.endHang();
     world.advance(60_000);
     await expect.poll(() => rows.events.length).toBe(0);
     expect(runs).toEqual(['news 1']);
@@ -210,9 +213,9 @@ describe('a store that does not answer', () => {
     ['queued', 'delete', 'queued', 'news'],
     ['inline', 'set', 'inline', 'slow'],
   ] as const)(
-    'C9 %s, in %s: a stop still ends, and acknowledged events are delivered after the next start',
+    'C9 stops although a store operation hangs, and delivers acknowledged events after the next start (%s, `%s`)',
     async (_what, operation, mode, body) => {
-      const { publish, store, rows, runs, pass, release, world, runtime, startAgain } = await setUp({
+      const { publish, store, rows, runs, advanceTimers, releaseHandlers, world, runtime, startAgain } = await setUp({
         delivery: { mode },
       });
       expect((await publish('before')).status).toBe(202);
@@ -223,28 +226,28 @@ describe('a store that does not answer', () => {
       const published = publish(body);
       const isInline = mode === 'inline';
       await expect.poll(() => runs.length).toBeGreaterThanOrEqual(isInline ? 2 : 1);
-      await pass(isInline ? 5_000 : 0);
+      await advanceTimers(isInline ? 5_000 : 0);
       await expect.poll(() => store.waiting).toBe(1);
-      const end = { hasCome: false };
-      const stopped = runtime.stop().then(() => (end.hasCome = true));
+      const stop = { hasEnded: false };
+      const stopping = runtime.stop().then(() => (stop.hasEnded = true));
       // The grace period, and the last steps after it.
-      for (let second = 0; second < 22 && !end.hasCome; second += 1) await pass(1_000);
-      expect(end.hasCome).toBe(true);
-      await stopped;
+      for (let second = 0; second < 22 && !stop.hasEnded; second += 1) await advanceTimers(1_000);
+      expect(stop.hasEnded).toBe(true);
+      await stopping;
       const { status } = await published;
       expect(status).toBe(operation === 'set' ? 503 : 202);
       vi.useRealTimers();
       rows.onWrite = () => {};
-      await store.end();
-      // An event that was refused may be stored late. It was sent, so it is delivered.
-      const isThere = rows.events.length === 1;
-      const before = runs.length;
+      await store.endHang();
+      // An event answered with 503 may still be stored later. Then it is delivered after the next start.
+      const isStored = rows.events.length === 1;
+      const runCount = runs.length;
       await startAgain();
       world.advance(DAY_MS);
-      await expect.poll(() => runs.length).toBe(before + (isThere ? 1 : 0));
-      release();
+      await expect.poll(() => runs.length).toBe(runCount + (isStored ? 1 : 0));
+      releaseHandlers();
       await expect.poll(() => rows.events.length).toBe(0);
-      expect(isThere || status === 503 || runs.includes(`${body} 1`)).toBe(true);
+      expect(isStored || status === 503 || runs.includes(`${body} 1`)).toBe(true);
     },
   );
 });

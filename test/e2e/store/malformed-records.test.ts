@@ -8,7 +8,7 @@ import { recordingService } from '../../kit/recording-service.js';
 type Fields = Readonly<Record<string, unknown>>;
 
 /** Replaces fields of a record or of its first grant. `undefined` removes a field. */
-const changed = (text: string, { record = {}, grant }: { record?: Fields; grant?: Fields | null }): string => {
+const withChanges = (text: string, { record = {}, grant }: { record?: Fields; grant?: Fields | null }): string => {
   const { v, data } = JSON.parse(text);
   const grants: unknown[] = grant === null ? [null] : [{ ...data.record.grants[0], ...grant }];
   return JSON.stringify({ v, data: { ...data, record: { ...data.record, grants, ...record } } });
@@ -20,31 +20,31 @@ it.each([
   ['a callback that is no URL', { grant: { callback: 'nowhere' } }],
   ['a grant without secrets', { grant: { secrets: undefined } }],
   ['a grant without a state', { grant: { state: undefined } }],
-  ['times that are none', { grant: { renewsAt: 'soon', expiresAt: 'later' } }],
+  ['invalid times', { grant: { renewsAt: 'soon', expiresAt: 'later' } }],
   ['no target', { record: { target: undefined } }],
-  ['a first verification at no time', { record: { firstVerifiedAt: 'once' } }],
+  ['an invalid time of the first verification', { record: { firstVerifiedAt: 'once' } }],
   ['no hubs', { record: { hubs: undefined } }],
   ['no desired state', { record: { desired: undefined } }],
   ['another id', { record: { id: 'another' } }],
 ])('L4 a record with %s is logged and stays unchanged, and the other subscription keeps working', async (_, change) => {
   const rows = new FaultyStore();
   const travel = await TimeTravel.begin({ rows });
-  const [spoilt, sound] = [travel.hub.topic('/spoilt'), travel.hub.topic('/sound')];
-  const { service, received } = recordingService({ target: sound.url, unsubscribeOnShutdown: false });
+  const [damagedTopic, intactTopic] = [travel.hub.topic('/spoilt'), travel.hub.topic('/sound')];
+  const { service, received } = recordingService({ target: intactTopic.url, unsubscribeOnShutdown: false });
   await travel.start(service);
-  const { id } = await travel.runtime.subscribe(service, { target: spoilt.url });
+  const { id } = await travel.runtime.subscribe(service, { target: damagedTopic.url });
   await travel.settle();
   await travel.stop();
   const key = rows.subscriptions.find((each) => each.endsWith(id)) ?? '';
-  const row = JSON.stringify({ value: changed(JSON.parse(String(rows.get(key))).value, change) });
+  const row = JSON.stringify({ value: withChanges(JSON.parse(String(rows.get(key))).value, change) });
   rows.set(key, row);
 
   await travel.start(service);
-  const [told] = travel.world.logged('a stored subscription cannot be read: left as it is');
-  expect(told?.fields['err']).toBeInstanceOf(StoreError);
-  expect(told?.fields['err']).toMatchObject({ message: expect.stringContaining(id) });
+  const [errorLine] = travel.world.logged('a stored subscription cannot be read: left as it is');
+  expect(errorLine?.fields['err']).toBeInstanceOf(StoreError);
+  expect(errorLine?.fields['err']).toMatchObject({ message: expect.stringContaining(id) });
   await travel.advance(20 * DAY_MS);
-  await sound.publish('news');
+  await intactTopic.publish('news');
   expect(received).toEqual(['news']);
   expect(await travel.runtime.subscriptions.count()).toBe(1);
   expect(rows.get(key)).toBe(row);

@@ -9,7 +9,7 @@ import { failureOf } from '../../kit/failure-of.js';
 import { recordingService } from '../../kit/recording-service.js';
 
 describe('two runtimes in one LMDB directory', () => {
-  it('work side by side in their own namespaces, even after a restart of one', async () => {
+  it('work side by side in their own namespaces, even after one of them restarts', async () => {
     await using hub = await TestHub.start();
     const directory = temporaryDirectory();
     const logger = recordingLogger();
@@ -30,16 +30,16 @@ describe('two runtimes in one LMDB directory', () => {
       recordingService({ target: topic.url, unsubscribeOnShutdown: false }),
     ];
     const port = await unusedPort();
-    const first = await start(blue.service, 'blue', 0);
-    const second = await start(green.service, 'green', port);
+    const blueRuntime = await start(blue.service, 'blue', 0);
+    const greenRuntime = await start(green.service, 'green', port);
     await hub.settled();
-    const [before] = await second.subscriptions.find();
-    expect(await first.subscriptions.count()).toBe(1);
-    expect((await first.subscriptions.find())[0]?.id).not.toBe(before?.id);
+    const [greenSubscription] = await greenRuntime.subscriptions.find();
+    expect(await blueRuntime.subscriptions.count()).toBe(1);
+    expect((await blueRuntime.subscriptions.find())[0]?.id).not.toBe(greenSubscription?.id);
     await topic.publish('one');
-    await second.stop();
-    const again = await start(green.service, 'green', port);
-    expect((await again.subscriptions.find())[0]).toMatchObject({ id: before?.id, state: 'active' });
+    await greenRuntime.stop();
+    const restarted = await start(green.service, 'green', port);
+    expect((await restarted.subscriptions.find())[0]).toMatchObject({ id: greenSubscription?.id, state: 'active' });
     await topic.publish('two');
     expect([blue.received, green.received]).toEqual([
       ['one', 'two'],
@@ -49,8 +49,8 @@ describe('two runtimes in one LMDB directory', () => {
     expect(storeLines.map(({ fields }) => ('store' in fields ? fields['store'] : ''))).toEqual(
       ['blue', 'green', 'green'].map((name) => `lmdb://${directory}?namespace=${name}`),
     );
-    const refused = await failureOf(start(green.service, 'blue', 0));
-    expect(refused.message).toContain(`The store lmdb://${directory}?namespace=blue is in use by this very process`);
+    const failure = await failureOf(start(green.service, 'blue', 0));
+    expect(failure.message).toContain(`The store lmdb://${directory}?namespace=blue is in use by this very process`);
   });
 
   it('work in two processes, and one continues if the other is killed', async () => {
@@ -65,16 +65,16 @@ describe('two runtimes in one LMDB directory', () => {
       logger: false,
       handleSignals: false,
     });
-    await using other = runFile('test/e2e/fixtures/service-process.ts', {
+    await using otherProcess = runFile('test/e2e/fixtures/service-process.ts', {
       env: { TARGET: topic.url, OPTIONS: JSON.stringify({ port: 0, store: storeOf('theirs') }) },
       node: ['--import', '@oxc-node/core/register'],
     });
     await runtime.ready();
-    await other.printed('ready: ');
+    await otherProcess.printed('ready: ');
     await topic.publish('one');
-    await other.printed('news: one');
-    other.kill('SIGKILL');
-    await other.ended;
+    await otherProcess.printed('news: one');
+    otherProcess.kill('SIGKILL');
+    await otherProcess.ended;
     await topic.publish('two');
     expect(received).toEqual(['one', 'two']);
     expect(await runtime.subscriptions.count({ state: 'active' })).toBe(1);

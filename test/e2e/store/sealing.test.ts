@@ -31,9 +31,12 @@ const SECRET = 'what the hub signs with';
 
 const sealedWith = (...bytes: readonly number[]): StartOptions => ({ security: { sealKey: bytes.map(keyText) } });
 
-/** A service of a 0.3 hub. Its events wait in the store, with headers that contain the callback. */
-async function subscriber() {
-  const written: string[] = [];
+/**
+ * A service at a hub of PubSubHubbub 0.3. Its handler fails, so its events stay in the store. Their headers contain the
+ * callback.
+ */
+async function setUp() {
+  const logLines: string[] = [];
   const hub = await TestHub.start({ protocol: 'pubsubhubbub-0.3' });
   const topic = hub.topic('/feed');
   const directory = temporaryDirectory();
@@ -52,7 +55,7 @@ async function subscriber() {
       },
     },
   );
-  const logger = pino({ level: 'trace' }, { write: (line) => void written.push(line) });
+  const logger = pino({ level: 'trace' }, { write: (line) => void logLines.push(line) });
   const start = (options: StartOptions = {}): Promise<SubscriberRuntime> =>
     startService(service, { port, store: `lmdb://${directory}`, logger, handleSignals: false, ...options });
   return {
@@ -60,10 +63,10 @@ async function subscriber() {
     topic,
     directory,
     port,
-    written,
+    logLines,
     start,
     /** Subscribes, and stores an event. */
-    live: async (options: StartOptions = {}) => {
+    subscribeAndStore: async (options: StartOptions = {}) => {
       const runtime = await start(options);
       await runtime.ready();
       const [{ callback = '' } = {}] = await runtime.subscriptions.find();
@@ -73,24 +76,24 @@ async function subscriber() {
       const verifyToken = hub.requests.find(({ form }) => form.has('hub.verify_token'))?.form.get('hub.verify_token');
       const token = callback.slice(callback.lastIndexOf('/') + 1);
       expect([token.length, verifyToken?.length]).toEqual([43, 22]);
-      return { snapshot, callback, hidden: [SECRET, token, verifyToken ?? ''] };
+      return { snapshot, callback, secrets: [SECRET, token, verifyToken ?? ''] };
     },
-    /** The texts among these that are readable in the store's file. */
-    readable: async (texts: readonly string[]): Promise<readonly string[]> => {
+    /** The texts among these that the store's file contains in plain. */
+    findInFile: async (texts: readonly string[]): Promise<readonly string[]> => {
       const bytes = await readFile(join(directory, 'data.mdb'));
       return texts.filter((text) => bytes.includes(text));
     },
   };
 }
 
-const wasSealed = (written: readonly string[]): boolean =>
-  written.some((line) => line.includes('the stored records are sealed'));
+const hasLoggedSealing = (logLines: readonly string[]): boolean =>
+  logLines.some((line) => line.includes('the stored records are sealed'));
 
-describe('a store that is sealed from the start', () => {
-  it('has no secret, callback token or verify token in its file, and is readable at the next start', async () => {
-    const { live, start, readable, written, hub, topic } = await subscriber();
-    const { snapshot, callback, hidden } = await live(sealedWith(1));
-    expect(await readable(hidden)).toEqual([]);
+describe('the file of a new store', () => {
+  it('contains no secret, callback token or verify token with a seal key, and is read at the next start', async () => {
+    const { subscribeAndStore, start, findInFile, logLines, hub, topic } = await setUp();
+    const { snapshot, callback, secrets } = await subscribeAndStore(sealedWith(1));
+    expect(await findInFile(secrets)).toEqual([]);
     const runtime = await start(sealedWith(1));
     const [{ stats, ...subscription } = {}] = await runtime.subscriptions.find();
     expect(subscription).toMatchObject({ callback, state: 'active' });
@@ -98,45 +101,45 @@ describe('a store that is sealed from the start', () => {
     const [delivery] = await topic.publish('more');
     expect(delivery?.status).toBe(202);
     await runtime.stop();
-    expect(await readable(hidden)).toEqual([]);
+    expect(await findInFile(secrets)).toEqual([]);
     // The key is in no log line either.
-    expect(written.length).toBeGreaterThan(5);
-    const logText = `${written.join('')}${JSON.stringify(snapshot)}`;
+    expect(logLines.length).toBeGreaterThan(5);
+    const logText = `${logLines.join('')}${JSON.stringify(snapshot)}`;
     for (const text of [keyText(1), SECRET]) expect(logText).not.toContain(text);
     expect(logText).toContain(`"sealedWith":"${sealKey(1).id}"`);
-    expect(wasSealed(written)).toBe(false);
+    expect(hasLoggedSealing(logLines)).toBe(false);
     await hub.close();
   });
 
-  it('shows them in its file without a key, so that the previous test can fail', async () => {
-    const { live, readable, hub } = await subscriber();
-    const { hidden } = await live();
-    expect(await readable(hidden)).toEqual(hidden);
+  it('contains all three without a seal key, so that the previous test can fail', async () => {
+    const { subscribeAndStore, findInFile, hub } = await setUp();
+    const { secrets } = await subscribeAndStore();
+    expect(await findInFile(secrets)).toEqual(secrets);
     await hub.close();
   });
 });
 
 describe('a store that was not sealed', () => {
-  it('is sealed in the background; a compacted copy, made as the README says, has no plain text', async () => {
-    const { live, start, readable, directory, written, hub } = await subscriber();
-    const { hidden, callback } = await live();
+  it('is sealed in the background, and a copy compacted as the README says contains no secret', async () => {
+    const { subscribeAndStore, start, findInFile, directory, logLines, hub } = await setUp();
+    const { secrets, callback } = await subscribeAndStore();
     vi.stubEnv('WEBSUB_SEAL_KEY', ` ${keyText(3)}, ${keyText(2)}`);
     const runtime = await start();
     vi.unstubAllEnvs();
-    await until(() => wasSealed(written));
+    await until(() => hasLoggedSealing(logLines));
     await runtime.stop();
-    const line: unknown = JSON.parse(written.findLast((each) => each.includes('records are sealed')) ?? '');
+    const line: unknown = JSON.parse(logLines.findLast((each) => each.includes('records are sealed')) ?? '');
     expect(line).toMatchObject({ level: 30, sealedWith: sealKey(3).id, subscriptions: 1, events: 1, unreadable: 0 });
 
     await compact(directory);
-    expect(await readable(hidden)).toEqual([]);
-    const again = await start(sealedWith(3));
-    expect(await again.subscriptions.find()).toMatchObject([{ callback, state: 'active' }]);
-    await again.stop();
+    expect(await findInFile(secrets)).toEqual([]);
+    const restarted = await start(sealedWith(3));
+    expect(await restarted.subscriptions.find()).toMatchObject([{ callback, state: 'active' }]);
+    await restarted.stop();
     await hub.close();
   });
 
-  it('keeps records written meanwhile: no newer record is overwritten', async () => {
+  it('keeps records that are written while it is being sealed', async () => {
     const rows = new FaultyStore();
     const travel = await TimeTravel.begin({ rows });
     const topics = Array.from({ length: 70 }, (_, index) => travel.hub.topic(`/${index}`));
@@ -156,9 +159,9 @@ describe('a store that was not sealed', () => {
     await travel.runtime.unsubscribe(id);
     await until(() => travel.world.logged('the stored records are sealed').length > 0);
     await travel.settle();
-    const before = await travel.runtime.subscriptions.find();
+    const subscriptions = await travel.runtime.subscriptions.find();
     await travel.start(service, sealedWith(1));
-    expect(await travel.runtime.subscriptions.find()).toEqual(before);
+    expect(await travel.runtime.subscriptions.find()).toEqual(subscriptions);
     expect(received).toHaveLength(210);
     expect((await travel.subscription('/69')).state).toBe('unsubscribed');
     for (const key of rows.subscriptions) expect(String(rows.get(key))).not.toContain('"callback');
@@ -166,8 +169,8 @@ describe('a store that was not sealed', () => {
   });
 });
 
-describe('a key that is replaced', () => {
-  it('opens its records while it is in the list; later the first key is enough', async () => {
+describe('a seal key that is replaced', () => {
+  it('opens its records while it is listed, and can be left out once all records are sealed again', async () => {
     const travel = await TimeTravel.begin({ rows: new FaultyStore() });
     const topic = travel.hub.topic('/feed');
     const { service, received } = recordingService({ target: topic.url, secret: SECRET, unsubscribeOnShutdown: false });
@@ -185,25 +188,29 @@ describe('a key that is replaced', () => {
 
 describe('a sealed store without its key', () => {
   it.each([
-    ['none', {}, 'no key was given'],
-    ['another', sealedWith(2), `the keys given are others (${sealKey(2).id})`],
-  ])('is refused at the start with %s, and no hub gets 404 or 410', async (_, options, message) => {
-    const { live, start, hub, written } = await subscriber();
-    const { callback } = await live(sealedWith(1));
+    ['no key', {}, 'no key was given'],
+    ['another key', sealedWith(2), `the keys given are others (${sealKey(2).id})`],
+  ])('is refused at the start with %s, and requests of hubs get 503', async (_, options, message) => {
+    const { subscribeAndStore, start, hub, logLines } = await setUp();
+    const { callback } = await subscribeAndStore(sealedWith(1));
     // The tunnel opens after the listener, and before the store is read.
-    const answers: Promise<number>[] = [];
-    const ask = async (init: RequestInit, query = ''): Promise<number> => (await fetch(callback + query, init)).status;
-    let arrived = 0;
-    const onRequest = (): void => void (arrived += 1);
+    const statuses: Promise<number>[] = [];
+    const sendRequest = async (init: RequestInit, query = ''): Promise<number> =>
+      (await fetch(callback + query, init)).status;
+    let requestCount = 0;
+    const onRequest = (): void => void (requestCount += 1);
     const tunnel = async (url: string) => {
       subscribe('http.server.request.start', onRequest);
-      answers.push(ask({ method: 'POST', body: 'news' }), ask({}, '?hub.mode=subscribe&hub.topic=x&hub.challenge=y'));
-      await until(() => arrived === 2);
+      statuses.push(
+        sendRequest({ method: 'POST', body: 'news' }),
+        sendRequest({}, '?hub.mode=subscribe&hub.topic=x&hub.challenge=y'),
+      );
+      await until(() => requestCount === 2);
       unsubscribe('http.server.request.start', onRequest);
       return { url, close() {} };
     };
     const failure = await failureOf(start({ ...options, tunnel }));
-    expect(await Promise.all(answers)).toEqual([503, 503]);
+    expect(await Promise.all(statuses)).toEqual([503, 503]);
     expect(failure).toBeInstanceOf(StoreError);
     expect(failure.message).toMatch(
       /^The store lmdb:\/\/\S+ is sealed: the record subscription \S+ needs the seal key/,
@@ -211,10 +218,10 @@ describe('a sealed store without its key', () => {
     for (const part of [message, sealKey(1).id, 'security.sealKey', 'WEBSUB_SEAL_KEY']) {
       expect(failure.message).toContain(part);
     }
-    // It is unchanged: the right key opens it.
+    // The store is unchanged: the right key opens it.
     const runtime = await start(sealedWith(1));
     expect(await runtime.subscriptions.find()).toMatchObject([{ callback, state: 'active', stats: { received: 1 } }]);
-    expect(written.join('')).not.toContain('cannot be read');
+    expect(logLines.join('')).not.toContain('cannot be read');
     await runtime.stop();
     await hub.close();
   });
@@ -223,32 +230,32 @@ describe('a sealed store without its key', () => {
 describe('a sealed record that was tampered with', () => {
   it.each([
     [
-      'changed',
-      (row: string) => row.replace(/(\\"\$bytes\\":\\".{80})(.)/, (_, head, one) => head + (one === 'A' ? 'B' : 'A')),
+      'edited',
+      (row: string) => row.replace(/(\\"\$bytes\\":\\".{80})(.)/, (_, head, last) => head + (last === 'A' ? 'B' : 'A')),
     ],
-    ['taken from another subscription', (_: string, other: string) => other],
-  ])('L4 is logged and stays unchanged if it was %s, and the others keep working', async (_, change) => {
+    ['replaced by the row of another subscription', (_: string, otherRow: string) => otherRow],
+  ])('L4 is logged and left as it is if it was %s, and the other subscription keeps working', async (_, change) => {
     const rows = new FaultyStore();
     const travel = await TimeTravel.begin({ rows });
-    const [spoilt, sound] = [travel.hub.topic('/spoilt'), travel.hub.topic('/sound')];
-    const { service, received } = recordingService({ target: sound.url, unsubscribeOnShutdown: false });
+    const [damagedTopic, intactTopic] = [travel.hub.topic('/spoilt'), travel.hub.topic('/sound')];
+    const { service, received } = recordingService({ target: intactTopic.url, unsubscribeOnShutdown: false });
     await travel.start(service, sealedWith(1));
-    const { id } = await travel.runtime.subscribe(service, { target: spoilt.url });
+    const { id } = await travel.runtime.subscribe(service, { target: damagedTopic.url });
     await travel.settle();
     await travel.stop();
-    const keyOf = (isMeant: (key: string) => boolean): string => rows.subscriptions.find(isMeant) ?? '';
-    const key = keyOf((each) => each.endsWith(id));
-    const row = change(String(rows.get(key)), String(rows.get(keyOf((each) => !each.endsWith(id)))));
+    const findKey = (matches: (key: string) => boolean): string => rows.subscriptions.find(matches) ?? '';
+    const key = findKey((each) => each.endsWith(id));
+    const row = change(String(rows.get(key)), String(rows.get(findKey((each) => !each.endsWith(id)))));
     expect(row).not.toBe(rows.get(key));
     rows.set(key, row);
 
     await travel.start(service, sealedWith(1));
-    const [told, ...others] = travel.world.logged('a stored subscription cannot be read: left as it is');
-    expect(told?.fields['err']).toBeInstanceOf(StoreError);
-    expect(String(told?.fields['err'])).toContain(`The sealed record subscription ${id} cannot be opened`);
-    expect(others).toEqual([]);
+    const [errorLine, ...furtherLines] = travel.world.logged('a stored subscription cannot be read: left as it is');
+    expect(errorLine?.fields['err']).toBeInstanceOf(StoreError);
+    expect(String(errorLine?.fields['err'])).toContain(`The sealed record subscription ${id} cannot be opened`);
+    expect(furtherLines).toEqual([]);
     await travel.advance(20 * DAY_MS);
-    await sound.publish('news');
+    await intactTopic.publish('news');
     expect(received).toEqual(['news']);
     expect(await travel.runtime.subscriptions.count()).toBe(1);
     expect(rows.get(key)).toBe(row);
@@ -256,7 +263,7 @@ describe('a sealed record that was tampered with', () => {
 });
 
 describe('a sealed event that was tampered with while the process runs', () => {
-  it('C7 is logged and missing in the dead letters, and the others are listed', async () => {
+  it('C7 is logged and left out of the list of dead letters, and the other dead letter is listed', async () => {
     const world = new FakeWorld();
     const rows = new FaultyStore();
     const { runtime, publish } = await startSubscriber(
@@ -267,16 +274,16 @@ describe('a sealed event that was tampered with while the process runs', () => {
     );
     await publish('one');
     await publish('two');
-    const [key = '', other = ''] = [...rows.keys()].filter((each) => each.includes(':event:'));
-    const listed = async (): Promise<readonly (string | undefined)[]> => {
+    const [key = '', otherKey = ''] = [...rows.keys()].filter((each) => each.includes(':event:'));
+    const listTexts = async (): Promise<readonly (string | undefined)[]> => {
       const texts: (string | undefined)[] = [];
       for await (const { event } of runtime.deadLetters) texts.push(event?.text());
       return texts;
     };
-    await until(async () => (await listed()).length === 2);
-    const row = String(rows.get(other));
+    await until(async () => (await listTexts()).length === 2);
+    const row = String(rows.get(otherKey));
     rows.set(key, row);
-    expect(await listed()).toHaveLength(1);
+    expect(await listTexts()).toHaveLength(1);
     expect(String(world.logged('a dead letter cannot be read: left as it is')[0]?.fields['err'])).toMatch(
       /The sealed record event \S+ cannot be opened: .*another record/,
     );
@@ -291,8 +298,8 @@ async function compact(directory: string): Promise<void> {
   expect(script).toContain('.websub-compact');
   const copy = `${directory}-compact`;
   await mkdir(copy);
-  const given = script.replaceAll("'.websub'", `'${directory}'`).replaceAll("'.websub-compact'", `'${copy}'`);
+  const command = script.replaceAll("'.websub'", `'${directory}'`).replaceAll("'.websub-compact'", `'${copy}'`);
   const cwd = fileURLToPath(new URL('../../..', import.meta.url));
-  await promisify(execFile)(process.execPath, ['-e', given], { cwd });
+  await promisify(execFile)(process.execPath, ['-e', command], { cwd });
   await rename(join(copy, 'data.mdb'), join(directory, 'data.mdb'));
 }

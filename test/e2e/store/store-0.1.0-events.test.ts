@@ -10,14 +10,14 @@ const HOUR_MS = 3_600_000;
 
 for (const [kind, isAvailable] of await storeKinds()) {
   describe.skipIf(!isAvailable)(`the events of a store that 0.1.0 wrote, on ${kind}`, () => {
-    it('C7 are delivered once, with their ids, and in order if the service wants it', async () => {
+    it('C7 are delivered once, with their ids, and in order within a service', async () => {
       await using hub = await TestHub.start();
       hub.topic('/pinged', { body: 'fetched for the ping' });
       const { expected, events, world } = await openOld(kind, { hubs: { hub } });
-      const waiting = new Set(expected.waiting.map(({ id }) => id));
+      const waitingIds = new Set(expected.waiting.map(({ id }) => id));
       world.advance(HOUR_MS);
-      await until(() => events.filter(({ id }) => waiting.has(id)).length >= waiting.size);
-      expect(events.filter(({ id }) => waiting.has(id))).toHaveLength(waiting.size);
+      await until(() => events.filter(({ id }) => waitingIds.has(id)).length >= waitingIds.size);
+      expect(events.filter(({ id }) => waitingIds.has(id))).toHaveLength(waitingIds.size);
       for (const old of expected.waiting) {
         const event = events.find(({ id }) => id === old.id);
         expect(event?.attempt).toBe(old.attempts + 1);
@@ -36,20 +36,20 @@ for (const [kind, isAvailable] of await storeKinds()) {
 
     it('C7 are listed with their bodies if they are dead letters, and can be replayed', async () => {
       const { runtime, expected, events, world } = await openOld(kind);
-      const found: object[] = [];
+      const deadLetters: object[] = [];
       for await (const { id, service, subscriptionId, event } of runtime.deadLetters)
-        found.push({ id, service, subscriptionId, text: event?.text() });
-      expect(found).toEqual(expected.deadLetters);
+        deadLetters.push({ id, service, subscriptionId, text: event?.text() });
+      expect(deadLetters).toEqual(expected.deadLetters);
       for (const { id } of expected.deadLetters) await runtime.deadLetters.replay(id);
       world.advance(1_000);
       const textOf = (id: string): string | undefined => events.find((event) => event.id === id)?.text();
       for (const { id, text } of expected.deadLetters) expect(await until(() => textOf(id))).toBe(text);
     });
 
-    it('are known: entries and bodies that were delivered are dropped as duplicates', async () => {
+    it('are not delivered again when a hub repeats their entries or body', async () => {
       const { expected, events, post } = await openOld(kind);
       const send = async (service: string, body: string, contentType?: string): Promise<void> => {
-        const [grant] = expected.subscriptions.find((one) => one.service === service)?.grants ?? [];
+        const [grant] = expected.subscriptions.find((subscription) => subscription.service === service)?.grants ?? [];
         expect(grant && (await post(grant, body, grant.secrets[0], contentType))).toBe(202);
       };
       const feed = fixtureFile('feed.xml').toString();
@@ -58,16 +58,16 @@ for (const [kind, isAvailable] of await storeKinds()) {
       expect(events).toEqual([]);
       await send('Entries', feed.replaceAll('urn:two', 'urn:three'), 'application/atom+xml');
       await send('Bodies', 'another body');
-      const [entries, body] = events;
-      const told = (await entries?.entries())?.map(({ id, change }) => `${id} ${change}`);
-      expect(told).toEqual(['urn:one unchanged', 'urn:three new']);
-      expect(body?.text()).toBe('another body');
+      const [feedEvent, bodyEvent] = events;
+      const changes = (await feedEvent?.entries())?.map(({ id, change }) => `${id} ${change}`);
+      expect(changes).toEqual(['urn:one unchanged', 'urn:three new']);
+      expect(bodyEvent?.text()).toBe('another body');
     });
 
     it('L3 are followed by a catch-up from the time at which 0.1.0 last received', async () => {
       await using hub = await TestHub.start();
-      const at = (hours: number): string => new Date(expectedOf(kind).now + hours * HOUR_MS).toISOString();
-      hub.topic('/inline', { discovery: 'xml', body: feedOf({ before: at(-2), meanwhile: at(0.5) }) });
+      const timeAfter = (hours: number): string => new Date(expectedOf(kind).now + hours * HOUR_MS).toISOString();
+      hub.topic('/inline', { discovery: 'xml', body: feedOf({ before: timeAfter(-2), meanwhile: timeAfter(0.5) }) });
       const { world, events } = await openOld(kind, { later: 5 * HOUR_MS, hubs: { hub } });
       world.advance(60_000);
       const event = await until(() => events.find(({ source }) => source === 'catch-up'));
@@ -79,10 +79,10 @@ for (const [kind, isAvailable] of await storeKinds()) {
 
 /** A feed with an entry for each name, with its time of update. */
 function feedOf(entries: Readonly<Record<string, string>>): string {
-  const written = Object.entries(entries).map(
-    ([name, at]) => `<entry><id>urn:${name}</id><title>${name}</title><updated>${at}</updated></entry>`,
+  const elements = Object.entries(entries).map(
+    ([name, updatedAt]) => `<entry><id>urn:${name}</id><title>${name}</title><updated>${updatedAt}</updated></entry>`,
   );
-  return `<feed xmlns="http://www.w3.org/2005/Atom"><id>urn:feed</id><title>Feed</title>${written.join('')}</feed>`;
+  return `<feed xmlns="http://www.w3.org/2005/Atom"><id>urn:feed</id><title>Feed</title>${elements.join('')}</feed>`;
 }
 
 function sha256(bytes: Uint8Array = new Uint8Array()): string {

@@ -9,35 +9,35 @@ import { until } from '../../kit/until.js';
 const sealed = { security: { sealKey: keyText(1) } };
 
 for (const [kind, isAvailable] of await storeKinds()) {
-  describe.skipIf(!isAvailable)(`a store that 0.1.0 wrote, sealed on ${kind}`, () => {
+  describe.skipIf(!isAvailable)(`a store that 0.1.0 wrote on ${kind}, when a seal key is set`, () => {
     it('L4 is read unchanged, sealed in the background, and then readable only with the key', async () => {
       const { runtime, world, expected, store, startAgain } = await openOld(kind, { options: sealed });
       const before = await runtime.subscriptions.find();
       expect(before).toHaveLength(expected.subscriptions.length);
-      const [done] = await until(() => {
+      const [logLine] = await until(() => {
         const lines = world.logged('the stored records are sealed');
         return lines.length > 0 && lines;
       });
-      const { subscriptions, events, unreadable } = Object(done?.fields);
+      const { subscriptions, events, unreadable } = Object(logLine?.fields);
       expect({ subscriptions, unreadable }).toEqual({ subscriptions: before.length, unreadable: 0 });
       expect(events).toBeGreaterThan(0);
       await runtime.stop();
 
       const rows = await rowsOf(store);
-      const secrets = expected.subscriptions.flatMap(({ grants }) =>
-        grants.flatMap(({ secrets: given, verifyToken, callback }) => [...given, verifyToken ?? '', callback]),
+      const texts = expected.subscriptions.flatMap(({ grants }) =>
+        grants.flatMap(({ secrets, verifyToken, callback }) => [...secrets, verifyToken ?? '', callback]),
       );
-      const hidden = new Set(secrets.filter((text) => text !== ''));
-      expect(hidden.size).toBeGreaterThan(20);
-      expect([...hidden].filter((text) => rows.includes(text))).toEqual([]);
+      const secretTexts = new Set(texts.filter((text) => text !== ''));
+      expect(secretTexts.size).toBeGreaterThan(20);
+      expect([...secretTexts].filter((text) => rows.includes(text))).toEqual([]);
 
       expect((await failureOf(startAgain({}))).message).toMatch(/is sealed: .*no key was given/);
-      const again = await startAgain(sealed);
-      expect((await again.subscriptions.find()).map(identity)).toEqual(before.map(identity));
+      const restarted = await startAgain(sealed);
+      expect((await restarted.subscriptions.find()).map(identity)).toEqual(before.map(identity));
       expect(world.logged('cannot be read')).toEqual([]);
-      const letters: string[] = [];
-      for await (const { id } of again.deadLetters) letters.push(id);
-      expect(letters).toEqual(expect.arrayContaining(expected.deadLetters.map(({ id }) => id)));
+      const deadLetterIds: string[] = [];
+      for await (const { id } of restarted.deadLetters) deadLetterIds.push(id);
+      expect(deadLetterIds).toEqual(expect.arrayContaining(expected.deadLetters.map(({ id }) => id)));
     });
   });
 }

@@ -15,11 +15,11 @@ for (const [kind, isAvailable] of await storeKinds()) {
       expect(await runtime.subscriptions.find()).toHaveLength(expected.subscriptions.length);
       for (const old of expected.subscriptions.filter(isNotDenied)) {
         const { service, target, declared, desired, state, stats } = old;
-        const now = await runtime.subscriptions.get(old.id);
-        expect(now).toMatchObject({ service, target, declared, desired, state });
-        expect(JSON.parse(JSON.stringify(now?.stats))).toMatchObject(stats);
+        const current = await runtime.subscriptions.get(old.id);
+        expect(current).toMatchObject({ service, target, declared, desired, state });
+        expect(JSON.parse(JSON.stringify(current?.stats))).toMatchObject(stats);
         for (const { id, hub, topic, callback, expiresAt } of old.grants.filter(isLive)) {
-          const grant = now?.grants.find((one) => one.id === id);
+          const grant = current?.grants.find((currentGrant) => currentGrant.id === id);
           expect(grant).toMatchObject({ hub, topic, callback });
           expect(grant?.expiresAt?.getTime()).toBe(expiresAt);
         }
@@ -41,8 +41,8 @@ for (const [kind, isAvailable] of await storeKinds()) {
 
     it('S4 keep their verify token', async () => {
       const { expected, get } = await openOld(kind);
-      const isOlder = ({ grant }: { readonly grant: OldGrant }): boolean => grant.verifyToken !== undefined;
-      const { grant } = grantsOf(expected.subscriptions).find(isOlder) ?? none();
+      const hasVerifyToken = ({ grant }: { readonly grant: OldGrant }): boolean => grant.verifyToken !== undefined;
+      const { grant } = grantsOf(expected.subscriptions).find(hasVerifyToken) ?? missing();
       const query = { 'hub.mode': 'subscribe', 'hub.topic': grant.topic, 'hub.challenge': 'echo' };
       expect(await get(grant, { ...query, 'hub.verify_token': 'another' })).toMatchObject({ status: 404 });
       expect(await get(grant, { ...query, 'hub.verify_token': grant.verifyToken ?? '' })).toMatchObject({
@@ -50,35 +50,35 @@ for (const [kind, isAvailable] of await storeKinds()) {
       });
     });
 
-    it('C2 V6 accept content signed with any secret that was accepted, and no other', async () => {
+    it('C2 V6 accept content signed with any secret that 0.1.0 accepted, and no other content', async () => {
       const { expected, events, post, world } = await openOld(kind);
-      const signed = grantsOf(expected.subscriptions).filter(({ grant }) => isLive(grant));
-      const sent: string[] = [];
-      for (const { grant, subscription } of signed) {
+      const liveGrants = grantsOf(expected.subscriptions).filter(({ grant }) => isLive(grant));
+      const sentBodies: string[] = [];
+      for (const { grant, subscription } of liveGrants) {
         expect(await post(grant, 'forged', 'a wrong secret')).toBe(403);
         expect(await post(grant, 'unsigned')).toBe(403);
         for (const secret of grant.secrets) {
           const body = `${subscription.id} ${secret}`;
           expect({ body, status: await post(grant, body, secret) }).toEqual({ body, status: 202 });
-          sent.push(body);
+          sentBodies.push(body);
         }
       }
       // Includes a rotated secret, a renewal without verification, and an unverified unsubscription.
-      expect(sent).toHaveLength(20);
+      expect(sentBodies).toHaveLength(20);
       // Events behind a failed one wait for its retry.
       world.advance(HOUR_MS);
-      await until(() => sent.every((body) => events.some((event) => event.text() === body)));
+      await until(() => sentBodies.every((body) => events.some((event) => event.text() === body)));
       expect(events.filter((event) => /^(forged|unsigned)$/.test(event.text()))).toEqual([]);
     });
 
-    it('C1 answer 410 if they had ended', async () => {
+    it('C1 answer deliveries with 410 if they had ended', async () => {
       const { expected, post } = await openOld(kind);
       const ended = grantsOf(expected.subscriptions).filter(({ grant }) => grant.state === 'unsubscribed');
       expect(ended).toHaveLength(3);
       for (const { grant } of ended) expect(await post(grant, 'late', grant.secrets[0])).toBe(410);
     });
 
-    it('L4 are not requested if their lease is running, or a handler or the user had ended them', async () => {
+    it('L4 are not requested while their lease is running, nor if they had been stopped', async () => {
       await using hub = await TestHub.start();
       const { world, expected, runtime } = await openOld(kind, { hubs: { hub } });
       for (let hours = 0; hours < 48; hours += 6) {
@@ -87,19 +87,23 @@ for (const [kind, isAvailable] of await storeKinds()) {
         world.runCron('*/10 * * * *');
       }
       await until(() => requestedTopics(hub).some((topic) => topic.endsWith('/busy')));
-      const ended = expected.subscriptions.filter(isEnded);
-      expect(ended).toHaveLength(4);
-      for (const { id, state } of ended) expect(await runtime.subscriptions.get(id)).toMatchObject({ state });
-      // A renewal of that one was in flight.
-      const leased = expected.subscriptions.filter(({ state, target }) => state === 'active' && !isRenewed(target));
-      const quiet = new Set([...ended, ...leased].flatMap(({ grants }) => grants.map(({ topic }) => topic)));
-      expect(requestedTopics(hub).filter((topic) => quiet.has(topic))).toEqual([]);
+      const stopped = expected.subscriptions.filter(isStopped);
+      expect(stopped).toHaveLength(4);
+      for (const { id, state } of stopped) expect(await runtime.subscriptions.get(id)).toMatchObject({ state });
+      // The renewal of /rotating was in flight when 0.1.0 stopped.
+      const leased = expected.subscriptions.filter(
+        ({ state, target }) => state === 'active' && !isBeingRenewed(target),
+      );
+      const unrequestedTopics = new Set(
+        [...stopped, ...leased].flatMap(({ grants }) => grants.map(({ topic }) => topic)),
+      );
+      expect(requestedTopics(hub).filter((topic) => unrequestedTopics.has(topic))).toEqual([]);
     });
   });
 }
 
-function none(): never {
-  throw new Error('the fixture has none');
+function missing(): never {
+  throw new Error('the fixture has no such grant');
 }
 
 /** Denied subscriptions have their own test, because their rule differs from 0.1.0. */
@@ -107,11 +111,11 @@ function isNotDenied({ service }: OldSubscription): boolean {
   return service !== 'Denied';
 }
 
-function isRenewed(target: SubscriptionTarget): boolean {
+function isBeingRenewed(target: SubscriptionTarget): boolean {
   return typeof target === 'string' && target.endsWith('/rotating');
 }
 
-function isEnded({ service, state }: OldSubscription): boolean {
+function isStopped({ service, state }: OldSubscription): boolean {
   return service === 'GaveUp' || service === 'Refusing' || state === 'unsubscribed';
 }
 
@@ -120,8 +124,8 @@ function isLive({ state }: OldGrant): boolean {
 }
 
 function grantsOf(subscriptions: readonly OldSubscription[]) {
-  const settled = subscriptions.filter(isNotDenied);
-  return settled.flatMap((subscription) => subscription.grants.map((grant) => ({ subscription, grant })));
+  const notDenied = subscriptions.filter(isNotDenied);
+  return notDenied.flatMap((subscription) => subscription.grants.map((grant) => ({ subscription, grant })));
 }
 
 /** The topics of the subscribe requests at a hub. */

@@ -9,7 +9,7 @@ import { recordingService } from '../../kit/recording-service.js';
 const EVERY_SWEEP = ['*/10 * * * * *', '0 * * * *', '*/10 * * * *', '0 3 * * *'];
 
 /** Two stored subscriptions: one to a declared target, and a dynamic one. */
-async function twoStored() {
+async function twoStoredSubscriptions() {
   const rows = new FaultyStore();
   const travel = await TimeTravel.begin({ rows });
   const [declared, dynamic] = [travel.hub.topic('/declared'), travel.hub.topic('/dynamic')];
@@ -18,10 +18,10 @@ async function twoStored() {
   await travel.runtime.subscribe(service, { target: dynamic.url });
   await travel.settle();
   const { id, callback } = await travel.subscription('/dynamic');
-  const untouched = await travel.subscription('/declared');
+  const declaredSubscription = await travel.subscription('/declared');
   await travel.stop();
-  const key = rows.subscriptions.find((each) => each.endsWith(id)) ?? '';
-  return { travel, rows, key, id, callback, untouched, declared, dynamic, service, received };
+  const dynamicKey = rows.subscriptions.find((each) => each.endsWith(id)) ?? '';
+  return { travel, rows, dynamicKey, id, callback, declaredSubscription, declared, dynamic, service, received };
 }
 
 /** A row as Keyv writes it: the record as text, in JSON again. */
@@ -29,25 +29,26 @@ const rowOf = (text: string): string => JSON.stringify({ value: text });
 
 it.each([
   ['of a newer version', (row: string) => row.replace('\\"v\\":2,', '\\"v\\":99,'), /version 99, written by a newer/],
-  ['of no version', (row: string) => row.replace('\\"v\\":2,', ''), /is corrupt: it is not a versioned record/],
+  ['without a version', (row: string) => row.replace('\\"v\\":2,', ''), /is corrupt: it is not a versioned record/],
   ['that is cut off', () => rowOf('{"v":2,"data":{"record":{"id":"'), /could not be read in a Keyv over FaultyStore/],
-  ['that is no record', () => rowOf('null'), /is corrupt: it is not a versioned record/],
-  ['that is something else', () => rowOf('{"v":2,"data":{"stats":{}}}'), /does not hold a subscription/],
+  ['that is null', () => rowOf('null'), /is corrupt: it is not a versioned record/],
+  ['that holds no subscription', () => rowOf('{"v":2,"data":{"stats":{}}}'), /does not hold a subscription/],
 ] as const)(
-  'L4 a record %s is logged and stays unchanged, and the other subscriptions keep working',
-  async (_, spoil, message) => {
-    const { travel, rows, key, id, callback, untouched, declared, dynamic, service, received } = await twoStored();
-    const sound = String(rows.get(key));
-    const corruptRow = spoil(sound);
-    expect(corruptRow).not.toBe(sound);
-    rows.set(key, corruptRow);
+  'L4 a record %s is logged and stays unchanged, and the other subscription keeps working',
+  async (_, corrupt, message) => {
+    const { travel, rows, dynamicKey, id, callback, declaredSubscription, declared, dynamic, service, received } =
+      await twoStoredSubscriptions();
+    const intactRow = String(rows.get(dynamicKey));
+    const corruptRow = corrupt(intactRow);
+    expect(corruptRow).not.toBe(intactRow);
+    rows.set(dynamicKey, corruptRow);
 
     await travel.start(service);
     const lines = travel.world.logged('a stored subscription cannot be read: left as it is');
     expect(lines).toMatchObject([{ level: 'error', fields: { err: { message: expect.stringMatching(message) } } }]);
     expect(lines[0]?.fields['err']).toBeInstanceOf(StoreError);
     expect(lines[0]?.fields['err']).toMatchObject({ message: expect.stringContaining(id) });
-    expect(await travel.runtime.subscriptions.find()).toEqual([untouched]);
+    expect(await travel.runtime.subscriptions.find()).toEqual([declaredSubscription]);
     expect(travel.requestTimes('/declared')).toHaveLength(1);
     expect((await dynamic.publish('to what cannot be read'))[0]?.status).toBe(404);
     await declared.publish('news');
@@ -56,12 +57,15 @@ it.each([
     await travel.settle();
     await declared.publish('more');
     expect(received).toEqual(['news', 'more']);
-    expect(await travel.subscription('/declared')).toMatchObject({ state: 'active', callback: untouched.callback });
-    expect(rows.get(key)).toBe(corruptRow);
+    expect(await travel.subscription('/declared')).toMatchObject({
+      state: 'active',
+      callback: declaredSubscription.callback,
+    });
+    expect(rows.get(dynamicKey)).toBe(corruptRow);
 
     // Once repaired, the subscription continues.
     await travel.stop();
-    rows.set(key, sound);
+    rows.set(dynamicKey, intactRow);
     await travel.start(service);
     expect(await travel.subscription('/dynamic')).toMatchObject({ id, callback, state: 'active' });
     await dynamic.publish('after the repair');
@@ -69,32 +73,33 @@ it.each([
   },
 );
 
-it('L4 the start rejects for an unreadable store, and nothing in it is lost', async () => {
-  const { travel, rows, key, untouched, declared, service, received } = await twoStored();
+it('L4 a start rejects if the store cannot be read, and loses no record', async () => {
+  const { travel, rows, dynamicKey, declaredSubscription, declared, service, received } =
+    await twoStoredSubscriptions();
   rows.fails = (operation) => operation === 'get';
   const failure = await failureOf(travel.start(service));
   expect(failure).toBeInstanceOf(StoreError);
   expect(failure.message).toMatch(/out of order: get/);
   rows.fails = () => false;
   await travel.start(service);
-  expect(await travel.subscription('/declared')).toEqual(untouched);
-  expect(rows.subscriptions).toContain(key);
+  expect(await travel.subscription('/declared')).toEqual(declaredSubscription);
+  expect(rows.subscriptions).toContain(dynamicKey);
   await declared.publish('news');
   expect(received).toEqual(['news']);
 });
 
-it('L4 a declared target with an unreadable record is subscribed nevertheless', async () => {
-  const { travel, rows, untouched, declared, service, received } = await twoStored();
-  const key = rows.subscriptions.find((each) => each.endsWith(untouched.id)) ?? '';
-  const corruptRow = String(rows.get(key)).replace('\\"v\\":2,', '\\"v\\":99,');
-  rows.set(key, corruptRow);
+it('L4 a declared target with an unreadable record gets a new subscription', async () => {
+  const { travel, rows, declaredSubscription, declared, service, received } = await twoStoredSubscriptions();
+  const declaredKey = rows.subscriptions.find((each) => each.endsWith(declaredSubscription.id)) ?? '';
+  const corruptRow = String(rows.get(declaredKey)).replace('\\"v\\":2,', '\\"v\\":99,');
+  rows.set(declaredKey, corruptRow);
   await travel.start(service);
   const { id, state, callback } = await travel.subscription('/declared');
-  expect({ state, isNew: id !== untouched.id && callback !== untouched.callback }).toEqual({
+  expect({ state, isNew: id !== declaredSubscription.id && callback !== declaredSubscription.callback }).toEqual({
     state: 'active',
     isNew: true,
   });
   await declared.publish('news');
   expect(received).toEqual(['news']);
-  expect(rows.get(key)).toBe(corruptRow);
+  expect(rows.get(declaredKey)).toBe(corruptRow);
 });

@@ -9,7 +9,7 @@ import { recordingService } from '../../kit/recording-service.js';
 import { until } from '../../kit/until.js';
 
 describe('waitForStoreSeconds', () => {
-  it('makes a start wait until the previous runtime has stopped, and continues its work', async () => {
+  it('makes a start wait until the previous runtime has stopped, and then use its subscriptions', async () => {
     await using hub = await TestHub.start();
     const logger = recordingLogger();
     const options = {
@@ -30,7 +30,7 @@ describe('waitForStoreSeconds', () => {
     expect(after).toMatchObject({ id: before?.id, state: 'active' });
   });
 
-  it('makes a start reject with the StoreError after that time, and at once by default', async () => {
+  it('makes a start reject with a StoreError after that time, and at once if it is not set', async () => {
     const options = {
       port: 0,
       store: `lmdb://${temporaryDirectory()}`,
@@ -39,13 +39,13 @@ describe('waitForStoreSeconds', () => {
     } as const;
     const { service } = recordingService();
     await using _first = await startService(service, options);
-    const late = await failureOf(startService(service, { ...options, waitForStoreSeconds: 0.2 }));
-    expect(late).toBeInstanceOf(StoreError);
-    expect(late.message).toMatch(
+    const timeoutError = await failureOf(startService(service, { ...options, waitForStoreSeconds: 0.2 }));
+    expect(timeoutError).toBeInstanceOf(StoreError);
+    expect(timeoutError.message).toMatch(
       /in use by this very process .* not given up within 0\.2 s \(waitForStoreSeconds\)\.$/,
     );
-    const soon = await failureOf(startService(service, options));
-    expect(soon.message).toMatch(/wait for it with waitForStoreSeconds, or give this one a store of its own/);
-    expect(soon.message).not.toContain('not given up');
+    const immediateError = await failureOf(startService(service, options));
+    expect(immediateError.message).toMatch(/wait for it with waitForStoreSeconds, or give this one a store of its own/);
+    expect(immediateError.message).not.toContain('not given up');
   });
 });

@@ -54,7 +54,7 @@ describe('auth.bearer as a function', () => {
   });
 
   it.each(['the hub', 'discovery'])(
-    'fails the attempt when it throws, and is called again for the next one: %s',
+    'fails the attempt when it throws, and is called again for the next attempt (%s)',
     async (endpoint) => {
       const { world, hub, tokens, start } = await setUp(({ httpConfig }) =>
         endpoint === 'discovery' ? { discoveryConfig: { httpConfig } } : { httpConfig },
@@ -76,7 +76,7 @@ describe('auth.bearer as a function', () => {
     },
   );
 
-  it('leaks no token to a log, an error or a snapshot, even where its own errors quote one', async () => {
+  it('leaks no token to a log, an error or a snapshot, even if its own errors quote a token', async () => {
     const { tokens, hub, logger, start } = await setUp(({ httpConfig }) => ({ httpConfig }));
     const runtime = await start();
     await runtime.ready();

@@ -9,15 +9,17 @@ import { until } from '../../kit/until.js';
 import { startHub } from '../../kit/start-hub.js';
 
 /** A server that records the headers it receives. */
-async function server(answer: RequestListener): Promise<{ url: string; received: IncomingHttpHeaders[] }> {
-  const received: IncomingHttpHeaders[] = [];
+async function startRecordingServer(
+  answer: RequestListener,
+): Promise<{ url: string; receivedHeaders: IncomingHttpHeaders[] }> {
+  const receivedHeaders: IncomingHttpHeaders[] = [];
   const { url, ...server } = await startHttpServer((request, response) => {
-    received.push(request.headers);
+    receivedHeaders.push(request.headers);
     request.resume();
     answer(request, response);
   });
   onTestFinished(() => server[Symbol.asyncDispose]());
-  return { url, received };
+  return { url, receivedHeaders };
 }
 
 async function startWith(config: SubscriberServiceConfig) {
@@ -28,11 +30,12 @@ async function startWith(config: SubscriberServiceConfig) {
   return { world, runtime, received };
 }
 
-const CREDENTIALS = ['authorization', 'cookie', 'x-key', 'x-own'];
+const CREDENTIAL_HEADERS = ['authorization', 'cookie', 'x-key', 'x-own'];
 
-function expectNone(received: readonly IncomingHttpHeaders[]): void {
-  expect(received.length).toBeGreaterThan(0);
-  for (const headers of received) for (const name of CREDENTIALS) expect(headers).not.toHaveProperty(name);
+function expectNoCredentials(receivedHeaders: readonly IncomingHttpHeaders[]): void {
+  expect(receivedHeaders.length).toBeGreaterThan(0);
+  for (const headers of receivedHeaders)
+    for (const name of CREDENTIAL_HEADERS) expect(headers).not.toHaveProperty(name);
 }
 
 describe('S5 credentials for a hub', () => {
@@ -40,29 +43,35 @@ describe('S5 credentials for a hub', () => {
     httpConfig: { auth: { bearer: 'token' }, headers: { cookie: 'a=b', 'x-key': 'k' } },
     customHeaders: { 'x-own': '1' },
   } as const;
-  const sent = { authorization: 'Bearer token', cookie: 'a=b', 'x-key': 'k', 'x-own': '1' };
+  const credentials = { authorization: 'Bearer token', cookie: 'a=b', 'x-key': 'k', 'x-own': '1' };
 
-  it.each([307, 308] as const)('are not sent to the location of a %i, and one warning says so', async (status) => {
-    const second = await startHub();
-    const hub = await server((_request, response) => void response.writeHead(status, { location: second.url }).end());
-    const topic = second.topic('/feed');
-    const { world, runtime } = await startWith({ target: { hub: hub.url, topic: topic.url }, ...config });
-    await runtime.ready({ timeoutMs: 5_000 });
-    const [{ id } = { id: '' }] = await runtime.subscriptions.find();
-    const renewed = new Promise((resolve) => runtime.hooks.on('renewed', resolve));
-    await runtime.renew(id);
-    await renewed;
-    // A hub that moved permanently is requested at its new URL.
-    expect(hub.received).toHaveLength(status === 308 ? 1 : 2);
-    for (const headers of hub.received) expect(headers).toMatchObject(sent);
-    const subscribeRequests = second.requests.filter(({ method }) => method === 'POST');
-    expect(subscribeRequests).toHaveLength(2);
-    for (const { headers } of subscribeRequests) for (const name of CREDENTIALS) expect(headers.has(name)).toBe(false);
-    const { origin } = new URL(second.url);
-    expect(world.logged('Credentials and configured headers are not sent to')).toMatchObject([
-      { level: 'warn', fields: { service: 'News', origin } },
-    ]);
-  });
+  it.each([307, 308] as const)(
+    'are not sent to the redirect location of a %i, and one warning says so',
+    async (status) => {
+      const secondHub = await startHub();
+      const hub = await startRecordingServer(
+        (_request, response) => void response.writeHead(status, { location: secondHub.url }).end(),
+      );
+      const topic = secondHub.topic('/feed');
+      const { world, runtime } = await startWith({ target: { hub: hub.url, topic: topic.url }, ...config });
+      await runtime.ready({ timeoutMs: 5_000 });
+      const [{ id } = { id: '' }] = await runtime.subscriptions.find();
+      const renewed = new Promise((resolve) => runtime.hooks.on('renewed', resolve));
+      await runtime.renew(id);
+      await renewed;
+      // A hub that moved permanently is requested at its new URL.
+      expect(hub.receivedHeaders).toHaveLength(status === 308 ? 1 : 2);
+      for (const headers of hub.receivedHeaders) expect(headers).toMatchObject(credentials);
+      const subscribeRequests = secondHub.requests.filter(({ method }) => method === 'POST');
+      expect(subscribeRequests).toHaveLength(2);
+      for (const { headers } of subscribeRequests)
+        for (const name of CREDENTIAL_HEADERS) expect(headers.has(name)).toBe(false);
+      const { origin } = new URL(secondHub.url);
+      expect(world.logged('Credentials and configured headers are not sent to')).toMatchObject([
+        { level: 'warn', fields: { service: 'News', origin } },
+      ]);
+    },
+  );
 });
 
 describe('S5 credentials for a target', () => {
@@ -70,10 +79,10 @@ describe('S5 credentials for a target', () => {
 
   it('are not sent to a rel=self on another origin that is read for a thin ping, and one warning says so', async () => {
     const hub = await startHub();
-    const feed = await server((_request, response) => {
+    const feed = await startRecordingServer((_request, response) => {
       response.writeHead(200, { 'content-type': 'application/atom+xml' }).end(atom([]));
     });
-    const page = await server((_request, response) => {
+    const page = await startRecordingServer((_request, response) => {
       response.writeHead(200, { link: `<${hub.url}>; rel=hub, <${feed.url}/feed>; rel=self` }).end();
     });
     const { world, runtime, received } = await startWith({
@@ -87,28 +96,30 @@ describe('S5 credentials for a target', () => {
       expect((await hub.distribute(`${feed.url}/feed`, ''))[0]?.status).toBe(202);
       await until(() => received.length === count);
     }
-    expect(page.received[0]).toMatchObject({
+    expect(page.receivedHeaders[0]).toMatchObject({
       authorization: expect.stringMatching(/^Basic /),
       cookie: 'a=b',
       'x-key': 'k',
     });
-    expectNone(feed.received);
+    expectNoCredentials(feed.receivedHeaders);
     expect(world.logged('Credentials and configured headers are not sent to')).toMatchObject([
       { fields: { service: 'News', origin: feed.url } },
     ]);
     // Credentials for the target are not sent to its hub.
-    expect(hub.requests.some(({ headers }) => CREDENTIALS.some((name) => headers.has(name)))).toBe(false);
+    expect(hub.requests.some(({ headers }) => CREDENTIAL_HEADERS.some((name) => headers.has(name)))).toBe(false);
   });
 
   it('are not sent when discovery is redirected to another origin', async () => {
     const hub = await startHub();
-    const feed = await server((_request, response) => {
+    const feed = await startRecordingServer((_request, response) => {
       response.writeHead(200, { link: `<${hub.url}>; rel=hub` }).end();
     });
-    const page = await server((_request, response) => void response.writeHead(302, { location: `${feed.url}/` }).end());
+    const page = await startRecordingServer(
+      (_request, response) => void response.writeHead(302, { location: `${feed.url}/` }).end(),
+    );
     const { world, runtime } = await startWith({ target: `${page.url}/`, discoveryConfig: { httpConfig } });
     await runtime.ready({ timeoutMs: 5_000 });
-    expectNone(feed.received);
+    expectNoCredentials(feed.receivedHeaders);
     expect(world.logged('Credentials and configured headers are not sent to')).toHaveLength(1);
   });
 });

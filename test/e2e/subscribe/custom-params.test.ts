@@ -16,7 +16,7 @@ import { startHub } from '../../kit/start-hub.js';
 const KEY = 'a-key-of-this-subscription';
 
 /** The custom parameters of each request that the hub got. */
-const sent = (hub: TestHub): readonly Readonly<Record<string, string>>[] =>
+const sentParams = (hub: TestHub): readonly Readonly<Record<string, string>>[] =>
   hub.requests
     .filter(({ method }) => method === 'POST')
     .map(({ form }) => ({
@@ -38,8 +38,8 @@ async function setUp(options: StartOptions = {}) {
     return runtime;
   };
   const runtime = await start();
-  const subscribe = (change: Partial<SubscribeOptions>, at = runtime) =>
-    at.subscribe(service, { target: topic.url, ...change });
+  const subscribe = (subscribeOptions: Partial<SubscribeOptions>, usedRuntime = runtime) =>
+    usedRuntime.subscribe(service, { target: topic.url, ...subscribeOptions });
   return { hub, topic, service, logger, runtime, start, subscribe };
 }
 
@@ -47,12 +47,12 @@ describe('customParams of one subscription', () => {
   it('override those of the service, and are sent in subscribe and unsubscribe requests', async () => {
     const { hub, topic, service, runtime, subscribe } = await setUp();
     await subscribe({ customParams: { tenant: 'b', key: KEY } });
-    const other = hub.topic('/other');
-    await runtime.subscribe(service, { target: other.url });
+    const otherTopic = hub.topic('/other');
+    await runtime.subscribe(service, { target: otherTopic.url });
     await runtime.ready();
     await runtime.unsubscribe(service, topic.url);
     await hub.unsubscribed(topic);
-    expect(sent(hub)).toEqual(
+    expect(sentParams(hub)).toEqual(
       expect.arrayContaining([
         { mode: 'subscribe', tenant: 'b', plan: 'small', key: KEY },
         { mode: 'subscribe', tenant: 'all', plan: 'small' },
@@ -62,7 +62,7 @@ describe('customParams of one subscription', () => {
     expect(hub.violations).toEqual([]);
   });
 
-  it('renew an active subscription at once when they change; equal ones send nothing', async () => {
+  it('renew an active subscription at once when they change, and send nothing when they are equal', async () => {
     const { hub, runtime, subscribe } = await setUp();
     await subscribe({ customParams: { key: 'first' } });
     await runtime.ready();
@@ -70,46 +70,46 @@ describe('customParams of one subscription', () => {
     await subscribe({ customParams: { key: 'first' } });
     await subscribe({});
     await subscribe({ customParams: { key: 'second' } });
-    await hub.until(() => sent(hub).length === 2);
+    await hub.until(() => sentParams(hub).length === 2);
     await hub.settled();
     await until(async () => (await runtime.subscriptions.find())[0]?.state === 'active');
     await subscribe({ leaseSeconds: 3_600 });
-    await hub.until(() => sent(hub).length === 3);
+    await hub.until(() => sentParams(hub).length === 3);
     await hub.settled();
     await subscribe({ customParams: {} });
-    await hub.until(() => sent(hub).length === 4);
-    expect(sent(hub).map(({ key }) => key)).toEqual(['first', 'second', 'second', undefined]);
+    await hub.until(() => sentParams(hub).length === 4);
+    expect(sentParams(hub).map(({ key }) => key)).toEqual(['first', 'second', 'second', undefined]);
     expect(hub.requests.at(-1)?.form.get('hub.lease_seconds')).toBe('3600');
   });
 
-  it('that change during a pending request are sent once it is verified', async () => {
+  it('are sent once a pending request is verified, if they changed meanwhile', async () => {
     const { hub, runtime, subscribe } = await setUp();
-    const release = hub.holdBack('verification');
+    const releaseVerification = hub.holdBack('verification');
     await subscribe({ customParams: { key: 'first' } });
-    await hub.until(() => sent(hub).length === 1);
+    await hub.until(() => sentParams(hub).length === 1);
     await subscribe({ customParams: { key: 'second' } });
-    release();
-    await hub.until(() => sent(hub).length === 2);
+    releaseVerification();
+    await hub.until(() => sentParams(hub).length === 2);
     await runtime.ready();
-    expect(sent(hub).map(({ key }) => key)).toEqual(['first', 'second']);
+    expect(sentParams(hub).map(({ key }) => key)).toEqual(['first', 'second']);
   });
 
   it.each(['plain', 'sealed'])('survive a restart, in a %s store', async (kind) => {
     const directory = temporaryDirectory();
     const security = kind === 'sealed' ? { security: { sealKey: keyText(1) } } : {};
-    const store: StartOptions = { port: await unusedPort(), store: `lmdb://${directory}`, ...security };
-    const { hub, runtime, start, subscribe } = await setUp(store);
+    const options: StartOptions = { port: await unusedPort(), store: `lmdb://${directory}`, ...security };
+    const { hub, runtime, start, subscribe } = await setUp(options);
     const { id } = await subscribe({ customParams: { key: KEY } });
     await runtime.ready();
     await hub.settled();
     await runtime.stop();
     const restarted = await start();
     await restarted.renew(id);
-    await hub.until(() => sent(hub).length === 2);
-    expect(sent(hub).map(({ key }) => key)).toEqual([KEY, KEY]);
+    await hub.until(() => sentParams(hub).length === 2);
+    expect(sentParams(hub).map(({ key }) => key)).toEqual([KEY, KEY]);
     await subscribe({ customParams: { key: KEY } }, restarted);
     await restarted.stop();
-    expect(sent(hub)).toHaveLength(2);
+    expect(sentParams(hub)).toHaveLength(2);
     expect((await readFile(join(directory, 'data.mdb'))).includes(KEY)).toBe(kind === 'plain');
   });
 

@@ -12,11 +12,11 @@ async function setUp() {
   const rows = new Map<string, unknown>();
   const store = new Keyv({ store: rows });
   const [kept, dropped] = [hub.topic('/kept'), hub.topic('/dropped')];
-  let writes = 0;
-  const set = rows.set.bind(rows);
+  let writeCount = 0;
+  const originalSet = rows.set.bind(rows);
   rows.set = (key, value) => {
-    writes += key.includes(':subscription:') ? 1 : 0;
-    return set(key, value);
+    writeCount += key.includes(':subscription:') ? 1 : 0;
+    return originalSet(key, value);
   };
   const run = async (targets: readonly string[], options: StartOptions = {}) => {
     const world = new FakeWorld();
@@ -29,7 +29,7 @@ async function setUp() {
   };
   const states = (): string[] =>
     hub.subscriptions.map(({ topic, state }) => `${new URL(topic).pathname} ${state}`).toSorted();
-  return { hub, store, kept, dropped, run, states, written: () => writes };
+  return { hub, store, kept, dropped, run, states, countWrites: () => writeCount };
 }
 
 async function declaredOf(runtime: SubscriberRuntime): Promise<string[]> {
@@ -56,7 +56,7 @@ describe('a subscription that the code no longer declares', () => {
     expect(states()).toEqual(['/dropped active', '/kept active']);
   });
 
-  it('is unsubscribed with pruneDeclared, even if that is set later, and subscribed again once declared', async () => {
+  it('is unsubscribed with pruneDeclared, also if set later, and subscribed again once it is declared', async () => {
     const { hub, kept, dropped, run, states } = await setUp();
     const first = await run([kept.url, dropped.url]);
     const { port } = first;
@@ -79,7 +79,7 @@ describe('a subscription that the code no longer declares', () => {
     expect(states()).toEqual(['/dropped active', '/kept active']);
   });
 
-  it('is not one that was subscribed only at runtime, nor one subscribed at runtime after its declaration was removed', async () => {
+  it('is kept with pruneDeclared if subscribe() is called for it, like subscriptions never declared', async () => {
     const { hub, kept, dropped, run, states } = await setUp();
     const dynamic = hub.topic('/dynamic');
     const first = await run([kept.url, dropped.url]);
@@ -97,7 +97,7 @@ describe('a subscription that the code no longer declares', () => {
     expect(states()).toEqual(['/dropped active', '/dynamic active', '/kept active']);
   });
 
-  it('is kept if onStart subscribes it', async () => {
+  it('is kept with pruneDeclared if onStart calls subscribe() for it', async () => {
     const { hub, store, dropped, run, states } = await setUp();
     const first = await run([dropped.url]);
     const { port } = first;
@@ -123,8 +123,8 @@ describe('a subscription that the code no longer declares', () => {
     const { kept, dropped, run, states } = await setUp();
     const first = await run([kept.url, dropped.url]);
     const { port } = first;
-    const [one] = await first.runtime.subscriptions.find({ topic: dropped.url });
-    await first.runtime.unsubscribe(one?.id ?? '');
+    const [droppedSubscription] = await first.runtime.subscriptions.find({ topic: dropped.url });
+    await first.runtime.unsubscribe(droppedSubscription?.id ?? '');
     await until(() => states().includes('/dropped unsubscribed'));
     await first.runtime.stop();
     await (await run([kept.url], { port, ...PRUNE })).runtime.stop();
@@ -138,31 +138,31 @@ describe('L4 a start', () => {
     const { hub, store, run } = await setUp();
     const targets = Array.from({ length: 12 }, (_, index) => hub.topic(`/${index}`).url);
     const first = await run(targets);
-    const ended = (await first.runtime.subscriptions.find({ topic: targets[0] ?? '' }))[0];
-    await first.runtime.unsubscribe(ended?.id ?? '');
+    const endedSubscription = (await first.runtime.subscriptions.find({ topic: targets[0] ?? '' }))[0];
+    await first.runtime.unsubscribe(endedSubscription?.id ?? '');
     await until(async () => (await first.runtime.subscriptions.count({ state: 'unsubscribed' })) === 1);
     await first.runtime.stop();
     const world = new FakeWorld();
     const runtime = await world.start(recordingService({ name: 'Other' }).service, { store });
     onTestFinished(() => runtime.stopNow());
-    const [line, ...others] = world.logged('which is not started here');
-    expect(others).toEqual([]);
+    const [line, ...furtherLines] = world.logged('which is not started here');
+    expect(furtherLines).toEqual([]);
     expect(line).toMatchObject({ level: 'warn', fields: { service: 'News' } });
     expect(line?.message).toMatch(/\(\S+( \S+){9} and 1 more\)/);
     expect(line?.message).not.toContain(`${targets[0]},`);
   });
 
   it('writes nothing for unchanged subscriptions', async () => {
-    const { hub, run, written } = await setUp();
+    const { hub, run, countWrites } = await setUp();
     const targets = Array.from({ length: 30 }, (_, index) => hub.topic(`/${index}`).url);
     const first = await run(targets);
     const { port } = first;
     await first.runtime.stop();
-    const before = written();
+    const writesBefore = countWrites();
     const requestCount = hub.requests.length;
     const { runtime } = await run(targets, { port });
     expect(await runtime.subscriptions.count({ state: 'active', declared: true })).toBe(30);
-    expect(written()).toBe(before);
+    expect(countWrites()).toBe(writesBefore);
     expect(hub.requests).toHaveLength(requestCount);
   });
 });

@@ -33,7 +33,7 @@ async function leaveActive(hub: TestHub): Promise<{
 }
 
 describe('deferRequests', () => {
-  it('sends no request before begin(), and is verified at once by an application that listens long after the start', async () => {
+  it('sends no request before begin(), so that an application may listen long after the start', async () => {
     await using hub = await TestHub.start();
     const [declared, added] = [hub.topic('/declared'), hub.topic('/added')];
     const { service, received } = recordingService({ target: declared.url });
@@ -53,9 +53,9 @@ describe('deferRequests', () => {
     await declared.publish('one');
     await added.publish('two');
     expect(received).toEqual(['one', 'two']);
-    const count = hub.requests.length;
+    const requestCount = hub.requests.length;
     await Promise.all([runtime.begin(), runtime.begin()]);
-    expect(hub.requests).toHaveLength(count);
+    expect(hub.requests).toHaveLength(requestCount);
     await runtime.stop();
     server.close();
   });
@@ -76,17 +76,20 @@ describe('deferRequests', () => {
   it.each([
     ['with manual', { manual: true }, 'a short time for mounting the callbacks has passed'],
     ['with a server', { server: createServer() }, 'the given server listens'],
-  ])('without it, ready() names the event that the first requests wait for, %s', async (_, options, begins) => {
-    const publicUrl = 'http://localhost:1';
-    await using runtime = await startService(recordingService().service, {
-      ...QUIET,
-      ...options,
-      publicUrl,
-      deferRequests: false,
-    });
-    const failure = await failureOf(runtime.ready({ timeoutMs: 0 }));
-    expect(failure.message).toBe(`Nothing has been asked for yet: that begins when ${begins}.`);
-  });
+  ])(
+    'set to false lets ready() name the event that the first requests wait for (%s)',
+    async (_, options, awaitedEvent) => {
+      const publicUrl = 'http://localhost:1';
+      await using runtime = await startService(recordingService().service, {
+        ...QUIET,
+        ...options,
+        publicUrl,
+        deferRequests: false,
+      });
+      const failure = await failureOf(runtime.ready({ timeoutMs: 0 }));
+      expect(failure.message).toBe(`Nothing has been asked for yet: that begins when ${awaitedEvent}.`);
+    },
+  );
 
   it('sends no unsubscribe request before begin(), because nobody could answer its verification', async () => {
     await using hub = await TestHub.start();
@@ -101,7 +104,7 @@ describe('deferRequests', () => {
     await hub.until(() => hub.subscriptions[0]?.state === 'unsubscribed');
   });
 
-  it('a stop before begin() unsubscribes, also a subscription that was already being unsubscribed', async () => {
+  it('lets a stop before begin() send the request of a subscription that is already unsubscribing', async () => {
     await using hub = await TestHub.start();
     const { service, target, options } = await leaveActive(hub);
     const runtime = await startService(service, { ...QUIET, ...options });
@@ -112,7 +115,7 @@ describe('deferRequests', () => {
     expect(hub.requests.filter(({ form }) => form.get('hub.mode') === 'unsubscribe')).toHaveLength(1);
   });
 
-  it('can be stopped before begin(), with a pending request', async () => {
+  it('sends no subscribe request if the runtime stops before begin(), and begin() then rejects', async () => {
     await using hub = await TestHub.start();
     const { service } = recordingService({ target: hub.topic('/declared').url });
     const runtime = await startService(service, QUIET);
@@ -122,7 +125,7 @@ describe('deferRequests', () => {
     expect((await failureOf(runtime.begin())).message).toMatch(/stops, or has stopped/);
   });
 
-  it('with failFast begin() rejects with the first failure, and the runtime has stopped', async () => {
+  it('lets begin() reject with the first failure if failFast is set, and the runtime has stopped', async () => {
     await using hub = await TestHub.start({ fail: { status: 400 } });
     const { service } = recordingService({ target: hub.topic('/feed').url });
     const publicUrl = 'http://localhost:1';
@@ -131,19 +134,19 @@ describe('deferRequests', () => {
     expect((await failureOf(runtime.renew('any'))).message).toMatch(/stops, or has stopped/);
   });
 
-  it('begin() in onStart is an error that says when to call it', async () => {
+  it('lets begin() in onStart reject with an error that says when to call begin()', async () => {
     const failures: unknown[] = [];
-    const early = defineSubscriber(
+    const service = defineSubscriber(
       { name: 'Early' },
       { onEventNotification() {}, onStart: async (runtime) => void failures.push(await failureOf(runtime.begin())) },
     );
-    await using _runtime = await startService(early, QUIET);
+    await using _runtime = await startService(service, QUIET);
     expect(failures).toEqual([expect.objectContaining({ message: expect.stringMatching(/when your server listens/) })]);
   });
 });
 
-describe('a stop while the server of the host is closed', () => {
-  async function hosted(hub: TestHub): Promise<{
+describe('stop() of a runtime on a server of the application', () => {
+  async function startOnServer(hub: TestHub): Promise<{
     readonly server: ReturnType<typeof createServer>;
     readonly logger: ReturnType<typeof recordingLogger>;
     readonly runtime: Awaited<ReturnType<typeof startService>>;
@@ -158,9 +161,9 @@ describe('a stop while the server of the host is closed', () => {
   }
   const advice = /accepts no connections.* Await runtime\.stop\(\) before you close the server$/;
 
-  it('sends no unsubscribe request that cannot be verified, and logs advice', async () => {
+  it('sends no unsubscribe request after the server is closed, and logs advice', async () => {
     await using hub = await TestHub.start();
-    const { server, logger, runtime } = await hosted(hub);
+    const { server, logger, runtime } = await startOnServer(hub);
     server.close();
     const requestCount = hub.requests.length;
     await runtime.stop();
@@ -168,9 +171,9 @@ describe('a stop while the server of the host is closed', () => {
     expect(logger.said('warn').filter((line) => advice.test(line))).toHaveLength(1);
   });
 
-  it('logs nothing when nothing is unsubscribed', async () => {
+  it('logs no advice if nothing is unsubscribed', async () => {
     await using hub = await TestHub.start();
-    const { server, logger, runtime } = await hosted(hub);
+    const { server, logger, runtime } = await startOnServer(hub);
     server.close();
     await runtime.stop({ unsubscribe: false });
     expect(logger.said('warn').filter((line) => advice.test(line))).toEqual([]);
@@ -178,20 +181,20 @@ describe('a stop while the server of the host is closed', () => {
 
   it('stops waiting for hubs when the server closes during the stop', async () => {
     await using hub = await TestHub.start();
-    const { server, logger, runtime } = await hosted(hub);
+    const { server, logger, runtime } = await startOnServer(hub);
     hub.configure({ verify: 'never' });
-    const stopped = runtime.stop();
+    const stopping = runtime.stop();
     await hub.until(() => hub.requests.some(({ form }) => form.get('hub.mode') === 'unsubscribe'));
-    const at = performance.now();
+    const startedAt = performance.now();
     server.close();
-    await stopped;
-    expect(performance.now() - at).toBeLessThan(10_000); // The grace is 20 s.
+    await stopping;
+    expect(performance.now() - startedAt).toBeLessThan(10_000); // The grace period is 20 s.
     expect(logger.said('warn').filter((line) => advice.test(line))).toHaveLength(1);
   });
 
-  it('a stop before the server is closed unsubscribes, without a warning', async () => {
+  it('unsubscribes and logs no advice before the server is closed', async () => {
     await using hub = await TestHub.start();
-    const { server, logger, runtime } = await hosted(hub);
+    const { server, logger, runtime } = await startOnServer(hub);
     await runtime.stop();
     server.close();
     await hub.settled();
@@ -207,14 +210,14 @@ describe('a stop while the server of the host is closed', () => {
     const { port, store } = options;
     const startOptions = { store, logger, server: createServer(), publicUrl: `http://localhost:${port}` };
     const runtime = await startService(service, startOptions);
-    const at = performance.now();
+    const startedAt = performance.now();
     await runtime.stop();
-    expect(performance.now() - at).toBeLessThan(10_000); // The grace is 20 s.
+    expect(performance.now() - startedAt).toBeLessThan(10_000); // The grace period is 20 s.
     expect(hub.requests).toHaveLength(requestCount);
     expect(logger.said('warn').filter((line) => advice.test(line))).toHaveLength(1);
   });
 
-  it('logs nothing if no hub has a subscription', async () => {
+  it('logs no advice if no hub has a subscription', async () => {
     const server = createServer();
     await new Promise<void>((resolve) => void server.listen(0, resolve));
     const logger = recordingLogger();

@@ -73,8 +73,8 @@ describe('the error of a hub that refuses a topic', () => {
     const fail = { status: 404, body: 'unknown topic' };
     const { world, topic, snapshot } = await setUp({ fail }, { self: 'http://127.0.0.1:1/canonical' });
     const { lastError } = await until(async () => {
-      const now = await snapshot();
-      return now.lastError !== undefined && now;
+      const subscription = await snapshot();
+      return subscription.lastError !== undefined && subscription;
     });
     expect(lastError?.message).toMatch(/answered 404: "unknown topic"/);
     expect(lastError?.message).toContain(`The topic is what ${topic.url} names as its own URL (rel=self).`);
@@ -85,21 +85,21 @@ describe('the error of a hub that refuses a topic', () => {
   it('does not mention a self link if the topic is the target', async () => {
     const { snapshot } = await setUp({ fail: { status: 404 } });
     const { lastError } = await until(async () => {
-      const now = await snapshot();
-      return now.lastError !== undefined && now;
+      const subscription = await snapshot();
+      return subscription.lastError !== undefined && subscription;
     });
     expect(lastError?.message).not.toContain('rel=self');
   });
 });
 
-it('after a failover the log names the next hub, and no retry time of the first', async () => {
-  const other = await startHub();
+it('after a failover the log names the next hub', async () => {
+  const nextHub = await startHub();
   const { hub, world, settle } = await setUp({ fail: { status: 403 } }, { hubs: [] });
-  hub.topic('/both', { hubs: [hub, other] });
+  hub.topic('/both', { hubs: [hub, nextHub] });
   const { service } = recordingService({ name: 'Both', target: `${new URL(hub.url).origin}/both` });
   const runtime = await world.start(service);
   onTestFinished(() => runtime.stopNow());
-  await other.verified();
+  await nextHub.verified();
   await settle();
-  expect(world.logged(`(asking hub ${other.url} now)`)).toHaveLength(1);
+  expect(world.logged(`(asking hub ${nextHub.url} now)`)).toHaveLength(1);
 });

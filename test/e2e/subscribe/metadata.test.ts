@@ -25,9 +25,9 @@ describe('metadata of a subscription', () => {
     await using hub = await TestHub.start();
     const { service } = recordingService();
     await using runtime = await startService(service, QUIET);
-    const given = { customer: '7', plan: 'large' };
-    const subscription = await runtime.subscribe(service, { target: hub.topic('/feed').url, metadata: given });
-    given.customer = '8';
+    const metadata = { customer: '7', plan: 'large' };
+    const subscription = await runtime.subscribe(service, { target: hub.topic('/feed').url, metadata });
+    metadata.customer = '8';
     expect(subscription.metadata).toEqual({ customer: '7', plan: 'large' });
     expect(() => Object.assign(subscription.metadata ?? {}, { customer: '9' })).toThrow(TypeError);
     expect(await runtime.subscriptions.get(subscription.id)).toMatchObject({ metadata: { customer: '7' } });
@@ -49,7 +49,7 @@ describe('metadata of a subscription', () => {
     expect(hub.requests.filter(({ form }) => form.get('hub.mode') === 'subscribe')).toHaveLength(1);
   });
 
-  it('is a ConfigurationError if it is too large, and nothing is subscribed', async () => {
+  it('causes a ConfigurationError if it is too large, and nothing is subscribed', async () => {
     const { service } = recordingService();
     await using runtime = await startService(service, QUIET);
     const metadata = { text: 'x'.repeat(5_000) };
@@ -60,15 +60,15 @@ describe('metadata of a subscription', () => {
   });
 
   it.each(['plain', 'sealed'])(
-    'is passed to the handler, even with a stored event after a restart: in a %s store',
+    'is passed to the handler, even with a stored event after a restart (%s store)',
     async (kind) => {
       await using hub = await TestHub.start();
       const topic = hub.topic('/feed');
-      const store = temporaryDirectory();
+      const directory = temporaryDirectory();
       const options: StartOptions = {
         ...QUIET,
         port: await unusedPort(),
-        store: `lmdb://${store}`,
+        store: `lmdb://${directory}`,
         ...(kind === 'sealed' ? { security: { sealKey: keyText(1) } } : {}),
       };
       const events: ContentDistributionMessage[] = [];
@@ -98,8 +98,8 @@ describe('metadata of a subscription', () => {
       const second = await start();
       await until(() => events.find(({ attempt }) => attempt > 1));
       expect(events.map(({ subscription }) => subscription.metadata)).toEqual([metadata, metadata]);
-      expect((await second.subscriptions.find()).map((one) => one.metadata)).toEqual([metadata]);
-      const isReadable = (await readFile(join(store, 'data.mdb'))).includes('recognizable');
+      expect((await second.subscriptions.find()).map((subscription) => subscription.metadata)).toEqual([metadata]);
+      const isReadable = (await readFile(join(directory, 'data.mdb'))).includes('recognizable');
       expect(isReadable).toBe(kind === 'plain');
     },
   );

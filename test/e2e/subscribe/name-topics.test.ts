@@ -39,9 +39,9 @@ async function setUp(delivery: DeliveryConfig) {
   const store = new FaultyStore();
   const received: string[] = [];
   const config = { name: 'news', secret: false, unsubscribeOnShutdown: false } as const;
-  const define = (more: DeliveryConfig = {}) =>
+  const define = (changes: DeliveryConfig = {}) =>
     defineSubscriber(
-      { ...config, delivery: { ...delivery, ...more } },
+      { ...config, delivery: { ...delivery, ...changes } },
       { onEventNotification: (event) => void received.push(`${event.attempt} ${event.source} "${event.text()}"`) },
     );
   const start = async (service: ReturnType<typeof define>) => {
@@ -66,7 +66,7 @@ describe('a topic that is not a URL', () => {
     expect((await runtime.subscriptions.find())[0]?.stats).toMatchObject({ delivered: 1, failed: 0 });
   });
 
-  it('cannot be polled: subscribe() rejects with the remedy, and stores nothing', async () => {
+  it('cannot be polled, so subscribe() rejects with the remedy and stores nothing', async () => {
     const { define, start, target } = await setUp({ pollSeconds: 600 });
     const service = define();
     const runtime = await start(service);
@@ -79,11 +79,11 @@ describe('a topic that is not a URL', () => {
     expect(await runtime.subscriptions.count()).toBe(0);
   });
 
-  it('from a start without pollSeconds is logged as a warning, and still works', async () => {
+  it('is logged once if pollSeconds was set after it was subscribed, and its events still arrive', async () => {
     const { world, hub, store, received, define, start, target } = await setUp({});
-    const before = define();
-    const first = await start(before);
-    await first.subscribe(before, { target });
+    const service = define();
+    const first = await start(service);
+    await first.subscribe(service, { target });
     await first.ready({ timeoutMs: 5_000 });
     const { port } = first;
     await first.stop();

@@ -12,7 +12,7 @@ import { failureOf } from '../../kit/failure-of.js';
 import { until } from '../../kit/until.js';
 import { startHub } from '../../kit/start-hub.js';
 
-interface SetUp {
+interface SetUpOptions {
   readonly config?: SubscriberServiceConfig;
   readonly faults?: HubFaults;
   /** Faults for the second topic. */
@@ -21,7 +21,7 @@ interface SetUp {
   readonly accepts?: () => boolean;
 }
 
-async function setUp({ config = {}, faults = {}, secondFaults = {}, accepts = () => true }: SetUp = {}) {
+async function setUp({ config = {}, faults = {}, secondFaults = {}, accepts = () => true }: SetUpOptions = {}) {
   const world = new FakeWorld();
   const hub = await startHub({ now: () => world.now, leaseSeconds: 1_000, ...faults });
   const topics = [hub.topic('/a'), hub.topic('/b', secondFaults)];
@@ -39,13 +39,13 @@ async function setUp({ config = {}, faults = {}, secondFaults = {}, accepts = ()
   onTestFinished(() => runtime.stopNow());
   const requestedTopics = (): string[] =>
     hub.requests.flatMap(({ method, form }) => (method === 'POST' ? (form.get('hub.topic')?.slice(-2) ?? '') : []));
-  const one = async (path: string): Promise<Subscription> => {
+  const subscriptionTo = async (path: string): Promise<Subscription> => {
     const all = await runtime.subscriptions.find();
     const subscription = all.find(({ target }) => typeof target === 'string' && target.endsWith(path));
-    if (subscription === undefined) throw new Error(`nothing is wanted of ${path}`);
+    if (subscription === undefined) throw new Error(`there is no subscription to ${path}`);
     return subscription;
   };
-  return { world, hub, runtime, topics, requestedTopics, one };
+  return { world, hub, runtime, topics, requestedTopics, subscriptionTo };
 }
 
 async function hookCalled(runtime: SubscriberRuntime, name: 'renewed', times: number): Promise<void> {
@@ -59,29 +59,29 @@ async function hookCalled(runtime: SubscriberRuntime, name: 'renewed', times: nu
 }
 
 describe('renew()', () => {
-  it('D10 L1 renews only this subscription, at once, with discovery and the same callback', async () => {
-    const { world, hub, runtime, requestedTopics, one } = await setUp();
+  it('D10 L1 renews only the given subscription, at once, with discovery and the same callback', async () => {
+    const { world, hub, runtime, requestedTopics, subscriptionTo } = await setUp();
     await runtime.ready();
     await hub.settled();
-    const before = await one('/a');
+    const before = await subscriptionTo('/a');
     world.advance(10_000);
-    const looked = hub.requests.filter(({ method }) => method === 'GET').length;
+    const discoveryCount = hub.requests.filter(({ method }) => method === 'GET').length;
     const renewed = hookCalled(runtime, 'renewed', 1);
     await expect(runtime.renew(before.id)).resolves.toBeUndefined();
     await renewed;
-    const after = await one('/a');
+    const after = await subscriptionTo('/a');
     expect(after).toMatchObject({ id: before.id, state: 'active', callback: before.callback });
     expect(after.expiresAt?.getTime()).toBe(world.now + 1_000_000);
     expect(requestedTopics().toSorted()).toEqual(['/a', '/a', '/b']);
-    expect(hub.requests.filter(({ method }) => method === 'GET')).toHaveLength(looked + 1);
+    expect(hub.requests.filter(({ method }) => method === 'GET')).toHaveLength(discoveryCount + 1);
     expect(hub.violations).toEqual([]);
   });
 
   it('refuses an unknown or inactive subscription, and names the remedy', async () => {
-    const { hub, runtime, requestedTopics, one } = await setUp({ secondFaults: { verify: 'never' } });
+    const { hub, runtime, requestedTopics, subscriptionTo } = await setUp({ secondFaults: { verify: 'never' } });
     await hub.until(() => requestedTopics().length === 2);
-    await until(async () => (await one('/a')).state === 'active');
-    const { id } = await one('/b');
+    await until(async () => (await subscriptionTo('/a')).state === 'active');
+    const { id } = await subscriptionTo('/b');
     const failure = await failureOf(runtime.renew(id));
     expect(failure).toBeInstanceOf(WebSubError);
     expect(failure.message).toBe(
@@ -89,20 +89,20 @@ describe('renew()', () => {
     );
     expect((await failureOf(runtime.renew('no-such-id'))).message).toBe('There is no subscription no-such-id.');
     await runtime.stop();
-    const { id: active } = await one('/a');
-    expect((await failureOf(runtime.renew(active))).message).toMatch(/The runtime stops/);
+    const { id: activeId } = await subscriptionTo('/a');
+    expect((await failureOf(runtime.renew(activeId))).message).toMatch(/The runtime stops/);
   });
 
   it('refuses a subscription that a handler refused, although it works until its lease ends', async () => {
     let accepts = true;
-    const { hub, runtime, one } = await setUp({ accepts: () => accepts });
+    const { hub, runtime, subscriptionTo } = await setUp({ accepts: () => accepts });
     await runtime.ready();
     await hub.settled();
-    const { id } = await one('/a');
+    const { id } = await subscriptionTo('/a');
     accepts = false;
     await runtime.renew(id);
-    await until(async () => (await one('/a')).gaveUp === true);
-    expect(await one('/a')).toMatchObject({ state: 'active' });
+    await until(async () => (await subscriptionTo('/a')).gaveUp === true);
+    expect(await subscriptionTo('/a')).toMatchObject({ state: 'active' });
     expect((await failureOf(runtime.renew(id))).message).toMatch(
       /is held \(handler-refused\): there is nothing to renew/,
     );
@@ -112,42 +112,47 @@ describe('renew()', () => {
 describe('resetCounters()', () => {
   const FAILING = { fail: { status: 503 } } as const;
 
-  it.each(['of one', 'of all'])(
-    'L2 %s resets the counts, and retries at once what waits for its backoff',
+  it.each(['with an id', 'without an id'])(
+    'L2 %s resets the counts, and retries at once the subscriptions that wait for their backoff',
     async (which) => {
-      const { world, hub, runtime, requestedTopics, one } = await setUp({ faults: FAILING });
+      const { world, hub, runtime, requestedTopics, subscriptionTo } = await setUp({ faults: FAILING });
       await until(async () => (await runtime.subscriptions.count({ state: 'failed' })) === 2);
       for (let failures = 2; failures <= 4; failures += 1) {
         world.advance(3_600_000);
-        await until(async () => (await one('/a')).attempts >= failures && (await one('/b')).attempts >= failures);
+        await until(
+          async () =>
+            (await subscriptionTo('/a')).attempts >= failures && (await subscriptionTo('/b')).attempts >= failures,
+        );
       }
-      const before = await one('/a');
+      const before = await subscriptionTo('/a');
       expect(before.failures).toMatchObject({ 'hub-error': { count: before.attempts } });
       hub.configure({ fail: false });
-      const requests = requestedTopics().length;
-      await runtime.resetCounters(which === 'of one' ? before.id : undefined);
-      await until(async () => (await one('/a')).state === 'active');
-      expect(await one('/a')).toMatchObject({ attempts: 0, failures: {} });
-      if (which === 'of all') await until(async () => (await one('/b')).state === 'active');
+      const requestCount = requestedTopics().length;
+      await runtime.resetCounters(which === 'with an id' ? before.id : undefined);
+      await until(async () => (await subscriptionTo('/a')).state === 'active');
+      expect(await subscriptionTo('/a')).toMatchObject({ attempts: 0, failures: {} });
+      if (which === 'without an id') await until(async () => (await subscriptionTo('/b')).state === 'active');
       await hub.settled();
-      expect(requestedTopics().slice(requests).toSorted()).toEqual(which === 'of one' ? ['/a'] : ['/a', '/b']);
-      expect((await one('/b')).state).toBe(which === 'of one' ? 'failed' : 'active');
+      expect(requestedTopics().slice(requestCount).toSorted()).toEqual(which === 'with an id' ? ['/a'] : ['/a', '/b']);
+      expect((await subscriptionTo('/b')).state).toBe(which === 'with an id' ? 'failed' : 'active');
     },
   );
 
-  it('resumes subscriptions that gave up, and does not touch others', async () => {
-    const { hub, runtime, requestedTopics, one, topics } = await setUp({
+  it('resumes a subscription that gave up, and sends no request for an active subscription', async () => {
+    const { hub, runtime, requestedTopics, subscriptionTo, topics } = await setUp({
       config: { maxAttempts: 1 },
       secondFaults: FAILING,
     });
-    await until(async () => (await one('/b')).gaveUp === true && (await one('/a')).state === 'active');
+    await until(
+      async () => (await subscriptionTo('/b')).gaveUp === true && (await subscriptionTo('/a')).state === 'active',
+    );
     topics[1]?.configure({ fail: false });
     await hub.settled();
-    const requests = requestedTopics().length;
+    const requestCount = requestedTopics().length;
     await runtime.resetCounters();
-    await until(async () => (await one('/b')).state === 'active');
+    await until(async () => (await subscriptionTo('/b')).state === 'active');
     await hub.settled();
-    expect(requestedTopics().slice(requests)).toEqual(['/b']);
+    expect(requestedTopics().slice(requestCount)).toEqual(['/b']);
   });
 
   it('refuses an unknown subscription', async () => {

@@ -14,7 +14,7 @@ const isSubscribing = ({ method, form }: ReceivedRequest): boolean =>
   method === 'POST' && form.get('hub.mode') === 'subscribe';
 
 /** A subscription with a generated secret, at a hub with these faults. */
-async function active(config: SubscriberServiceConfig = {}, faults: HubFaults = {}) {
+async function startActive(config: SubscriberServiceConfig = {}, faults: HubFaults = {}) {
   const world = new FakeWorld();
   const hub = await startHub({ now: () => world.now, leaseSeconds: 864_000, ...faults });
   const topic = hub.topic('/feed');
@@ -44,27 +44,27 @@ describe('rotateSecret(id)', () => {
   it.each(['verification', 'request'] as const)(
     'gives the hub another secret, and no event is lost if the hub applies it at the %s',
     async (secretFrom) => {
-      const { hub, topic, runtime, id, callback, secret, snapshot, received, settle } = await active(
+      const { hub, topic, runtime, id, callback, secret, snapshot, received, settle } = await startActive(
         {},
         { secretFrom },
       );
-      const release = hub.holdBack('verification');
+      const releaseVerification = hub.holdBack('verification');
       await runtime.rotateSecret(id);
       await hub.until(() => subscribeRequests(hub).length === 2);
       expect((await topic.publish('before it is verified')).map(({ status }) => status)).toEqual([202]);
-      release();
+      releaseVerification();
       await settle();
       expect((await topic.publish('after')).map(({ status }) => status)).toEqual([202]);
-      const renewed = subscribeRequests(hub)[1]?.form.get('hub.secret');
-      expect(renewed).toMatch(/^[\da-f]{64}$/);
-      expect(renewed).not.toBe(secret);
+      const newSecret = subscribeRequests(hub)[1]?.form.get('hub.secret');
+      expect(newSecret).toMatch(/^[\da-f]{64}$/);
+      expect(newSecret).not.toBe(secret);
       expect(await snapshot()).toMatchObject({ id, callback, state: 'active' });
       expect(received).toEqual(['before it is verified', 'after']);
     },
   );
 
   it('V6 accepts content signed with the old secret for a day', async () => {
-    const { world, runtime, id, callback, secret, settle, sendLate } = await active();
+    const { world, runtime, id, callback, secret, settle, sendLate } = await startActive();
     await runtime.rotateSecret(id);
     await settle();
     world.advance(DAY_MS - 1_000);
@@ -74,7 +74,7 @@ describe('rotateSecret(id)', () => {
   });
 
   it('repeats the new secret if the request is retried', async () => {
-    const { world, hub, runtime, id, settle } = await active();
+    const { world, hub, runtime, id, settle } = await startActive();
     hub.fail(503, { times: 1 });
     await runtime.rotateSecret(id);
     await settle();
@@ -88,8 +88,8 @@ describe('rotateSecret(id)', () => {
     [{ secret: 'a fixed one that is long' }, /a fixed string \(not shown\)/],
     [{ secret: false as const }, /secret is false/],
     [{ secret: undefined }, /has no secret to rotate/],
-  ])('rejects with a ConfigurationError if the secret is fixed, or there is none: %#', async (config, message) => {
-    const { runtime, id, hub } = await active(config);
+  ])('rejects with a ConfigurationError if the secret is fixed or missing (%o)', async (config, message) => {
+    const { runtime, id, hub } = await startActive(config);
     const failure = await failureOf(runtime.rotateSecret(id));
     expect(failure).toBeInstanceOf(ConfigurationError);
     expect(failure.message).toMatch(message);
@@ -99,27 +99,29 @@ describe('rotateSecret(id)', () => {
 });
 
 describe('rotateCallback(id)', () => {
-  it('gives the hub another callback; the old one works until the new one is verified and the old one unsubscribed, then answers 410', async () => {
-    const { hub, topic, runtime, id, callback, secret, snapshot, received, sendLate, settle } = await active();
-    const release = hub.holdBack('verification');
+  it('gives the hub another callback; the old callback works until it is unsubscribed, then answers 410', async () => {
+    const { hub, topic, runtime, id, callback, secret, snapshot, received, sendLate, settle } = await startActive();
+    const releaseVerification = hub.holdBack('verification');
     await runtime.rotateCallback(id);
     await hub.until(() => subscribeRequests(hub).length === 2);
     expect(await snapshot()).toMatchObject({ state: 'active', callback });
     expect((await topic.publish('to the old one')).map(({ status }) => status)).toEqual([202]);
-    release();
-    await hub.until(() => hub.subscriptions.some((one) => one.callback === callback && one.state === 'unsubscribed'));
+    releaseVerification();
+    await hub.until(() =>
+      hub.subscriptions.some((atHub) => atHub.callback === callback && atHub.state === 'unsubscribed'),
+    );
     await settle();
-    const renewed = await snapshot();
-    expect(renewed).toMatchObject({ id, state: 'active' });
-    expect(renewed.callback).not.toBe(callback);
+    const after = await snapshot();
+    expect(after).toMatchObject({ id, state: 'active' });
+    expect(after.callback).not.toBe(callback);
     expect((await topic.publish('to the new one')).map(({ status }) => status)).toEqual([202]);
     expect(await sendLate(callback, secret)).toBe(410);
     expect(received).toEqual(['to the old one', 'to the new one']);
     expect(hub.violations).toEqual([]);
   });
 
-  it('accepts the old callback while its hub does not answer the unsubscription', async () => {
-    const { hub, runtime, id, callback, secret, sendLate, settle } = await active();
+  it('keeps the old callback working while the hub does not verify its unsubscription', async () => {
+    const { hub, runtime, id, callback, secret, sendLate, settle } = await startActive();
     hub.configure({ verify: { unsubscriptions: 'never' } });
     await runtime.rotateCallback(id);
     await hub.until(() => hub.requests.some(({ form }) => form.get('hub.mode') === 'unsubscribe'));
@@ -127,8 +129,8 @@ describe('rotateCallback(id)', () => {
     expect(await sendLate(callback, secret)).toBe(202);
   });
 
-  it('keeps the working callback if the hub denies or does not verify the new one', async () => {
-    const { world, hub, topic, runtime, id, callback, snapshot, settle } = await active();
+  it('keeps the old callback if the hub denies or does not verify the new callback', async () => {
+    const { world, hub, topic, runtime, id, callback, snapshot, settle } = await startActive();
     hub.configure({ deny: { reason: 'one is enough', keep: true, only: 'new' } });
     await runtime.rotateCallback(id);
     await settle();
@@ -147,7 +149,7 @@ describe('rotateCallback(id)', () => {
   it.each([
     [{ servicePath: 'news' }, /servicePath "news" is the whole path/],
     [{ callback: 'http://127.0.0.1:1/cb' }, /callback is taken literally/],
-  ])('rejects with a ConfigurationError if only one callback is possible: %o', async (config, message) => {
+  ])('rejects with a ConfigurationError if only one callback is possible (%o)', async (config, message) => {
     const world = new FakeWorld();
     const service = defineSubscriber({ name: 'News', ...config }, { onEventNotification() {} });
     const runtime = await world.start(service);
@@ -161,7 +163,7 @@ describe('rotateCallback(id)', () => {
   });
 
   it('rejects if the subscription is not active', async () => {
-    const { runtime, id, hub } = await active();
+    const { runtime, id, hub } = await startActive();
     await runtime.unsubscribe(id);
     await hub.unsubscribed();
     const failure = await failureOf(runtime.rotateCallback(id));
@@ -172,7 +174,7 @@ describe('rotateCallback(id)', () => {
 
 describe('at each renewal,', () => {
   it('rotateSecret gives the hub another secret', async () => {
-    const { world, hub, topic, received, callback, snapshot, settle } = await active({ rotateSecret: 'renewal' });
+    const { world, hub, topic, received, callback, snapshot, settle } = await startActive({ rotateSecret: 'renewal' });
     for (let round = 0; round < 3; round += 1) {
       const { renewsAt } = await snapshot();
       world.advance((renewsAt?.getTime() ?? 0) - world.now);
@@ -186,8 +188,10 @@ describe('at each renewal,', () => {
     expect(received).toEqual(['news 0', 'news 1', 'news 2']);
   });
 
-  it('rotateCallback moves to another callback, and renews the old one if the hub does not verify the new one', async () => {
-    const { world, hub, topic, received, callback, snapshot, settle } = await active({ rotateCallback: 'renewal' });
+  it('rotateCallback moves to another callback, and renews the lease if the hub verifies no new callback', async () => {
+    const { world, hub, topic, received, callback, snapshot, settle } = await startActive({
+      rotateCallback: 'renewal',
+    });
     const renew = async (): Promise<void> => {
       const { renewsAt } = await snapshot();
       world.advance((renewsAt?.getTime() ?? 0) - world.now);
@@ -202,7 +206,7 @@ describe('at each renewal,', () => {
     world.advance(61_000);
     await settle();
     hub.configure({ verify: undefined });
-    for (let time = 0; time < 5; time += 1) {
+    for (let minute = 0; minute < 5; minute += 1) {
       world.advance(61_000);
       await settle();
     }

@@ -25,18 +25,18 @@ interface Scene {
   readonly topic: HubTopic;
   readonly runtime: SubscriberRuntime;
   /** Reads the only subscription. */
-  readonly seen: () => Promise<Subscription>;
+  readonly snapshot: () => Promise<Subscription>;
   /** Starts the same service again on the same store, like another process. */
   readonly restart: () => Promise<Scene>;
 }
 
-interface Setting {
+interface SetUpOptions {
   readonly faults?: HubFaults;
   readonly config?: SubscriberServiceConfig;
   readonly handlers?: Partial<SubscriberHandlers>;
 }
 
-async function scene({ faults = {}, config = {}, handlers = {} }: Setting = {}): Promise<Scene> {
+async function setUp({ faults = {}, config = {}, handlers = {} }: SetUpOptions = {}): Promise<Scene> {
   const world = new FakeWorld();
   const hub = await startHub({ now: () => world.now, ...faults });
   const topic = hub.topic('/feed');
@@ -49,23 +49,23 @@ async function scene({ faults = {}, config = {}, handlers = {} }: Setting = {}):
   const run = async (): Promise<Scene> => {
     const runtime = await world.start(service, { port, store: new Keyv({ store: rows }) });
     onTestFinished(() => runtime.stopNow());
-    const seen = (): Promise<Subscription> => onlySubscription(runtime);
+    const snapshot = (): Promise<Subscription> => onlySubscription(runtime);
     const restart = async (): Promise<Scene> => {
       await runtime.stop();
       return run();
     };
-    return { world, hub, topic, runtime, seen, restart };
+    return { world, hub, topic, runtime, snapshot, restart };
   };
   return run();
 }
 
-const isIn = (seen: Scene['seen'], state: SubscriptionState) => async (): Promise<Subscription | false> => {
-  const subscription = await seen();
+const isIn = (snapshot: Scene['snapshot'], state: SubscriptionState) => async (): Promise<Subscription | false> => {
+  const subscription = await snapshot();
   return subscription.state === state && subscription;
 };
 
-describe('each state is reached:', () => {
-  it('requested, while the callbacks are not answered yet', async () => {
+describe('the state of a subscription', () => {
+  it('is requested while the server of the callbacks does not listen yet', async () => {
     const { createServer } = await import('node:http');
     const world = new FakeWorld();
     const service = defineSubscriber({ name: 'News' }, { onEventNotification() {} });
@@ -77,46 +77,46 @@ describe('each state is reached:', () => {
     expect((await subscribing).state).toBe('requested');
   });
 
-  it('verifying, active, unsubscribing, unsubscribed', async () => {
-    const { hub, runtime, seen } = await scene({ faults: { verify: 'never' } });
-    await until(isIn(seen, 'verifying'));
+  it('becomes verifying, active, unsubscribing, and unsubscribed', async () => {
+    const { hub, runtime, snapshot } = await setUp({ faults: { verify: 'never' } });
+    await until(isIn(snapshot, 'verifying'));
     hub.configure({ verify: 'async' });
-    const [pending] = hub.subscriptions;
-    if (pending !== undefined) await hub.verify(pending);
-    const { id } = await until(isIn(seen, 'active'));
+    const [pendingAtHub] = hub.subscriptions;
+    if (pendingAtHub !== undefined) await hub.verify(pendingAtHub);
+    const { id } = await until(isIn(snapshot, 'active'));
     hub.configure({ verify: 'never' });
     expect(await runtime.unsubscribe(id)).toMatchObject({ state: 'unsubscribing', desired: 'unsubscribed' });
     await until(() => hub.requests.some(({ form }) => form.get('hub.mode') === 'unsubscribe'));
-    const [leaving] = hub.subscriptions;
-    if (leaving !== undefined) await hub.verify(leaving, { mode: 'unsubscribe' });
-    await until(isIn(seen, 'unsubscribed'));
+    const [atHub] = hub.subscriptions;
+    if (atHub !== undefined) await hub.verify(atHub, { mode: 'unsubscribe' });
+    await until(isIn(snapshot, 'unsubscribed'));
   });
 
-  it('expired, after the lease if the hub does not verify again', async () => {
-    const { world, hub, runtime, seen } = await scene({ config: { leaseSeconds: 3_600 } });
+  it('becomes expired after the lease if the hub fails', async () => {
+    const { world, hub, runtime, snapshot } = await setUp({ config: { leaseSeconds: 3_600 } });
     await runtime.ready();
     hub.fail(503);
     world.advance(DAY_MS);
-    await until(async () => (await seen()).nextAttemptAt !== undefined);
-    expect((await seen()).state).toBe('expired');
+    await until(async () => (await snapshot()).nextAttemptAt !== undefined);
+    expect((await snapshot()).state).toBe('expired');
   });
 
-  it('failed, without a grant after a failed attempt', async () => {
-    const { world, seen } = await scene({ faults: { fail: { status: 503 } } });
-    const { nextAttemptAt, gaveUp } = await until(isIn(seen, 'failed'));
+  it('is failed after a failed first attempt, with the time of the next attempt', async () => {
+    const { world, snapshot } = await setUp({ faults: { fail: { status: 503 } } });
+    const { nextAttemptAt, gaveUp } = await until(isIn(snapshot, 'failed'));
     expect(nextAttemptAt?.getTime()).toBeGreaterThanOrEqual(world.now + 1_000);
     expect(gaveUp).toBeUndefined();
   });
 
-  it('failed with gaveUp, after maxAttempts and not before', async () => {
-    const { world, hub, seen } = await scene({ faults: { fail: { status: 503 } }, config: { maxAttempts: 3 } });
-    for (let time = 1; time < 3; time += 1) {
-      await until(async () => (await seen()).attempts === time);
-      expect((await seen()).gaveUp).toBeUndefined();
+  it('is failed with gaveUp after maxAttempts, and not before', async () => {
+    const { world, hub, snapshot } = await setUp({ faults: { fail: { status: 503 } }, config: { maxAttempts: 3 } });
+    for (let attempt = 1; attempt < 3; attempt += 1) {
+      await until(async () => (await snapshot()).attempts === attempt);
+      expect((await snapshot()).gaveUp).toBeUndefined();
       world.advance(3_600_000);
     }
-    await until(async () => (await seen()).gaveUp === true);
-    expect(await seen()).toMatchObject({ state: 'failed', attempts: 3 });
+    await until(async () => (await snapshot()).gaveUp === true);
+    expect(await snapshot()).toMatchObject({ state: 'failed', attempts: 3 });
     const requestCount = hub.requests.length;
     world.advance(365 * DAY_MS);
     await untilIdle();
@@ -124,15 +124,15 @@ describe('each state is reached:', () => {
   });
 });
 
-describe('stopped, even after restarts, until it is retried:', () => {
-  const stopped: readonly (readonly [what: string, Setting, (scene: Scene) => unknown, Partial<Subscription>])[] = [
+describe('a stopped subscription', () => {
+  const cases: readonly (readonly [cause: string, SetUpOptions, (scene: Scene) => unknown, Partial<Subscription>])[] = [
     [
       "denied, with afterDenial: 'stop'",
       { faults: { deny: 'no' }, config: { afterDenial: 'stop' } },
-      async ({ world, seen }) => {
-        await until(isIn(seen, 'denied'));
+      async ({ world, snapshot }) => {
+        await until(isIn(snapshot, 'denied'));
         world.advance(61_000);
-        await until(async () => (await seen()).nextAttemptAt === undefined);
+        await until(async () => (await snapshot()).nextAttemptAt === undefined);
       },
       { state: 'denied' },
     ],
@@ -149,7 +149,7 @@ describe('stopped, even after restarts, until it is retried:', () => {
       { state: 'failed', gaveUp: true },
     ],
     [
-      'deleted',
+      'deleted by its handler',
       {
         handlers: {
           onEventNotification() {
@@ -163,38 +163,38 @@ describe('stopped, even after restarts, until it is retried:', () => {
     [
       'unsubscribed by the user',
       {},
-      async ({ runtime, seen }) => runtime.unsubscribe((await seen()).id),
+      async ({ runtime, snapshot }) => runtime.unsubscribe((await snapshot()).id),
       { state: 'unsubscribed', desired: 'unsubscribed' },
     ],
   ];
   let isRefusing = true;
 
-  it.each(stopped)('%s', async (what, setting, happens, expected) => {
+  it.each(cases)('stays stopped after a restart, until it is retried (%s)', async (cause, options, act, expected) => {
     isRefusing = true;
-    const first = await scene(setting);
-    const isGranted = what !== 'refused by a handler' && setting.faults?.deny === undefined;
+    const first = await setUp(options);
+    const isGranted = cause !== 'refused by a handler' && options.faults?.deny === undefined;
     if (isGranted) await first.runtime.ready();
-    await happens(first);
-    await until(async () => (await first.seen()).state === expected.state);
+    await act(first);
+    await until(async () => (await first.snapshot()).state === expected.state);
     await first.hub.settled();
-    const before = await first.seen();
+    const before = await first.snapshot();
     const second = await first.restart();
-    expect(await second.seen()).toMatchObject({ id: before.id, ...expected });
-    const { length } = second.hub.requests;
+    expect(await second.snapshot()).toMatchObject({ id: before.id, ...expected });
+    const requestCount = second.hub.requests.length;
     second.world.advance(40 * DAY_MS);
     await untilIdle();
     await second.hub.settled();
-    expect(second.hub.requests).toHaveLength(length);
+    expect(second.hub.requests).toHaveLength(requestCount);
 
     second.hub.configure({ deny: false });
     isRefusing = false;
     await second.runtime.retry(before.id);
-    await until(isIn(second.seen, 'active'));
-    expect((await second.seen()).failures).toEqual({});
+    await until(isIn(second.snapshot, 'active'));
+    expect((await second.snapshot()).failures).toEqual({});
   });
 });
 
-describe('each cause of failure has its own count and date:', () => {
+describe('the failures of a subscription', () => {
   interface Case {
     readonly cause: FailureCause;
     readonly faults?: HubFaults;
@@ -210,62 +210,69 @@ describe('each cause of failure has its own count and date:', () => {
     { cause: 'denied', faults: { deny: 'members only' }, message: /members only/ },
   ];
 
-  it.each(causes)('$cause', async ({ cause, faults = {}, message, act }) => {
-    const at = await scene({ faults });
-    if (act !== undefined) {
-      await at.runtime.ready();
-      await act(at);
-      at.world.advance(9 * DAY_MS);
-    }
-    // The hub was requested, and its verification is over, before the timeout.
-    if (act === undefined) await until(() => at.hub.requests.some(({ method }) => method === 'POST'));
-    for (let time = 0; time < 2; time += 1) {
-      for (let round = 0; round < 3; round += 1) {
-        await untilIdle();
-        await at.hub.settled();
+  it.each(causes)(
+    'contain the message and time of a failure, but no secret ($cause)',
+    async ({ cause, faults = {}, message, act }) => {
+      const scene = await setUp({ faults });
+      if (act !== undefined) {
+        await scene.runtime.ready();
+        await act(scene);
+        scene.world.advance(9 * DAY_MS);
       }
-      at.world.advance(61_000);
-    }
-    const { failures, lastError } = await until(async () => {
-      const seen = await at.seen();
-      return seen.failures[cause] !== undefined && seen;
-    });
-    expect(failures[cause]?.message).toMatch(message);
-    expect(failures[cause]?.lastAt.getTime()).toBeLessThanOrEqual(at.world.now);
-    expect(lastError).toMatchObject({ cause, message: failures[cause]?.message });
-    expect(JSON.stringify(failures)).not.toContain('hush-hush');
-  });
+      // The hub was requested, and its verification is over, before the timeout.
+      if (act === undefined) await until(() => scene.hub.requests.some(({ method }) => method === 'POST'));
+      for (let timeout = 0; timeout < 2; timeout += 1) {
+        for (let round = 0; round < 3; round += 1) {
+          await untilIdle();
+          await scene.hub.settled();
+        }
+        scene.world.advance(61_000);
+      }
+      const { failures, lastError } = await until(async () => {
+        const subscription = await scene.snapshot();
+        return subscription.failures[cause] !== undefined && subscription;
+      });
+      expect(failures[cause]?.message).toMatch(message);
+      expect(failures[cause]?.lastAt.getTime()).toBeLessThanOrEqual(scene.world.now);
+      expect(lastError).toMatchObject({ cause, message: failures[cause]?.message });
+      expect(JSON.stringify(failures)).not.toContain('hush-hush');
+    },
+  );
 
-  it('and all counts stay until they are reset', async () => {
-    const { world, hub, runtime, seen } = await scene({ faults: { fail: { status: 503, times: 1 }, verify: 'never' } });
-    await until(async () => (await seen()).failures['hub-error']?.count === 1);
+  it('keep the counts of all causes until they are reset', async () => {
+    const { world, hub, runtime, snapshot } = await setUp({
+      faults: { fail: { status: 503, times: 1 }, verify: 'never' },
+    });
+    await until(async () => (await snapshot()).failures['hub-error']?.count === 1);
     world.advance(2_000);
-    await until(isIn(seen, 'verifying'));
+    await until(isIn(snapshot, 'verifying'));
     world.advance(61_000);
-    await until(async () => (await seen()).failures['verification-missing']?.count === 1);
+    await until(async () => (await snapshot()).failures['verification-missing']?.count === 1);
     hub.configure({ verify: 'async' });
     world.advance(10_000);
-    const { id, failures } = await until(isIn(seen, 'active'));
+    const { id, failures } = await until(isIn(snapshot, 'active'));
     expect(Object.keys(failures).toSorted()).toEqual(['hub-error', 'verification-missing']);
     await runtime.retry(id);
-    expect((await seen()).failures).toEqual({});
+    expect((await snapshot()).failures).toEqual({});
   });
 });
 
-describe('S3 Retry-After of a 429 is respected, for at most a minute more,', () => {
+describe('S3 Retry-After of a 429', () => {
   it.each([
-    ['as seconds', (_now: number) => 7_200],
+    ['in seconds', (_now: number) => 7_200],
     ['as a date', (now: number) => new Date(now + 7_200_000)],
-  ])('%s', async (_form, retryAfter) => {
+  ])('delays the next request by its time and some jitter (%s)', async (_form, retryAfter) => {
     const world = new FakeWorld();
-    const { hub, seen, ...at } = await scene({ faults: { fail: { status: 429, retryAfter: retryAfter(world.now) } } });
-    const { nextAttemptAt } = await until(isIn(seen, 'failed'));
-    expect(nextAttemptAt?.getTime()).toBe(at.world.now + 7_230_000);
+    const { hub, snapshot, ...scene } = await setUp({
+      faults: { fail: { status: 429, retryAfter: retryAfter(world.now) } },
+    });
+    const { nextAttemptAt } = await until(isIn(snapshot, 'failed'));
+    expect(nextAttemptAt?.getTime()).toBe(scene.world.now + 7_230_000);
     hub.configure({ fail: false });
-    at.world.advance(7_229_000);
+    scene.world.advance(7_229_000);
     await untilIdle();
     expect(hub.requests.filter(({ method }) => method === 'POST')).toHaveLength(1);
-    at.world.advance(1_000);
-    await until(isIn(seen, 'active'));
+    scene.world.advance(1_000);
+    await until(isIn(snapshot, 'active'));
   });
 });

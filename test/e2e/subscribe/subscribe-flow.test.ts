@@ -23,7 +23,7 @@ import { onlySubscription } from '../../kit/only-subscription.js';
 
 const QUIET = { port: 0, store: 'memory', logger: false, handleSignals: false } as const;
 
-function subscribeCount(hub: TestHub): number {
+function requestCountOf(hub: TestHub): number {
   return hub.requests.filter(({ method }) => method === 'POST').length;
 }
 
@@ -40,7 +40,7 @@ describe('subscribe()', () => {
     expect(second).toMatchObject({ id: first.id, state: 'active' });
     await topic.publish('news');
     expect(received).toEqual(['news']);
-    expect(subscribeCount(hub)).toBe(1);
+    expect(requestCountOf(hub)).toBe(1);
   });
 
   it('continues by itself if the store fails right after the subscription was stored', async () => {
@@ -48,11 +48,11 @@ describe('subscribe()', () => {
     const topic = hub.topic('/feed');
     const store = new Map<string, unknown>();
     let writes = 0;
-    const set = store.set.bind(store);
+    const originalSet = store.set.bind(store);
     store.set = (key, value) => {
       writes += key.includes(':subscription:') ? 1 : 0;
       if (writes === 2) throw new Error('the disk is full');
-      return set(key, value);
+      return originalSet(key, value);
     };
     const { service } = recordingService();
     const world = new FakeWorld();
@@ -60,7 +60,7 @@ describe('subscribe()', () => {
     await runtime.subscribe(service, { target: topic.url });
     // The request was not sent, because it could not be stored before.
     await until(() => world.logged('a hub could not be asked').length === 1);
-    expect(subscribeCount(hub)).toBe(0);
+    expect(requestCountOf(hub)).toBe(0);
     world.advance(60_000);
     await runtime.ready();
     expect(await onlySubscription(runtime)).toMatchObject({ target: topic.url, state: 'active' });
@@ -75,16 +75,16 @@ describe('subscribe()', () => {
     const found = await Promise.all(targets.map((target) => runtime.subscribe(service, { target })));
     expect(new Set(found.map(({ id }) => id)).size).toBe(1);
     await runtime.ready();
-    expect(subscribeCount(hub)).toBe(1);
+    expect(requestCountOf(hub)).toBe(1);
     expect(await runtime.subscriptions.count()).toBe(1);
   });
 
   const MOMENTS: readonly [when: string, reached: (hub: TestHub) => boolean][] = [
     ['at once', () => true],
-    ['after the request to the hub', (hub) => subscribeCount(hub) === 1],
+    ['after the request to the hub', (hub) => requestCountOf(hub) === 1],
     ['after the verification by the hub', (hub) => hub.subscriptions.some(({ state }) => state === 'active')],
   ];
-  it.each(MOMENTS)('sends one request if onStart calls it and returns %s', async (_when, reached) => {
+  it.each(MOMENTS)('sends one subscribe request if onStart calls it and returns %s', async (_when, reached) => {
     await using hub = await TestHub.start({ delayMs: { answer: 50 } });
     const topic = hub.topic('/feed');
     const service = defineSubscriber(
@@ -100,7 +100,7 @@ describe('subscribe()', () => {
     await using runtime = await startService(service, QUIET);
     await runtime.ready();
     await runtime.stop();
-    expect(subscribeCount(hub)).toBe(2);
+    expect(requestCountOf(hub)).toBe(2);
     expect(hub.violations).toEqual([]);
   });
 
@@ -115,7 +115,7 @@ describe('subscribe()', () => {
     await runtime.subscribe(service, { target: topic.url, leaseSeconds: 600 });
     await until(async () => (await onlySubscription(runtime)).leaseSeconds === 600);
     world.advance(599_000);
-    await hub.until(() => subscribeCount(hub) === 3);
+    await hub.until(() => requestCountOf(hub) === 3);
     const forms = hub.requests.filter(({ method }) => method === 'POST').map(({ form }) => form);
     expect(forms.map((form) => form.get('hub.lease_seconds'))).toEqual(['500', '600', '600']);
     expect(forms[0]?.get('hub.secret')).toBe('its own');
@@ -182,7 +182,7 @@ describe('unsubscribe() and retry()', () => {
     expect(again.id).not.toBe(id);
   });
 
-  it('reject for an unknown subscription, and name it', async () => {
+  it('reject for an unknown subscription, and name its id', async () => {
     await using runtime = await startService(recordingService().service, QUIET);
     for (const call of [runtime.unsubscribe('no-such-id'), runtime.retry('no-such-id')]) {
       const failure = await failureOf(call);
@@ -191,7 +191,7 @@ describe('unsubscribe() and retry()', () => {
     }
   });
 
-  it('retry() without an id requests all denied and failed subscriptions', async () => {
+  it('request all denied and failed subscriptions if retry() gets no id', async () => {
     await using hub = await TestHub.start();
     const [denied, failing, good] = [
       hub.topic('/denied', { deny: 'no' }),
@@ -203,31 +203,31 @@ describe('unsubscribe() and retry()', () => {
     await until(async () => (await runtime.subscriptions.count({ state: ['denied', 'failed'] })) === 2);
     denied.configure({ deny: false });
     failing.configure({ fail: false });
-    const before = hub.requests.filter(({ form }) => form.get('hub.topic') === good.url).length;
+    const requestCount = hub.requests.filter(({ form }) => form.get('hub.topic') === good.url).length;
     await runtime.retry();
     await runtime.ready();
     expect(await runtime.subscriptions.count({ state: 'active' })).toBe(3);
-    expect(hub.requests.filter(({ form }) => form.get('hub.topic') === good.url)).toHaveLength(before);
+    expect(hub.requests.filter(({ form }) => form.get('hub.topic') === good.url)).toHaveLength(requestCount);
   });
 });
 
 describe('subscriptions', () => {
   it('are found by id and by filter, counted, and iterated', async () => {
     await using hub = await TestHub.start();
-    const [a, b] = [hub.topic('/a'), hub.topic('/b', { verify: 'never' })];
-    const one = recordingService({ name: 'One', target: a.url }).service;
-    const two = recordingService({ name: 'Two' }).service;
-    await using runtime = await startService([one, two], { ...QUIET, gracefulShutdownSeconds: 1 });
-    const second = await runtime.subscribe(two, { target: b.url });
-    await hub.verified(a);
-    await until(async () => (await runtime.subscriptions.get(second.id))?.state === 'verifying');
+    const [topicA, topicB] = [hub.topic('/a'), hub.topic('/b', { verify: 'never' })];
+    const firstService = recordingService({ name: 'One', target: topicA.url }).service;
+    const secondService = recordingService({ name: 'Two' }).service;
+    await using runtime = await startService([firstService, secondService], { ...QUIET, gracefulShutdownSeconds: 1 });
+    const subscription = await runtime.subscribe(secondService, { target: topicB.url });
+    await hub.verified(topicA);
+    await until(async () => (await runtime.subscriptions.get(subscription.id))?.state === 'verifying');
     const { subscriptions } = runtime;
     const services = async (filter: Parameters<typeof subscriptions.find>[0]): Promise<string[]> =>
       (await subscriptions.find(filter)).map(({ service }) => service);
     expect(await services({ service: 'One' })).toEqual(['One']);
     expect(await services({ state: 'active' })).toEqual(['One']);
     expect(await services({ state: ['active', 'verifying'] })).toEqual(['One', 'Two']);
-    expect(await services({ topic: b.url })).toEqual(['Two']);
+    expect(await services({ topic: topicB.url })).toEqual(['Two']);
     expect(await services({ hub: hub.url })).toEqual(['One', 'Two']);
     expect(await services({ hub: hub.url, declared: true })).toEqual(['One']);
     expect(await services({ declared: false })).toEqual(['Two']);
@@ -262,7 +262,7 @@ describe('failFast', () => {
     expect(failure).toMatchObject({ hub: hub.url, status: 400, reason: 'refused' });
   });
 
-  it('D8 resolves if the next hub accepts, or nothing fails', async () => {
+  it('D8 does not fail a start if the next hub accepts', async () => {
     await using refusing = await TestHub.start({ fail: { status: 403 } });
     await using hub = await TestHub.start();
     const topic = hub.topic('/feed', { hubs: [refusing, hub] });
@@ -276,17 +276,17 @@ describe('failFast', () => {
 });
 
 describe('D8 failover to the next advertised hub', () => {
-  const SPOILT: readonly [what: string, spoil: (hub: TestHub) => unknown][] = [
+  const HUB_FAILURES: readonly [what: string, fail: (hub: TestHub) => unknown][] = [
     ['refuses with a 4xx', (hub) => hub.fail(403)],
     ['is dead', (hub) => hub.close()],
     ['denies', (hub) => hub.configure({ deny: 'not here' })],
     ['never verifies', (hub) => hub.configure({ verify: 'never' })],
   ];
-  it.each(SPOILT)('when the first %s', async (_what, spoil) => {
+  it.each(HUB_FAILURES)('happens when the first hub %s', async (_what, fail) => {
     await using first = await TestHub.start();
     await using second = await TestHub.start();
     const topic = second.topic('/feed', { hubs: [first, second] });
-    await spoil(first);
+    await fail(first);
     const { service, received } = recordingService({ target: topic.url });
     const world = new FakeWorld();
     await using runtime = await world.start(service, { gracefulShutdownSeconds: 1 });
@@ -303,8 +303,8 @@ describe('D8 failover to the next advertised hub', () => {
     expect(received).toEqual(['by the second']);
     const callbacks = [...first.requests, ...second.requests].flatMap(({ form }) => form.get('hub.callback') ?? []);
     expect(subscription.callback).toBe(callbacks.at(-1));
-    const atFirst = first.requests.flatMap(({ form }) => form.get('hub.callback') ?? []);
-    expect(atFirst).not.toContain(subscription.callback);
+    const callbacksAtFirst = first.requests.flatMap(({ form }) => form.get('hub.callback') ?? []);
+    expect(callbacksAtFirst).not.toContain(subscription.callback);
   });
 
   it('with a service path gives each hub its own callback', async () => {
@@ -321,7 +321,7 @@ describe('D8 failover to the next advertised hub', () => {
     expect(received).toEqual(['news']);
   });
 
-  it('with a literal callback moves it to the next hub', async () => {
+  it('with a literal callback moves the callback to the next hub', async () => {
     await using first = await TestHub.start({ deny: 'no' });
     await using second = await TestHub.start();
     const topic = second.topic('/feed', { hubs: [first, second] });
@@ -337,69 +337,71 @@ describe('D8 failover to the next advertised hub', () => {
   });
 });
 
-describe('a callback as the service configures it', () => {
-  it('literal, serves one subscription and refuses a second one', async () => {
+describe('a configured callback', () => {
+  it('that is literal serves one subscription, and refuses a second', async () => {
     await using hub = await TestHub.start();
-    const [a, b] = [hub.topic('/a'), hub.topic('/b')];
+    const [topicA, topicB] = [hub.topic('/a'), hub.topic('/b')];
     const port = await unusedPort();
     const { service, received } = recordingService({ callback: `http://localhost:${port}/in` });
     await using runtime = await startService(service, { ...QUIET, port });
-    const attempts = await Promise.allSettled([a, b].map(({ url }) => runtime.subscribe(service, { target: url })));
+    const attempts = await Promise.allSettled(
+      [topicA, topicB].map(({ url }) => runtime.subscribe(service, { target: url })),
+    );
     expect(attempts.map(({ status }) => status)).toEqual(['fulfilled', 'rejected']);
-    const failure = await failureOf(runtime.subscribe(service, { target: b.url }));
+    const failure = await failureOf(runtime.subscribe(service, { target: topicB.url }));
     expect(failure).toBeInstanceOf(ConfigurationError);
     expect(failure.message).toMatch(/callback is taken literally and serves http.*\/a already; set appendServicePath/);
     await runtime.ready();
     const { id } = await onlySubscription(runtime);
     await runtime.unsubscribe(id);
-    await hub.unsubscribed(a);
-    await runtime.subscribe(service, { target: b.url });
+    await hub.unsubscribed(topicA);
+    await runtime.subscribe(service, { target: topicB.url });
     await runtime.ready();
-    await b.publish('for b');
+    await topicB.publish('for b');
     expect(received).toEqual(['for b']);
   });
 
-  it('literal, resumes an earlier subscription only if it serves no other', async () => {
+  it('that is literal does not serve an earlier subscription again while it serves another', async () => {
     await using hub = await TestHub.start();
-    const [a, b] = [hub.topic('/a'), hub.topic('/b')];
+    const [topicA, topicB] = [hub.topic('/a'), hub.topic('/b')];
     const port = await unusedPort();
     const { service } = recordingService({ callback: `http://localhost:${port}/in` });
     await using runtime = await startService(service, { ...QUIET, port });
-    const { id } = await runtime.subscribe(service, { target: a.url });
+    const { id } = await runtime.subscribe(service, { target: topicA.url });
     await runtime.ready();
     await runtime.unsubscribe(id);
-    await runtime.subscribe(service, { target: b.url });
-    for (const again of [runtime.subscribe(service, { target: a.url }), runtime.retry(id)]) {
-      const failure = await failureOf(again);
+    await runtime.subscribe(service, { target: topicB.url });
+    for (const resuming of [runtime.subscribe(service, { target: topicA.url }), runtime.retry(id)]) {
+      const failure = await failureOf(resuming);
       expect(failure).toBeInstanceOf(ConfigurationError);
       expect(failure.message).toMatch(/callback is taken literally and serves http.*\/b already/);
     }
     await runtime.ready();
-    expect(await runtime.subscriptions.find({ state: 'active' })).toMatchObject([{ target: b.url }]);
+    expect(await runtime.subscriptions.find({ state: 'active' })).toMatchObject([{ target: topicB.url }]);
   });
 
-  it('with appendServicePath, is followed by path and token', async () => {
+  it('with appendServicePath is followed by the service path, and for a second target also by a token', async () => {
     await using hub = await TestHub.start();
-    const [a, b] = [hub.topic('/a'), hub.topic('/b')];
+    const [topicA, topicB] = [hub.topic('/a'), hub.topic('/b')];
     const port = await unusedPort();
     const callback = `http://localhost:${port}/behind/a/proxy`;
     const { service, received } = recordingService({
-      target: a.url,
+      target: topicA.url,
       callback,
       appendServicePath: true,
       servicePath: 'news',
     });
     await using runtime = await startService(service, { ...QUIET, port });
-    await runtime.subscribe(service, { target: b.url });
+    await runtime.subscribe(service, { target: topicB.url });
     await runtime.ready();
-    const callbacks = (await runtime.subscriptions.find()).map((one) => one.callback);
+    const callbacks = (await runtime.subscriptions.find()).map((subscription) => subscription.callback);
     expect(callbacks).toEqual([`${callback}/news`, expect.stringMatching(/\/behind\/a\/proxy\/news\/[\w-]{43}$/)]);
-    await a.publish('a');
-    await b.publish('b');
+    await topicA.publish('a');
+    await topicB.publish('b');
     expect(received).toEqual(['a', 'b']);
   });
 
-  it('is refused if two services would share it, before anything is opened', async () => {
+  it('is refused before anything is opened if two services would share its path', async () => {
     const services = ['One', 'Two'].map((name) => recordingService({ name, servicePath: 'news' }).service);
     const failure = await failureOf(startService(services, { ...QUIET, store: 'lmdb:///dev/null/never' }));
     expect(failure).toBeInstanceOf(ConfigurationError);
@@ -418,7 +420,7 @@ describe('over time', () => {
     const renewed: HookPayload[] = [];
     runtime.hooks.on('renewed', (payload) => void renewed.push(payload));
     world.advance(690_000);
-    expect(subscribeCount(hub)).toBe(1);
+    expect(requestCountOf(hub)).toBe(1);
     world.advance((renewsAt?.getTime() ?? 0) - world.now);
     await until(() => renewed.length === 1);
     expect(renewed[0]).toMatchObject({ grant: { callback, state: 'active' } });
@@ -426,7 +428,7 @@ describe('over time', () => {
     expect(hub.violations).toEqual([]);
   });
 
-  it('L2 a failed request is retried, later each time', async () => {
+  it('L2 a failed request is retried at nextAttemptAt, and not before', async () => {
     await using hub = await TestHub.start({ fail: { status: 503, times: 2 } });
     const topic = hub.topic('/feed');
     const world = new FakeWorld();
@@ -435,7 +437,7 @@ describe('over time', () => {
       await until(async () => (await onlySubscription(runtime)).attempts === attempts);
       const { nextAttemptAt } = await onlySubscription(runtime);
       world.advance((nextAttemptAt?.getTime() ?? 0) - world.now - 1);
-      expect(subscribeCount(hub)).toBe(attempts);
+      expect(requestCountOf(hub)).toBe(attempts);
       world.advance(1);
     }
     await runtime.ready();
@@ -443,7 +445,7 @@ describe('over time', () => {
     expect((await onlySubscription(runtime)).lastError).toBeUndefined();
   });
 
-  it('L3 an expired lease is reported, and subscribed again', async () => {
+  it('L3 an expired lease is reported, and the topic is subscribed again', async () => {
     await using hub = await TestHub.start({ leaseSeconds: 1000 });
     const topic = hub.topic('/feed');
     const world = new FakeWorld();
@@ -478,7 +480,7 @@ describe('S4 PubSubHubbub 0.3', () => {
     expect(hub.violations).toEqual([]);
   });
 
-  it('S3 is not needed for a hub that insists on hub.verify alone', async () => {
+  it('S3 need not be configured for a hub that requires only hub.verify of it', async () => {
     await using hub = await TestHub.start({ protocol: 'pubsubhubbub-0.3' });
     const { service } = recordingService({ target: hub.topic('/feed').url });
     await using runtime = await startService(service, QUIET);
@@ -491,11 +493,11 @@ describe('S4 PubSubHubbub 0.3', () => {
 describe('S7 a hub with an http URL', () => {
   const pem = (name: string): string =>
     readFileSync(new URL(`../../fixtures/tls/${name}.pem`, import.meta.url), 'utf8');
-  const lookup: LookupFunction = (_name, _options, found) => found(null, [{ address: '127.0.0.1', family: 4 }]);
+  const lookup: LookupFunction = (_name, _options, callback) => callback(null, [{ address: '127.0.0.1', family: 4 }]);
   const dispatcher = new Agent({ connect: { ca: pem('certificate'), servername: 'hub.test', lookup } });
   afterAll(() => dispatcher.close());
 
-  it('is requested over https first, which is stored, and gets a generated secret', async () => {
+  it('is requested over https first, gets a generated secret, and its https URL is stored', async () => {
     stubName('hub.test');
     await using hub = await TestHub.start({
       hostname: 'hub.test',
@@ -517,7 +519,7 @@ describe('S7 a hub with an http URL', () => {
     expect(await topic.publish('signed')).toMatchObject([{ status: 202 }]);
     expect(received).toEqual(['signed']);
     world.advance(999_000);
-    await hub.until(() => subscribeCount(hub) === 2);
+    await hub.until(() => requestCountOf(hub) === 2);
     const secrets = hub.requests.flatMap(({ form }) => form.get('hub.secret') ?? []);
     expect(secrets).toEqual([expect.stringMatching(/^[0-9a-f]{64}$/), secrets[0]]);
     await runtime.stop();

@@ -16,8 +16,8 @@ describe('unsubscribe(service, target)', () => {
     const { id } = await runtime.subscribe(service, { target: topic.url });
     await runtime.subscribe(service, { target: hub.topic('/other').url });
     await runtime.ready();
-    const ended = await runtime.unsubscribe(service, topic.url.replace('http:', 'HTTP:'));
-    expect(ended).toMatchObject({ id, desired: 'unsubscribed', state: 'unsubscribing' });
+    const subscription = await runtime.unsubscribe(service, topic.url.replace('http:', 'HTTP:'));
+    expect(subscription).toMatchObject({ id, desired: 'unsubscribed', state: 'unsubscribing' });
     await hub.unsubscribed(topic);
     await until(async () => (await runtime.subscriptions.get(id))?.state === 'unsubscribed');
     expect(await runtime.subscriptions.count({ state: 'active' })).toBe(1);
@@ -35,7 +35,7 @@ describe('unsubscribe(service, target)', () => {
     expect(await runtime.unsubscribe(service, pair)).toMatchObject({ id, desired: 'unsubscribed' });
   });
 
-  it('ends the subscription of a subscribe() call just before it', async () => {
+  it('ends a subscription whose subscribe() call has not resolved yet', async () => {
     await using hub = await TestHub.start();
     const { service } = recordingService();
     await using runtime = await startService(service, QUIET);
@@ -45,11 +45,11 @@ describe('unsubscribe(service, target)', () => {
     await subscribing;
   });
 
-  it('rejects with a WebSubError that names both if there is no such subscription', async () => {
+  it('rejects with a WebSubError that names the service and the target if there is no such subscription', async () => {
     const { service } = recordingService();
-    const other = recordingService({ name: 'Other' });
-    await using runtime = await startService([service, other.service], QUIET);
-    await runtime.subscribe(other.service, { target: 'https://127.0.0.1:1/feed' });
+    const { service: otherService } = recordingService({ name: 'Other' });
+    await using runtime = await startService([service, otherService], QUIET);
+    await runtime.subscribe(otherService, { target: 'https://127.0.0.1:1/feed' });
     const failure = await failureOf(runtime.unsubscribe(service, 'https://127.0.0.1:1/feed'));
     expect(failure).toBeInstanceOf(WebSubError);
     expect(failure.message).toBe('Service "News" has no subscription to https://127.0.0.1:1/feed.');

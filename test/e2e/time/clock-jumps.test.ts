@@ -10,7 +10,7 @@ const LEASES = {
   'ten days': 10 * DAY_MS,
 } as const;
 
-const nameOf = (milliseconds: number): string => {
+const describeJump = (milliseconds: number): string => {
   const size = Math.abs(milliseconds);
   const [unit, ms] = size < DAY_MS ? ['seconds', SECOND_MS] : ['days', DAY_MS];
   return `${milliseconds < 0 ? 'back' : 'forward'} by ${size / ms} ${unit}`;
@@ -18,13 +18,13 @@ const nameOf = (milliseconds: number): string => {
 
 /** The longest time the hub had no valid lease, by its own clock. */
 function longestGap({ hub, hubTime }: TimeTravel, leaseMs: number): number {
-  const verified = hub.deliveries.flatMap(({ kind, status, at }) =>
+  const verifiedTimes = hub.deliveries.flatMap(({ kind, status, at }) =>
     kind === 'verification' && status === 200 ? at.getTime() : [],
   );
-  return Math.max(0, ...waitsBetween([...verified, hubTime]).map((wait) => wait - leaseMs));
+  return Math.max(0, ...waitsBetween([...verifiedTimes, hubTime]).map((wait) => wait - leaseMs));
 }
 
-/** Checks that the hub got no more requests than with a correct clock. */
+/** Checks that the hub got no more requests than with a correct clock, except for one per jump. */
 function expectNoStorm(travel: TimeTravel, leaseMs: number, { jumps }: { readonly jumps: number }): void {
   const requestTimes = travel.requestTimes();
   const durationMs = travel.hubTime - (requestTimes[0] ?? 0);
@@ -33,10 +33,10 @@ function expectNoStorm(travel: TimeTravel, leaseMs: number, { jumps }: { readonl
   expect(travel.hub.violations).toEqual([]);
 }
 
-const everyLease = (jumps: readonly number[]): [jump: string, lease: string, jumpMs: number, leaseMs: number][] =>
+const withEveryLease = (jumps: readonly number[]): [jump: string, lease: string, jumpMs: number, leaseMs: number][] =>
   jumps.flatMap((jump) =>
     Object.entries(LEASES).map(([lease, leaseMs]): [string, string, number, number] => [
-      nameOf(jump),
+      describeJump(jump),
       lease,
       jump,
       leaseMs,
@@ -44,7 +44,7 @@ const everyLease = (jumps: readonly number[]): [jump: string, lease: string, jum
   );
 
 describe('L1 a clock that is set', () => {
-  it.each(everyLease([DAY_MS, -DAY_MS, 400 * DAY_MS, -400 * DAY_MS, 0.5 * SECOND_MS, -0.5 * SECOND_MS]))(
+  it.each(withEveryLease([DAY_MS, -DAY_MS, 400 * DAY_MS, -400 * DAY_MS, 0.5 * SECOND_MS, -0.5 * SECOND_MS]))(
     '%s leaves no gap in a lease of %s, and causes no extra requests',
     async (_jump, _lease, jumpMs, leaseMs) => {
       const { travel, topic, received, pass } = await subscribedTravel(leaseMs);
@@ -78,7 +78,7 @@ describe('L1 a clock that is set', () => {
   );
 
   it.each(Object.entries(LEASES))(
-    'by milliseconds, repeatedly, causes no extra requests for a lease of %s',
+    'forward and back by 300 ms, repeatedly, causes no gap and no extra requests for a lease of %s',
     async (_lease, leaseMs) => {
       const { travel, pass } = await subscribedTravel(leaseMs);
       for (let jump = 0; jump < 40; jump += 1) {
@@ -93,9 +93,10 @@ describe('L1 a clock that is set', () => {
 
 describe('L3 a clock that was wrong at the subscription', () => {
   it.each([
-    ['1970, without a battery', Date.parse('1970-01-01T00:00:05Z') - Date.parse('2030-01-01T00:00:00Z')],
+    // As on a machine without a battery for its clock.
+    ['1970', Date.parse('1970-01-01T00:00:05Z') - Date.parse('2030-01-01T00:00:00Z')],
     ['2099', Date.parse('2099-01-01T00:00:00Z') - Date.parse('2030-01-01T00:00:00Z')],
-  ])('and read %s: is corrected, and no event is missed', async (_when, skew) => {
+  ])('and showed %s leaves no gap in the lease when it is corrected', async (_when, skew) => {
     const leaseMs = 10 * DAY_MS;
     const travel = await TimeTravel.begin({ hub: { leaseSeconds: leaseMs / SECOND_MS } });
     await travel.jump(skew);
@@ -112,13 +113,15 @@ describe('L3 a clock that was wrong at the subscription', () => {
     expectNoStorm(travel, leaseMs, { jumps: 1 });
     expect(await travel.subscription()).toMatchObject({ state: 'active', callback });
   });
+});
 
+describe('L4 a clock that is set while no process runs', () => {
   it.each([
     ['back by a day', -DAY_MS],
     ['back by a year', -365 * DAY_MS],
     ['forward by a day', DAY_MS],
     ['forward by a year', 365 * DAY_MS],
-  ])('L4 and is set %s while no process runs: no lease has a gap', async (_jump, jumpMs) => {
+  ])('%s leaves no gap in the lease', async (_jump, jumpMs) => {
     const leaseMs = 10 * DAY_MS;
     const { travel, topic, service, received, pass } = await subscribedTravel(leaseMs);
     const { callback } = await travel.subscription();
@@ -135,8 +138,8 @@ describe('L3 a clock that was wrong at the subscription', () => {
   });
 });
 
-describe('L2 a clock that is set back by a day while a hub', () => {
-  it('does not verify: the next request follows the verification timeout', async () => {
+describe('L2 a clock that is set back by a day', () => {
+  it('while a hub does not verify leaves the next request at the end of the verification timeout', async () => {
     const { travel, topic, pass } = await subscribedTravel(10 * DAY_MS);
     topic.configure({ verify: 'never' });
     const { renewsAt } = await travel.subscription();

@@ -3,7 +3,7 @@ import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../../kit/durations.js';
 import { subscribedTravel, TimeTravel, waitsBetween } from '../../kit/time-travel.js';
 import { recordingService } from '../../kit/recording-service.js';
 
-const BACK = [
+const JUMPS_BACK = [
   ['a minute', MINUTE_MS],
   ['an hour', HOUR_MS],
   ['twelve hours', 12 * HOUR_MS],
@@ -12,8 +12,8 @@ const BACK = [
   ['ten days', 10 * DAY_MS],
 ] as const;
 
-describe('L2 while a hub fails, a clock set back', () => {
-  it.each(BACK)('by %s delays a renewal by an hour at most', async (_, backMs) => {
+describe('L2 a clock set back while a hub fails', () => {
+  it.each(JUMPS_BACK)('by %s delays a renewal by an hour at most', async (_, backMs) => {
     const { travel, topic } = await subscribedTravel(10 * DAY_MS);
     const { renewsAt } = await travel.subscription();
     await travel.advance((renewsAt?.getTime() ?? 0) - travel.world.now - MINUTE_MS);
@@ -26,7 +26,7 @@ describe('L2 while a hub fails, a clock set back', () => {
     expect(Math.min(...waitsBetween(travel.requestTimes()))).toBeGreaterThanOrEqual(SECOND_MS);
   });
 
-  it.each(BACK)('by %s delays a first request by an hour at most', async (_, backMs) => {
+  it.each(JUMPS_BACK)('by %s delays a first request by an hour at most', async (_, backMs) => {
     const travel = await TimeTravel.begin();
     const topic = travel.hub.topic('/feed', { fail: { status: 503 } });
     await travel.start(recordingService({ target: topic.url }).service);
@@ -37,7 +37,7 @@ describe('L2 while a hub fails, a clock set back', () => {
     expect(await travel.subscription()).toMatchObject({ state: 'active', attempts: 0 });
   });
 
-  it.each(BACK)('by %s while no process runs delays it by an hour at most', async (_, backMs) => {
+  it.each(JUMPS_BACK)('by %s while no process runs delays a first request by an hour at most', async (_, backMs) => {
     const travel = await TimeTravel.begin();
     const topic = travel.hub.topic('/feed', { fail: { status: 503 } });
     const { service } = recordingService({ target: topic.url });
@@ -52,21 +52,23 @@ describe('L2 while a hub fails, a clock set back', () => {
   });
 });
 
-describe('L1 a clock set back by less than a minute', () => {
+describe('L1 a clock set back', () => {
   it.each([
     ['5 seconds', 'ten seconds', 5, 10],
     ['30 seconds', 'ten seconds', 30, 10],
     ['59 seconds', 'ten seconds', 59, 10],
     ['59 seconds', 'a minute', 59, 60],
     ['59 seconds', 'five minutes', 59, 300],
-  ])('%s leaves no gap in a lease of %s', async (_back, _lease, backSeconds, leaseSeconds) => {
+  ])('by %s leaves no gap in a lease of %s', async (_back, _lease, backSeconds, leaseSeconds) => {
     const leaseMs = leaseSeconds * SECOND_MS;
     const { travel, pass } = await subscribedTravel(leaseMs);
     await pass(0.3 * leaseMs);
     await travel.jump(-backSeconds * SECOND_MS);
     await pass(3 * leaseMs);
-    const verified = travel.hub.deliveries.flatMap(({ kind, at }) => (kind === 'verification' ? at.getTime() : []));
-    expect(Math.max(...waitsBetween([...verified, travel.hubTime]))).toBeLessThanOrEqual(leaseMs);
+    const verifiedTimes = travel.hub.deliveries.flatMap(({ kind, at }) =>
+      kind === 'verification' ? at.getTime() : [],
+    );
+    expect(Math.max(...waitsBetween([...verifiedTimes, travel.hubTime]))).toBeLessThanOrEqual(leaseMs);
     expect(Math.min(...waitsBetween(travel.requestTimes()))).toBeGreaterThanOrEqual(SECOND_MS);
   });
 });

@@ -4,12 +4,12 @@ import { subscribedTravel, TimeTravel, waitsBetween } from '../../kit/time-trave
 import { recordingService } from '../../kit/recording-service.js';
 
 const YEAR_MS = 365 * DAY_MS;
-const MANY = 150;
+const SUBSCRIPTION_COUNT = 150;
 
-/** Many subscriptions: even topics have leases of ten days, odd ones of two years. */
+/** Many subscriptions. Topics with an even number have leases of ten days, the others of two years. */
 async function manySubscriptions() {
   const travel = await TimeTravel.begin();
-  const topics = Array.from({ length: MANY }, (_, index) =>
+  const topics = Array.from({ length: SUBSCRIPTION_COUNT }, (_, index) =>
     travel.hub.topic(`/${index}`, { leaseSeconds: (index % 2 === 0 ? 10 * DAY_MS : 2 * YEAR_MS) / SECOND_MS }),
   );
   const targets = topics.map(({ url }) => url);
@@ -25,19 +25,19 @@ async function manySubscriptions() {
   return { travel, topics, received, start, callbacks };
 }
 
-/** The topics of the requests after the first `requests`, repeated for each request. */
-const askedSince = ({ hub }: TimeTravel, requests: number): number[] =>
+/** The numbers of the requested topics, without the first `requestCount` requests. One number per request, sorted. */
+const requestedTopicsSince = ({ hub }: TimeTravel, requestCount: number): number[] =>
   hub.requests
-    .slice(requests)
+    .slice(requestCount)
     .flatMap(({ method, form }) =>
       method === 'POST' ? Number(new URL(form.get('hub.topic') ?? '').pathname.slice(1)) : [],
     )
     .toSorted((a, b) => a - b);
 
-const EVEN = Array.from({ length: MANY / 2 }, (_, index) => 2 * index);
+const EVEN_TOPICS = Array.from({ length: SUBSCRIPTION_COUNT / 2 }, (_, index) => 2 * index);
 
 describe('L4 after a week without a process', () => {
-  it('the start sends no request if no renewal is due, and fetches each topic once', async () => {
+  it('the start sends no request if no renewal is due, and fetches the topic once', async () => {
     const { travel, topic, service, received } = await subscribedTravel(30 * DAY_MS);
     const before = await travel.subscription();
     await travel.sleep(7 * DAY_MS);
@@ -50,28 +50,28 @@ describe('L4 after a week without a process', () => {
     expect(received).toEqual(['news']);
   });
 
-  it('the start renews due leases, spread over half a minute, and no longer ones', async () => {
+  it('the start renews leases that are due, spread over half a minute, and leaves the longer leases', async () => {
     const { travel, topics, received, start, callbacks } = await manySubscriptions();
     const before = await callbacks();
     // All renewals are between the seventh and the ninth day.
     await travel.advance(2 * DAY_MS);
     await travel.sleep(7 * DAY_MS + 12 * 3_600_000);
-    const requests = travel.hub.requests.length;
-    const started = travel.world.now;
+    const requestCount = travel.hub.requests.length;
+    const startedAt = travel.world.now;
     await start();
-    const atOnce = askedSince(travel, requests).length;
+    const countAtStart = requestedTopicsSince(travel, requestCount).length;
     await travel.advance(40 * SECOND_MS);
-    expect(askedSince(travel, requests)).toEqual(EVEN);
+    expect(requestedTopicsSince(travel, requestCount)).toEqual(EVEN_TOPICS);
     expect(await callbacks()).toEqual(before);
-    const times = travel.hub.requests.slice(requests).flatMap(({ at }) => at.getTime() - started);
-    expect(atOnce).toBeLessThan(EVEN.length / 4);
+    const times = travel.hub.requests.slice(requestCount).flatMap(({ at }) => at.getTime() - startedAt);
+    expect(countAtStart).toBeLessThan(EVEN_TOPICS.length / 4);
     expect(Math.max(...times)).toBeLessThanOrEqual(31 * SECOND_MS);
     expect(Math.max(...times)).toBeGreaterThan(20 * SECOND_MS);
     expect(new Set(times).size).toBeGreaterThan(20);
     expect(travel.hookCalls.filter(({ name }) => name === 'expired')).toEqual([]);
     await Promise.all(topics.map((topic, index) => topic.publish(`news ${index}`)));
-    expect(new Set(received).size).toBe(MANY);
-    expect(received).toHaveLength(MANY);
+    expect(new Set(received).size).toBe(SUBSCRIPTION_COUNT);
+    expect(received).toHaveLength(SUBSCRIPTION_COUNT);
   });
 });
 
@@ -82,10 +82,10 @@ describe('L3 after a year without a process', () => {
     await travel.sleep(YEAR_MS);
     expect(travel.hub.subscriptions).toMatchObject([{ state: 'lapsed' }]);
     await topic.publish('to nobody');
-    const started = travel.world.now;
+    const startedAt = travel.world.now;
     await travel.start(service);
     expect(travel.world.logged('the lease ran out')).toMatchObject([{ level: 'warn' }]);
-    expect(travel.requestTimes()).toEqual([started - YEAR_MS, started]);
+    expect(travel.requestTimes()).toEqual([startedAt - YEAR_MS, startedAt]);
     expect(await travel.subscription()).toMatchObject({ id, callback, state: 'active', attempts: 0 });
     expect(travel.hub.subscriptions).toMatchObject([{ callback, state: 'active' }]);
     await topic.publish('news');
@@ -95,39 +95,39 @@ describe('L3 after a year without a process', () => {
     expect(Math.max(...waitsBetween(travel.requestTimes().slice(1)))).toBeLessThanOrEqual(9 * DAY_MS + SECOND_MS);
   });
 
-  it('each of many expired subscriptions is requested once, and none with a running lease', async () => {
+  it('each expired subscription gets one request, and subscriptions with a running lease get none', async () => {
     const { travel, topics, received, start, callbacks } = await manySubscriptions();
     const before = await callbacks();
     await travel.sleep(YEAR_MS);
-    const requests = travel.hub.requests.length;
+    const requestCount = travel.hub.requests.length;
     await start();
     await travel.runtime.ready({ timeoutMs: 10_000 });
     await travel.settle();
-    expect(askedSince(travel, requests)).toEqual(EVEN);
+    expect(requestedTopicsSince(travel, requestCount)).toEqual(EVEN_TOPICS);
     expect(await callbacks()).toEqual(before);
-    expect(travel.hub.subscriptions.filter(({ state }) => state === 'active')).toHaveLength(MANY);
+    expect(travel.hub.subscriptions.filter(({ state }) => state === 'active')).toHaveLength(SUBSCRIPTION_COUNT);
     await Promise.all(topics.map((topic, index) => topic.publish(`news ${index}`)));
-    expect(new Set(received).size).toBe(MANY);
-    expect(received).toHaveLength(MANY);
+    expect(new Set(received).size).toBe(SUBSCRIPTION_COUNT);
+    expect(received).toHaveLength(SUBSCRIPTION_COUNT);
     expect(travel.hub.violations).toEqual([]);
   });
 
   it('D10 the start finds the new hub of the publisher', async () => {
     const { travel, topic, service, received } = await subscribedTravel(10 * DAY_MS);
     const { id, callback } = await travel.subscription();
-    const other = await TimeTravel.begin();
-    topic.configure({ hubs: [other.hub] });
+    const otherTravel = await TimeTravel.begin();
+    topic.configure({ hubs: [otherTravel.hub] });
     await travel.sleep(YEAR_MS);
     await travel.start(service);
-    const asked = await other.hub.verified(topic.self);
+    const verifiedSubscription = await otherTravel.hub.verified(topic.self);
     await travel.settle();
-    expect(await travel.subscription()).toMatchObject({ id, state: 'active', hub: other.hub.url });
-    expect(asked.callback).not.toBe(callback);
+    expect(await travel.subscription()).toMatchObject({ id, state: 'active', hub: otherTravel.hub.url });
+    expect(verifiedSubscription.callback).not.toBe(callback);
     await topic.publish('news');
     expect(received).toEqual(['news']);
   });
 
-  it('L2 a hub that is down is requested until it is back, at most once a second', async () => {
+  it('L2 a hub that is down gets requests until it is back, at least every hour and at most every second', async () => {
     const { travel, topic, service, received, pass } = await subscribedTravel(10 * DAY_MS);
     const { callback } = await travel.subscription();
     topic.fail(503);

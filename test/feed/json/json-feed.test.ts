@@ -53,14 +53,14 @@ test("an item's fields are read, extensions included", () => {
 
 describe('an item', () => {
   test.each([
-    ['has its number as id', { id: 5 }, { id: '5' }],
+    ['has a numeric id as text', { id: 5 }, { id: '5' }],
     ['has its URL as id', { url: '/e' }, { id: 'https://topic.example/e' }],
     [
       'uses the external URL when it has no URL',
       { id: '1', external_url: 'https://e.example' },
       { url: 'https://e.example/' },
     ],
-    ['has text when it has no HTML', { id: '1', content_text: 'C' }, { content: 'C' }],
+    ['has its text as content when it has no HTML', { id: '1', content_text: 'C' }, { content: 'C' }],
     ['has the single author of version 1.0', { id: '1', author: { name: 'Ann' } }, { authors: [{ name: 'Ann' }] }],
   ])('%s', (_name, item, expected) => {
     expect(itemOf(item)).toMatchObject(expected);
@@ -78,7 +78,7 @@ describe('an item', () => {
   });
 
   test('ignores values of the wrong type', () => {
-    const wrong = {
+    const wrongItem = {
       id: {},
       url: 1,
       title: [],
@@ -88,17 +88,17 @@ describe('an item', () => {
       summary: true,
       tags: 7,
     };
-    const item = itemOf(wrong);
-    expect(item).toEqual({ id: item?.id, authors: [], deleted: false, raw: wrong });
+    const item = itemOf(wrongItem);
+    expect(item).toEqual({ id: item?.id, authors: [], deleted: false, raw: wrongItem });
     expect(item?.id).toMatch(/^[\w-]{22}$/);
   });
 });
 
-test('an item that is no object is skipped', () => {
+test('an item that is not an object is skipped', () => {
   const items = [null, 1, 'x', [], { id: '1' }, true];
   expect(readEntries(feedOf({ items }), TOPIC).map(({ id }) => id)).toEqual(['1']);
 });
 
-test.each([[{ length: 4_294_967_295 }], ['x'], [null]])('items of %j are ignored', (items) => {
+test.each([[{ length: 4_294_967_295 }], ['x'], [null]])('items that are not a list but %j are ignored', (items) => {
   expect(readEntries(feedOf({ items }), TOPIC)).toEqual([]);
 });

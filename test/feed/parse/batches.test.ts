@@ -3,9 +3,9 @@ import { BatchAssembler, splitIntoBatches } from '../../../src/feed/parse/batche
 
 /** Splits a value, and reassembles it as another thread would. */
 function roundTrip(value: unknown, weight?: number): unknown {
-  const assembly = new BatchAssembler();
-  for (const rows of splitIntoBatches(value, weight)) assembly.add(structuredClone(rows));
-  return assembly.value;
+  const assembler = new BatchAssembler();
+  for (const rows of splitIntoBatches(value, weight)) assembler.add(structuredClone(rows));
+  return assembler.value;
 }
 
 /** Counts the values in a batch, including containers. */
@@ -39,8 +39,8 @@ describe('a value split into batches is reassembled unchanged', () => {
 });
 
 test('no batch is large, wherever the bulk of the value is', () => {
-  const many = Array.from({ length: 20_000 }, (_, index) => ({ term: `t${index}` }));
-  const sizes = [...splitIntoBatches([{ id: 1, raw: { categories: many } }, { id: 2 }])].map((rows) => valuesIn(rows));
+  const categories = Array.from({ length: 20_000 }, (_, index) => ({ term: `t${index}` }));
+  const sizes = [...splitIntoBatches([{ id: 1, raw: { categories } }, { id: 2 }])].map((rows) => valuesIn(rows));
   expect(sizes.length).toBeGreaterThan(5);
   expect(Math.max(...sizes)).toBeLessThan(20_000);
 });

@@ -17,14 +17,14 @@ const entryOf = (id: number): string =>
 const feedOf = (count: number): string =>
   `<feed xmlns="http://www.w3.org/2005/Atom"><title>F</title><author><name>Ann</name></author>${Array.from({ length: count }, (_, id) => entryOf(id)).join('')}</feed>`;
 
-const large = documentOf(feedOf(2_000));
-const small = documentOf(feedOf(2));
+const largeDocument = documentOf(feedOf(2_000));
+const smallDocument = documentOf(feedOf(2));
 const LIMITS = { heapMb: 256, documentMs: 30_000, idleMs: 60_000 };
 
 describe('parsing', () => {
   test('runs inline for a cheap document, and in a thread for any other', () => {
-    expect(canParseInline(small.bytes)).toBe(true);
-    expect(parseEntries(small)).toMatchObject({ entries: [{ id: '0' }, { id: '1' }] });
+    expect(canParseInline(smallDocument.bytes)).toBe(true);
+    expect(parseEntries(smallDocument)).toMatchObject({ entries: [{ id: '0' }, { id: '1' }] });
     for (const text of [
       'x'.repeat(65_537),
       '<a>'.repeat(501),
@@ -38,41 +38,41 @@ describe('parsing', () => {
   });
 
   test('gives the same result in a thread as inline', async () => {
-    expect(await parseEntries(large)).toStrictEqual(READERS.entries(large));
-    expect(await parseVersions(large)).toStrictEqual(READERS.versions(large));
-    expect(await parseFeed(large)).toStrictEqual(READERS.feed(large));
+    expect(await parseEntries(largeDocument)).toStrictEqual(READERS.entries(largeDocument));
+    expect(await parseVersions(largeDocument)).toStrictEqual(READERS.versions(largeDocument));
+    expect(await parseFeed(largeDocument)).toStrictEqual(READERS.feed(largeDocument));
   });
 
-  test('does not change the bytes, and decodes them by their type', async () => {
-    const latin1 = {
+  test('does not change the bytes, and decodes them by the charset of the content type', async () => {
+    const latin1Document = {
       ...documentOf('', 'application/atom+xml; charset=iso-8859-1'),
       bytes: Buffer.from(feedOf(1_000).replaceAll('Title', '\u00e9'), 'latin1'),
     };
-    const before = Buffer.from(latin1.bytes);
-    const { entries } = await parseEntries(latin1);
+    const originalBytes = Buffer.from(latin1Document.bytes);
+    const { entries } = await parseEntries(latin1Document);
     expect(entries[0]?.title).toBe('\u00e9 0');
-    expect(before.equals(latin1.bytes)).toBe(true);
+    expect(originalBytes.equals(latin1Document.bytes)).toBe(true);
   });
 
-  test('D12 in a thread throws the same error, with class and message', async () => {
-    const broken = documentOf(feedOf(1_000).replace('</feed>', ''));
-    await expect(parseEntries(broken)).rejects.toThrow(SyntaxError);
-    await expect(parseEntries(broken)).rejects.toThrow(/does not end/);
-    const many = documentOf(`<feed>${'<entry/>'.repeat(50_001)}</feed>`);
-    await expect(parseVersions(many)).rejects.toThrow(RangeError);
-    await expect(parseVersions(many)).rejects.toThrow('The feed has more than 50000 entries');
+  test('D12 in a thread rejects with the class and message of the error', async () => {
+    const brokenDocument = documentOf(feedOf(1_000).replace('</feed>', ''));
+    await expect(parseEntries(brokenDocument)).rejects.toThrow(SyntaxError);
+    await expect(parseEntries(brokenDocument)).rejects.toThrow(/does not end/);
+    const tooManyEntries = documentOf(`<feed>${'<entry/>'.repeat(50_001)}</feed>`);
+    await expect(parseVersions(tooManyEntries)).rejects.toThrow(RangeError);
+    await expect(parseVersions(tooManyEntries)).rejects.toThrow('The feed has more than 50000 entries');
     await expect(parseFeed(documentOf('x'.repeat(100_000)))).rejects.toThrow(/No feed/);
   });
 
   test('handles many documents at once', async () => {
-    const read = await Promise.all(Array.from({ length: 10 }, async () => parseVersions(large)));
-    expect(read.map(({ length }) => length)).toEqual(Array.from({ length: 10 }, () => 2_000));
+    const results = await Promise.all(Array.from({ length: 10 }, async () => parseVersions(largeDocument)));
+    expect(results.map(({ length }) => length)).toEqual(Array.from({ length: 10 }, () => 2_000));
   });
 
   test('refuses a document when too many wait', async () => {
-    const document = { ...large, bytes: Buffer.alloc(40 * 1024 * 1024, ' ') };
-    const read = await Promise.allSettled(Array.from({ length: 7 }, async () => parseVersions(document)));
-    const refused = read.filter(({ status }) => status === 'rejected');
+    const document = { ...largeDocument, bytes: Buffer.alloc(40 * 1024 * 1024, ' ') };
+    const results = await Promise.allSettled(Array.from({ length: 7 }, async () => parseVersions(document)));
+    const refused = results.filter(({ status }) => status === 'rejected');
     // Each thread takes one document, and three more fill the queue.
     expect(refused).toHaveLength(availableParallelism() > 2 ? 2 : 3);
     expect(refused[0]).toMatchObject({ reason: { message: expect.stringMatching(/^Too many documents wait/) } });
@@ -87,17 +87,17 @@ describe('a parse thread', () => {
     expect(await thread.read('versions', documentOf(feedOf(20)))).toHaveLength(20);
   });
 
-  test('D12 that runs out of time is stopped, and rejects only its document', async () => {
+  test('D12 that runs out of time rejects its document, and is not busy after that', async () => {
     const thread = new ParseThread({ ...LIMITS, documentMs: 1 });
-    await expect(thread.read('versions', large)).rejects.toThrow(RangeError);
-    await expect(thread.read('versions', large)).rejects.toThrow(/longer than 0.001 s/);
+    await expect(thread.read('versions', largeDocument)).rejects.toThrow(RangeError);
+    await expect(thread.read('versions', largeDocument)).rejects.toThrow(/longer than 0.001 s/);
     expect(thread.isBusy).toBe(false);
   });
 
-  test('that was idle for a while stops, and the next document gets a new one', async () => {
+  test('that was idle for a while stops, and the next document gets a new thread', async () => {
     const thread = new ParseThread({ ...LIMITS, idleMs: 1 });
-    expect(await thread.read('versions', large)).toHaveLength(2_000);
+    expect(await thread.read('versions', largeDocument)).toHaveLength(2_000);
     await expect.poll(() => thread.isStarted).toBe(false);
-    expect(await thread.read('versions', large)).toHaveLength(2_000);
+    expect(await thread.read('versions', largeDocument)).toHaveLength(2_000);
   });
 });

@@ -54,7 +54,7 @@ describe('RFC 4287 3.1 a title is read as text from', () => {
     ['HTML', '<title type="html">A &lt;b>b&lt;/b>c&lt;br>d &amp;amp; &amp;eacute;</title>', 'A bc d & é'],
     ['HTML by its media type', '<title type="text/html">&lt;b>b&lt;/b></title>', 'b'],
     ['XHTML', `<title type="xhtml"><div ${XHTML}>A &amp; <b>b</b></div></title>`, 'A & b'],
-    ['nothing', '<title type="html">&lt;br></title>', undefined],
+    ['HTML without text', '<title type="html">&lt;br></title>', undefined],
   ])('%s', (_name, title, text) => {
     expect(entryOf(title)?.title).toBe(text);
   });
@@ -122,14 +122,14 @@ describe('an entry without an id is identified by', () => {
     expect(idOf('<link href="/e"/>')).toBe('https://topic.example/e');
   });
 
-  test('a digest of itself', () => {
+  test('a digest of its content', () => {
     const id = idOf('<title>T</title>');
     expect(id).toMatch(/^[\w-]{22}$/);
     expect([idOf('<title>T</title>'), idOf('<title>U</title>') === id]).toEqual([id, false]);
   });
 });
 
-describe("YouTube's namespace names", () => {
+describe('the YouTube elements of an entry name', () => {
   const youtube = (content: string) =>
     readEntries(feedOf(`<entry>${content}</entry>`, 'xmlns:yt="http://www.youtube.com/xml/schemas/2015"'), TOPIC)[0]
       ?.youtube;

@@ -52,7 +52,7 @@ describe('the URL of an item is', () => {
   test.each([
     ['its link', '<link>https://a.example/</link><guid>https://b.example/</guid>', 'https://a.example/'],
     ['a guid, which is a permalink unless it says otherwise', '<guid>https://b.example/</guid>', 'https://b.example/'],
-    ['not a guid that is marked as no permalink', '<guid isPermaLink="false">https://b.example/</guid>', undefined],
+    ['not a guid with isPermaLink="false"', '<guid isPermaLink="false">https://b.example/</guid>', undefined],
     ['not a guid that is no URL, even if marked as permalink', '<guid isPermaLink="true">b</guid>', undefined],
     ['an Atom link', '<guid>b</guid><atom:link href="/a"/>', 'https://topic.example/a'],
     ['not a link that is no URL', '<guid>b</guid><link>https://</link>', undefined],
@@ -85,7 +85,7 @@ describe('the authors of an item come from', () => {
     ['dc:creator', '<dc:creator>Ann</dc:creator><dc:creator>Bob</dc:creator>', [{ name: 'Ann' }, { name: 'Bob' }]],
     ['atom:author', '<atom:author><atom:name>Ann</atom:name></atom:author>', [{ name: 'Ann' }]],
     ['itunes:author', '<itunes:author>Ann</itunes:author>', [{ name: 'Ann' }]],
-    ['nobody', '', []],
+    ['no element, so that the list is empty', '', []],
   ])('%s', (_name, content, authors) => {
     expect(itemOf(`<guid>1</guid>${content}`)?.authors).toEqual(authors);
   });

@@ -3,14 +3,14 @@ import { walkXml } from '../../../src/feed/xml/walk-xml.js';
 
 /** The calls of a visitor, as text. */
 function visitedParts(xml: string): readonly string[] {
-  const events: string[] = [];
+  const parts: string[] = [];
   walkXml(xml, {
-    open: ({ name, attributes, depth }) => events.push(`${depth} <${[name, ...[...attributes].flat()].join(' ')}>`),
-    close: ({ name }, nameAt) => events.push(nameAt ? `</${xml.slice(nameAt.start, nameAt.end)}>` : `/${name}`),
-    text: (text) => events.push(text),
-    instruction: ({ start, end }) => events.push(xml.slice(start, end)),
+    open: ({ name, attributes, depth }) => parts.push(`${depth} <${[name, ...[...attributes].flat()].join(' ')}>`),
+    close: ({ name }, nameAt) => parts.push(nameAt ? `</${xml.slice(nameAt.start, nameAt.end)}>` : `/${name}`),
+    text: (text) => parts.push(text),
+    instruction: ({ start, end }) => parts.push(xml.slice(start, end)),
   });
-  return events;
+  return parts;
 }
 
 test('the root is visited in document order, and nothing after it', () => {

@@ -10,14 +10,14 @@ export const badSignatures: Scenario = {
   run: (attack) =>
     withVictim(attack, { secret: SECRET }, async ({ victim, port, callback }) => {
       const request = delivery(callback, WRONG_SIGNATURE);
-      const part = scaled(20_000, attack.scale);
+      const partSize = scaled(20_000, attack.scale);
       for (let count = 0; count < 5; count += 1) {
-        const statuses = await flood({ port, count: part, connections: 64, request: () => request });
-        if (statuses.get(403) !== part) throw new Error(`answered ${JSON.stringify([...statuses])}`);
+        const statuses = await flood({ port, count: partSize, connections: 64, request: () => request });
+        if (statuses.get(403) !== partSize) throw new Error(`answered ${JSON.stringify([...statuses])}`);
         await victim.collect();
       }
-      const worst = await victim.worst();
+      const peaks = await victim.worst();
       await victim.stop();
-      return { ...processFigures(worst), lines: victim.lines() };
+      return { ...processFigures(peaks), lines: victim.lines() };
     }),
 };

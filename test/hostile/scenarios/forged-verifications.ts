@@ -24,18 +24,18 @@ export const forgedVerifications: Scenario = {
       const [topic = ''] = topics;
       const requests = [YEAR_SECONDS, 1].map((seconds) => verification(callback, topic, seconds));
       const request = (index: number): Uint8Array => requests[index % 2] ?? new Uint8Array();
-      const before = await victim.counts();
+      const countsBefore = await victim.counts();
       const startedAt = performance.now();
       await flood({ port, count: scaled(20_000, attack.scale), connections: 64, request });
       const minutes = Math.max(1, (performance.now() - startedAt) / 60_000);
-      const after = await victim.counts();
-      const worst = await victim.worst();
+      const countsAfter = await victim.counts();
+      const peaks = await victim.worst();
       await victim.stop();
       return {
-        ...processFigures(worst),
-        'handler calls': (after.verifications - before.verifications) / minutes,
-        writes: (after.writes - before.writes) / minutes,
-        written: (after.bytes - before.bytes) / MIB,
+        ...processFigures(peaks),
+        'handler calls': (countsAfter.verifications - countsBefore.verifications) / minutes,
+        writes: (countsAfter.writes - countsBefore.writes) / minutes,
+        written: (countsAfter.bytes - countsBefore.bytes) / MIB,
         lines: victim.lines(),
       };
     }),

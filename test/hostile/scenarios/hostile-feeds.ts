@@ -39,21 +39,21 @@ export const feedsScenario: Scenario = {
   async run(attack) {
     const sizes = [LARGE_BYTES * attack.scale, SMALL_BYTES];
     const bodies = sizes.flatMap((bytes) => Object.values(hostileFeeds).map((feed) => Buffer.from(feed(bytes))));
-    const { pollSeconds, group: most } = attack.scale < 1 ? SCALED : FULL_SIZE;
+    const { pollSeconds, group: groupSize } = attack.scale < 1 ? SCALED : FULL_SIZE;
     const delivery = { dedupe: 'entries', pollSeconds } as const;
     const directory = await mkdtemp(join(tmpdir(), 'websub-hostile-'));
     const setup = { topics: bodies.length, delivery, directory, isReading: true };
-    const attacked = withVictim(attack, setup, async (scene) => {
+    const outcome = withVictim(attack, setup, async (scene) => {
       const { victim, port, handles } = scene;
       const requests = bodies.map((body, index) =>
         requestBytes(victim.callbacks[index] ?? scene.callback, { 'content-type': 'application/xml' }, body),
       );
       const figures: Record<string, number> = {};
-      const note = async (names: readonly string[]): Promise<void> => {
-        const blocked = await victim.lap();
+      const noteBlocks = async (names: readonly string[]): Promise<void> => {
+        const blockMs = await victim.lap();
         for (const name of names) {
           const figure = `blocks: ${name}`;
-          figures[figure] = Math.max(figures[figure] ?? 0, blocked);
+          figures[figure] = Math.max(figures[figure] ?? 0, blockMs);
         }
       };
       const namesOf = (from: number, count: number): readonly string[] =>
@@ -63,19 +63,19 @@ export const feedsScenario: Scenario = {
         const statuses = await flood({ port, count: 2, connections: 1, request: () => request });
         accepted += statuses.get(202) ?? 0;
         await until(async () => (await victim.counts()).handled > index);
-        await note(namesOf(index, 1));
+        await noteBlocks(namesOf(index, 1));
       }
-      for (let from = 0; from < handles.length; from += most) {
-        const group = handles.slice(from, from + most);
+      for (let from = 0; from < handles.length; from += groupSize) {
+        const group = handles.slice(from, from + groupSize);
         for (const [index, handle] of group.entries()) handle.configure({ body: bodies[from + index] });
-        await polled(scene, group);
-        await note(namesOf(from, most));
+        await untilPolled(scene, group);
+        await noteBlocks(namesOf(from, groupSize));
         // The first group is also fetched again after a restart.
         if (from === 0) {
           await victim.restart();
-          await note(['restart']);
-          await polled(scene, group);
-          await note(namesOf(from, most));
+          await noteBlocks(['restart']);
+          await untilPolled(scene, group);
+          await noteBlocks(namesOf(from, groupSize));
         }
         for (const handle of group) handle.configure({ body: '' });
       }
@@ -89,7 +89,7 @@ export const feedsScenario: Scenario = {
       };
     });
     try {
-      return await attacked;
+      return await outcome;
     } finally {
       await rm(directory, { recursive: true, force: true });
     }
@@ -97,11 +97,11 @@ export const feedsScenario: Scenario = {
 };
 
 /** Waits until each topic was fetched twice more. By then the first of these bodies has been parsed. */
-async function polled({ hub }: Scene, topics: readonly HubTopic[]): Promise<void> {
+async function untilPolled({ hub }: Scene, topics: readonly HubTopic[]): Promise<void> {
   const from = hub.requests.length;
-  const fetched = (topic: HubTopic): number =>
+  const fetchCount = (topic: HubTopic): number =>
     hub.requests.slice(from).filter(({ method, path }) => method === 'GET' && topic.url.endsWith(path)).length;
-  await until(() => topics.every((topic) => fetched(topic) >= 2));
+  await until(() => topics.every((topic) => fetchCount(topic) >= 2));
 }
 
 async function until(isDone: () => boolean | Promise<boolean>): Promise<void> {

@@ -27,7 +27,7 @@ export const hostilePagesRead: Scenario = {
       });
       const port = await listenOn(server);
       const figures: Record<string, number> = {};
-      let wrong = 0;
+      let wrongCount = 0;
       try {
         // The first discovery loads modules, which does not count for a document.
         await victim.discover(`http://127.0.0.1:${port}/`);
@@ -37,7 +37,7 @@ export const hostilePagesRead: Scenario = {
           await victim.lap();
           const outcome = await victim.discover(`http://127.0.0.1:${port}/`);
           figures[`blocks: ${name}`] = await victim.lap();
-          if ((outcome === 'found') !== hasHub) wrong += 1;
+          if ((outcome === 'found') !== hasHub) wrongCount += 1;
         }
       } finally {
         server.close();
@@ -45,6 +45,6 @@ export const hostilePagesRead: Scenario = {
       }
       const { resident, heap } = await victim.worst();
       await victim.stop();
-      return { ...figures, 'wrongly read': wrong, resident: resident / MIB, heap: heap / MIB };
+      return { ...figures, 'wrongly read': wrongCount, resident: resident / MIB, heap: heap / MIB };
     }),
 };

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { flood } from '../flood.js';
-import { genuine, SECRET } from '../requests.js';
+import { genuineDelivery, SECRET } from '../requests.js';
 import { fixed, PROCESS_BOUNDS, processFigures, scaled, type Scenario } from '../scenario.js';
 import { withVictim } from '../with-victim.js';
 
@@ -18,13 +18,13 @@ export const storeOutages: Scenario = {
       attack,
       { secret: SECRET, mode: 'queued', topics: scaled(1_000, attack.scale) },
       async ({ victim, port }) => {
-        const requests = victim.callbacks.map(genuine);
+        const requests = victim.callbacks.map(genuineDelivery);
         const request = (index: number): Uint8Array => requests[index % requests.length] ?? new Uint8Array();
         const abortController = new AbortController();
         const deliver = async (): Promise<void> => {
           while (!abortController.signal.aborted) await flood({ port, count: 500, connections: 16, request });
         };
-        const delivering = deliver();
+        const deliveries = deliver();
         for (let outage = 0; outage < OUTAGES; outage += 1) {
           await pause(2_000 * attack.scale);
           await victim.setStore(false);
@@ -33,10 +33,10 @@ export const storeOutages: Scenario = {
           await victim.collect();
         }
         abortController.abort();
-        await delivering;
-        const worst = await victim.worst();
+        await deliveries;
+        const peaks = await victim.worst();
         await victim.stop();
-        return { ...processFigures(worst), lines: victim.lines() };
+        return { ...processFigures(peaks), lines: victim.lines() };
       },
     ),
 };

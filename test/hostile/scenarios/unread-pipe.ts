@@ -1,5 +1,5 @@
 import { flood } from '../flood.js';
-import { genuine, SECRET } from '../requests.js';
+import { genuineDelivery, SECRET } from '../requests.js';
 import { fixed, PROCESS_BOUNDS, processFigures, scaled, type Scenario } from '../scenario.js';
 import { withVictim } from '../with-victim.js';
 
@@ -15,12 +15,12 @@ export const unreadPipe: Scenario = {
   ],
   run: (attack) =>
     withVictim(attack, { secret: SECRET, isTalkative: true, isRead: false }, async ({ victim, port, callback }) => {
-      const request = genuine(callback);
+      const request = genuineDelivery(callback);
       const count = scaled(EVENTS, attack.scale);
       const statuses = await flood({ port, count, connections: 16, request: () => request });
-      const worst = await victim.worst();
+      const peaks = await victim.worst();
       return {
-        ...processFigures(worst),
+        ...processFigures(peaks),
         unanswered: count - (statuses.get(202) ?? 0),
         ending: await victim.stop(),
       };

@@ -25,12 +25,12 @@ export const unsignedFlood: Scenario = {
     withVictim(attack, { secret: SECRET, writeMs: DISK_MS }, async ({ victim, port, callback, topics }) => {
       const requests = [delivery(callback), delivery(callback, 'sha256=no hex')];
       const request = (index: number): Uint8Array => requests[index % 2] ?? new Uint8Array();
-      const part = scaled(60_000, attack.scale);
-      const before = await victim.counts();
+      const partSize = scaled(60_000, attack.scale);
+      const countsBefore = await victim.counts();
       const startedAt = performance.now();
-      const attacking = async (): Promise<void> => {
+      const attackInParts = async (): Promise<void> => {
         for (let count = 0; count < 5; count += 1) {
-          await flood({ port, count: part, connections: 64, request });
+          await flood({ port, count: partSize, connections: 64, request });
           await victim.collect();
         }
       };
@@ -40,15 +40,15 @@ export const unsignedFlood: Scenario = {
           .split(' ')[1] ?? '',
         callback,
       );
-      const slowest = await slowestAnswer(verificationUrl.href, attacking());
+      const slowest = await slowestAnswer(verificationUrl.href, attackInParts());
       const minutes = Math.max(1, (performance.now() - startedAt) / 60_000);
-      const after = await victim.counts();
-      const worst = await victim.worst();
+      const countsAfter = await victim.counts();
+      const peaks = await victim.worst();
       await victim.stop();
       return {
-        ...processFigures(worst),
+        ...processFigures(peaks),
         verification: slowest,
-        writes: (after.writes - before.writes) / minutes,
+        writes: (countsAfter.writes - countsBefore.writes) / minutes,
         lines: victim.lines(),
       };
     }),

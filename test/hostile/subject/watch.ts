@@ -46,8 +46,8 @@ class CoreWaits {
 /** Measures how long this process blocks and how much memory it uses. */
 export class Watch {
   readonly #waits = new CoreWaits();
-  #ticked = 0;
-  #waited = 0;
+  #lastTickAt = 0;
+  #waitedAtLastTick = 0;
   #ticks = 0;
   #gapMs = 0;
   #resident = 0;
@@ -70,8 +70,8 @@ export class Watch {
     globalThis.gc();
     globalThis.gc();
     this.#heap = Math.max(this.#heap, getHeapStatistics().used_heap_size);
-    this.#ticked = performance.now();
-    this.#waited = this.#waits.ms;
+    this.#lastTickAt = performance.now();
+    this.#waitedAtLastTick = this.#waits.ms;
   }
 
   /** Returns the longest gap since the last call. */
@@ -90,9 +90,9 @@ export class Watch {
   #tick(): void {
     const now = performance.now();
     const waited = this.#waits.ms;
-    this.#gapMs = Math.max(this.#gapMs, now - this.#ticked - (waited - this.#waited) - TICK_MS);
-    this.#ticked = now;
-    this.#waited = waited;
+    this.#gapMs = Math.max(this.#gapMs, now - this.#lastTickAt - (waited - this.#waitedAtLastTick) - TICK_MS);
+    this.#lastTickAt = now;
+    this.#waitedAtLastTick = waited;
     this.#ticks += 1;
     if (this.#ticks % MEMORY_TICKS === 0) this.#resident = Math.max(this.#resident, process.memoryUsage.rss());
   }

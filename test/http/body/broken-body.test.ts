@@ -13,16 +13,16 @@ import { listenForTest } from '../../kit/listen-for-test.js';
 /** Longer than any test, so this timeout never fires. */
 const NEVER_MS = 60_000;
 
-const partial = 'POST / HTTP/1.1\r\nhost: me\r\ncontent-length: 10\r\n\r\nnews';
-const whole = 'POST / HTTP/1.1\r\nhost: me\r\ncontent-length: 4\r\n\r\nnews';
+const partialRequest = 'POST / HTTP/1.1\r\nhost: me\r\ncontent-length: 10\r\n\r\nnews';
+const wholeRequest = 'POST / HTTP/1.1\r\nhost: me\r\ncontent-length: 4\r\n\r\nnews';
 
 /** Sends a request and reads its body. Calls `duringRead` once reading has started. */
 async function readBodyOf(rawRequest: string, duringRead: (request: IncomingMessage) => void): Promise<BodyRead> {
-  const read = deferred<BodyRead>();
+  const bodyRead = deferred<BodyRead>();
   const server = createServer((request, response) => {
     const onRead = (body: BodyRead): void => {
       response.end();
-      read.resolve(body);
+      bodyRead.resolve(body);
     };
     readNodeBody(request, bodyLimits(100, NEVER_MS), { grantId: 'g', onChunk: () => {}, onRead });
     duringRead(request);
@@ -30,7 +30,7 @@ async function readBodyOf(rawRequest: string, duringRead: (request: IncomingMess
   const socket = connect(await listenForTest(server), '127.0.0.1');
   await waitForConnection(socket);
   socket.write(rawRequest);
-  return read.promise;
+  return bodyRead.promise;
 }
 
 async function waitForConnection(socket: Socket): Promise<void> {
@@ -40,51 +40,53 @@ async function waitForConnection(socket: Socket): Promise<void> {
 }
 
 test.each<[time: string, abort: (request: IncomingMessage) => void]>([
-  ['in the tick of its head', (request) => request.destroy()],
-  ['in that tick, with an error', (request) => request.destroy(new Error('aborted'))],
+  ['in the tick in which its head arrives', (request) => request.destroy()],
+  ['in that tick with an error', (request) => request.destroy(new Error('aborted'))],
   ['at the next tick', (request) => process.nextTick(() => request.destroy())],
-  ['later', (request) => setTimeout(() => request.destroy(), 20)],
-  ['with its connection', (request) => setTimeout(() => request.socket.destroy(), 20)],
+  ['20 ms later', (request) => setTimeout(() => request.destroy(), 20)],
+  ['20 ms later together with its connection', (request) => setTimeout(() => request.socket.destroy(), 20)],
 ])('a body whose request is destroyed %s is aborted at once', async (_case, abort) => {
-  expect(await readBodyOf(partial, abort)).toEqual({ problem: 'aborted' });
+  expect(await readBodyOf(partialRequest, abort)).toEqual({ problem: 'aborted' });
 });
 
 test('an error that a request emits after its body was read does not end the process', async () => {
-  let read: IncomingMessage | undefined;
-  expect(await readBodyOf(whole, (request) => (read = request))).toEqual({ bytes: Buffer.from('news') });
-  expect(() => read?.emit('error', new Error('late'))).not.toThrow();
+  let completeRequest: IncomingMessage | undefined;
+  expect(await readBodyOf(wholeRequest, (request) => (completeRequest = request))).toEqual({
+    bytes: Buffer.from('news'),
+  });
+  expect(() => completeRequest?.emit('error', new Error('late'))).not.toThrow();
 });
 
 test('bodies that stall at the same time are all reported, each in the context of its own request', async () => {
-  const requests = new AsyncLocalStorage<number>();
-  const reads: unknown[] = [];
+  const requestIds = new AsyncLocalStorage<number>();
+  const results: unknown[] = [];
   let lastId = 0;
   const server = createServer((request, response) => {
     lastId += 1;
     const onRead = (read: BodyRead): void => {
-      reads.push([read, requests.getStore()]);
+      results.push([read, requestIds.getStore()]);
       response.end();
     };
     const limits = bodyLimits(100, 50);
-    requests.run(lastId, () => readNodeBody(request, limits, { grantId: 'g', onChunk: () => {}, onRead }));
+    requestIds.run(lastId, () => readNodeBody(request, limits, { grantId: 'g', onChunk: () => {}, onRead }));
   });
   const port = await listenForTest(server);
   const sockets = [0, 1, 2].map(() => connect(port, '127.0.0.1'));
   for (const socket of sockets) await waitForConnection(socket);
-  for (const socket of sockets) socket.write(partial);
-  await expect.poll(() => reads).toEqual([1, 2, 3].map((request) => [{ problem: 'stalled' }, request]));
+  for (const socket of sockets) socket.write(partialRequest);
+  await expect.poll(() => results).toEqual([1, 2, 3].map((request) => [{ problem: 'stalled' }, request]));
 });
 
 test.each<[length: string, headers: Record<string, string>]>([
   ['an announced length', { 'content-length': '100' }],
   ['no announced length', {}],
-])('a body that breaks off over HTTP/2 with %s is aborted', async (_case, headers) => {
-  const aborted = deferred<BodyRead>();
+])('an HTTP/2 body with %s that breaks off is aborted', async (_case, headers) => {
+  const bodyRead = deferred<BodyRead>();
   const server = createHttp2Server((request, response) => {
     response.on('error', () => {});
     const limits = bodyLimits(100, NEVER_MS);
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- node's compatibility layer
-    readNodeBody(request as never, limits, { grantId: 'g', onChunk: () => {}, onRead: aborted.resolve });
+    readNodeBody(request as never, limits, { grantId: 'g', onChunk: () => {}, onRead: bodyRead.resolve });
   });
   const client = connectHttp2(`http://127.0.0.1:${await listenForTest(server)}`);
   onTestFinished(() => client.destroy());
@@ -93,5 +95,5 @@ test.each<[length: string, headers: Record<string, string>]>([
   stream.on('error', () => {});
   stream.write('half');
   stream.close(constants.NGHTTP2_CANCEL);
-  expect(await aborted.promise).toEqual({ problem: 'aborted' });
+  expect(await bodyRead.promise).toEqual({ problem: 'aborted' });
 });

@@ -14,9 +14,9 @@ test('a single chunk is kept without a copy', () => {
 
 test('several chunks are joined, and none is modified', () => {
   fc.assert(
-    fc.property(fc.array(fc.uint8Array({ maxLength: 40 })), fc.nat({ max: 2_000 }), (chunks, announced) => {
+    fc.property(fc.array(fc.uint8Array({ maxLength: 40 })), fc.nat({ max: 2_000 }), (chunks, announcedSize) => {
       const whole = Buffer.concat(chunks);
-      const collected = new CollectedBytes(announced);
+      const collected = new CollectedBytes(announcedSize);
       // Each chunk is part of a larger buffer, which must not be modified.
       const views = chunks.map((chunk) => Buffer.concat([chunk, Buffer.alloc(100)]).subarray(0, chunk.length));
       for (const chunk of views) collected.add(chunk);
@@ -48,7 +48,7 @@ test('the buffer has the announced size once enough bytes have arrived', () => {
   expect(Buffer.concat(chunks).equals(Buffer.from(collected.bytes()))).toBe(true);
 });
 
-test('an announced size that does not arrive takes no memory', () => {
+test('an announced size takes no memory before its bytes arrive', () => {
   const collected = new CollectedBytes(1 << 30);
   for (let count = 0; count < 100; count += 1) collected.add(Buffer.of(count));
   // Small buffers share a pool, which some versions of Node.js make a little larger than Buffer.poolSize.
@@ -56,8 +56,8 @@ test('an announced size that does not arrive takes no memory', () => {
   expect(collected.bytes().buffer.byteLength).toBeLessThanOrEqual(Math.max(32 * 100, pool));
 });
 
-test.each([Number.NaN, -1, 3])('a wrong announced size (%s) does no harm', (announced) => {
-  const collected = new CollectedBytes(announced);
+test.each([Number.NaN, -1, 3])('a wrong announced size (%s) does not change the bytes', (announcedSize) => {
+  const collected = new CollectedBytes(announcedSize);
   for (let count = 0; count < 5; count += 1) collected.add(Buffer.of(count));
   expect([...collected.bytes()]).toEqual([0, 1, 2, 3, 4]);
 });

@@ -40,9 +40,9 @@ describe('C6 bytes in flight', () => {
     expect([evicted, inFlight.bytes]).toEqual([['second', 'third'], 95]);
   });
 
-  test('of one grant are at most a quarter: its own body without progress for the longest time is evicted', () => {
+  test('of one grant above a quarter of the limit lead to the eviction of a body of this grant', () => {
     const { inFlight, reserve, evicted } = setUp(100, 20);
-    reserve('stranger', 5);
+    reserve('other', 5);
     reserve('one', 10, 'grant');
     reserve('two', 10, 'grant');
     expect(evicted).toEqual([]);
@@ -50,10 +50,10 @@ describe('C6 bytes in flight', () => {
     expect([evicted, inFlight.bytes]).toEqual([['one'], 25]);
   });
 
-  test('of one grant may always be one body of the maximum size', () => {
+  test('of one grant may always be as many as one body of the maximum size has', () => {
     const { reserve, evicted } = setUp(100, 80);
     reserve('one', 80, 'grant');
-    reserve('stranger', 20);
+    reserve('other', 20);
     expect(evicted).toEqual([]);
     reserve('two', 1, 'grant');
     expect(evicted).toEqual(['one']);
@@ -74,24 +74,25 @@ describe('C6 bytes in flight', () => {
           { readonly reservation: BodyReservation; readonly grant: string; bytes: number }
         >();
         for (const { body, grant, bytes, isLast } of steps) {
-          const known = bodies.get(body);
+          const knownBody = bodies.get(body);
           if (isLast) {
-            known?.reservation.release();
+            knownBody?.reservation.release();
             bodies.delete(body);
             continue;
           }
-          const grantId = known?.grant ?? String(grant);
-          const reservation = known?.reservation ?? inFlight.reserve(grantId, () => void bodies.delete(body));
-          const current = known ?? { reservation, grant: grantId, bytes: 0 };
-          bodies.set(body, current);
-          current.bytes = bytes;
+          const grantId = knownBody?.grant ?? String(grant);
+          const reservation = knownBody?.reservation ?? inFlight.reserve(grantId, () => void bodies.delete(body));
+          const currentBody = knownBody ?? { reservation, grant: grantId, bytes: 0 };
+          bodies.set(body, currentBody);
+          currentBody.bytes = bytes;
           reservation.update(bytes);
           expect(bodies.has(body), 'a body with progress is not evicted').toBe(true);
           const inFlightBodies = [...bodies.values()];
-          const sum = (list: typeof inFlightBodies): number => list.reduce((total, each) => total + each.bytes, 0);
+          const sum = (list: typeof inFlightBodies): number =>
+            list.reduce((total, inFlightBody) => total + inFlightBody.bytes, 0);
           expect(inFlight.bytes).toBe(sum(inFlightBodies));
           expect(inFlight.bytes).toBeLessThanOrEqual(100);
-          const bodiesOfGrant = inFlightBodies.filter((each) => each.grant === grantId);
+          const bodiesOfGrant = inFlightBodies.filter((inFlightBody) => inFlightBody.grant === grantId);
           expect(sum(bodiesOfGrant)).toBeLessThanOrEqual(30);
         }
         for (const { reservation } of bodies.values()) reservation.release();

@@ -54,13 +54,13 @@ describe('the body of a request', () => {
     expect(timers.mock.calls.filter(([, wait]) => wait === BODY_TIMEOUT_MS)).toEqual([]);
   });
 
-  test('has a timer if it arrives later, which is cleared at its end', async () => {
+  test('has a timer if it arrives after its head, and the timer is cleared when the body ends', async () => {
     const timers = vi.spyOn(globalThis, 'setTimeout');
-    const cleared = vi.spyOn(globalThis, 'clearTimeout');
+    const clearTimer = vi.spyOn(globalThis, 'clearTimeout');
     expect(await readBodyOf([head(8), 'news', 'news'])).toEqual({ bytes: Buffer.from('newsnews') });
     const timerIndex = timers.mock.calls.findIndex(([, wait]) => wait === BODY_TIMEOUT_MS);
     expect(timerIndex).not.toBe(-1);
-    expect(cleared).toHaveBeenCalledWith(timers.mock.results[timerIndex]?.value);
+    expect(clearTimer).toHaveBeenCalledWith(timers.mock.results[timerIndex]?.value);
   });
 
   test('of a mebibyte takes a mebibyte of memory, and is passed on in chunks', async () => {
@@ -77,12 +77,14 @@ describe('the body of a request', () => {
 });
 
 describe('the body of a fetch request', () => {
-  test('is consumed if other code reads it or has read it', async () => {
+  test('is reported as consumed if other code is reading it or has read it', async () => {
     const limits = bodyLimits(100, BODY_TIMEOUT_MS);
-    const [locked, read] = [0, 1].map(() => new Request('http://me.example/', { method: 'POST', body: 'news' }));
-    const reader = locked?.body?.getReader();
-    await read?.text();
-    for (const request of [locked, read]) {
+    const [lockedRequest, readRequest] = [0, 1].map(
+      () => new Request('http://me.example/', { method: 'POST', body: 'news' }),
+    );
+    const reader = lockedRequest?.body?.getReader();
+    await readRequest?.text();
+    for (const request of [lockedRequest, readRequest]) {
       if (request === undefined) throw new Error('There is no request');
       expect(await readWebBody(request, limits, 'g', () => {})).toEqual({ problem: 'consumed' });
     }

@@ -2,8 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { acceptedKeys } from '../../../src/http/content/accepted-keys.js';
 import type { SecretRecord } from '../../../src/subscription/record/record.js';
 
-const current: SecretRecord = { value: 'now', role: 'current' };
-const replaced: SecretRecord = { value: 'before', role: 'replaced', acceptedUntil: 2_000 };
+const currentSecret: SecretRecord = { value: 'now', role: 'current' };
+const replacedSecret: SecretRecord = { value: 'before', role: 'replaced', acceptedUntil: 2_000 };
 
 function valuesOf(secrets: readonly SecretRecord[], now: number): readonly string[] {
   return acceptedKeys(secrets, now).keys.map((key) => key.export().toString());
@@ -11,29 +11,29 @@ function valuesOf(secrets: readonly SecretRecord[], now: number): readonly strin
 
 describe('the keys that content may be signed with (V6)', () => {
   test('are the secrets that are accepted now, newest first', () => {
-    expect(valuesOf([replaced, current], 1_000)).toEqual(['now', 'before']);
-    expect(acceptedKeys([replaced, current], 1_000).unsigned).toBe(false);
+    expect(valuesOf([replacedSecret, currentSecret], 1_000)).toEqual(['now', 'before']);
+    expect(acceptedKeys([replacedSecret, currentSecret], 1_000).unsigned).toBe(false);
     expect(acceptedKeys([], 1_000)).toMatchObject({ keys: [], unsigned: true });
-    expect(acceptedKeys([{ value: null, role: 'current' }, replaced], 1_000)).toMatchObject({ unsigned: true });
+    expect(acceptedKeys([{ value: null, role: 'current' }, replacedSecret], 1_000)).toMatchObject({ unsigned: true });
   });
 
   test('are created once for as long as they are valid', () => {
-    const secrets = [replaced, current];
+    const secrets = [replacedSecret, currentSecret];
     const keys = acceptedKeys(secrets, 1_000);
     expect(acceptedKeys(secrets, 1_000)).toBe(keys);
     expect(acceptedKeys(secrets, 1_999)).toBe(keys);
-    expect(acceptedKeys([replaced, current], 1_000)).not.toBe(keys);
+    expect(acceptedKeys([replacedSecret, currentSecret], 1_000)).not.toBe(keys);
   });
 
-  test('lose a secret at its exact end, also if they are cached', () => {
-    const secrets = [replaced, current];
+  test('lose a secret at the exact end of its validity, even if they are cached', () => {
+    const secrets = [replacedSecret, currentSecret];
     expect(valuesOf(secrets, 1_999)).toEqual(['now', 'before']);
     expect(valuesOf(secrets, 2_000)).toEqual(['now']);
     expect(valuesOf(secrets, 3_000)).toEqual(['now']);
   });
 
   test('are created again if the clock was set back', () => {
-    const secrets = [replaced, current];
+    const secrets = [replacedSecret, currentSecret];
     expect(valuesOf(secrets, 3_000)).toEqual(['now']);
     expect(valuesOf(secrets, 1_000)).toEqual(['now', 'before']);
   });

@@ -7,22 +7,22 @@ import { exchange, request } from '../../kit/wire.js';
 const MALFORMED = { 'X-Hub-Signature': 'sha256=00' };
 const MINUTE_MS = 60_000;
 
-/** A subscription, and a function that sends unsigned content to its callback. */
+/** A subscription, and a function that sends content without a valid signature to its callback. */
 async function setUp() {
   const clock = new ManualClock(Date.now());
   const subscription = await subscribed({ seams: clock });
   const reject = async (headers: Readonly<Record<string, string>> = {}): Promise<number> =>
     (await exchange(subscription.port, request('POST', subscription.path, headers, 'news'))).status;
-  const warned = () =>
+  const signatureWarnings = () =>
     subscription.logger.lines.filter(({ level, message }) => level === 'warn' && message.includes('signature'));
-  const unsigned = () =>
+  const unsignedWarnings = () =>
     subscription.logger.lines.filter(({ level, message }) => level === 'warn' && message.includes('is not signed'));
-  return { ...subscription, clock, reject, warned, unsigned };
+  return { ...subscription, clock, reject, signatureWarnings, unsignedWarnings };
 }
 
 describe('C2 rejected content', () => {
   test('is counted each time, and stored and logged once a minute for all problems together', async () => {
-    const { reject, snapshot, clock, warned, unsigned } = await setUp();
+    const { reject, snapshot, clock, signatureWarnings, unsignedWarnings } = await setUp();
     for (let count = 0; count < 5; count += 1) {
       expect(await reject()).toBe(403);
       expect(await reject(MALFORMED)).toBe(403);
@@ -30,7 +30,7 @@ describe('C2 rejected content', () => {
     await expect.poll(async () => (await snapshot()).lastError?.message).toContain('The content is not signed');
     const { at } = (await snapshot()).lastError ?? {};
     expect((await snapshot()).stats.rejected).toBe(10);
-    expect([unsigned().length, warned().length]).toEqual([1, 0]);
+    expect([unsignedWarnings().length, signatureWarnings().length]).toEqual([1, 0]);
 
     clock.advance(MINUTE_MS);
     expect(await reject(MALFORMED)).toBe(403);
@@ -39,11 +39,11 @@ describe('C2 rejected content', () => {
       .poll(async () => (await snapshot()).lastError?.message)
       .toBe('The signature of the content is malformed');
     expect((await snapshot()).lastError?.at.getTime()).toBe((at?.getTime() ?? 0) + MINUTE_MS);
-    expect(warned()).toMatchObject([{ fields: { notLogged: 9 } }]);
-    expect(unsigned()).toHaveLength(1);
+    expect(signatureWarnings()).toMatchObject([{ fields: { notLogged: 9 } }]);
+    expect(unsignedWarnings()).toHaveLength(1);
   });
 
-  test('is emitted to a hook each time', async () => {
+  test('calls the hook each time', async () => {
     const { reject, runtime } = await setUp();
     const payloads: HookPayload[] = [];
     runtime.hooks.on('rejected', (payload) => void payloads.push(payload));

@@ -9,8 +9,8 @@ const NOTICES = [
   ['hub-error', 'onHubError'],
 ] as const;
 
-describe('a notice whose handler hangs', () => {
-  test.each(NOTICES)('%s is answered 200 after ackAfterMs', async (mode, handler) => {
+describe('a hub notice whose handler hangs', () => {
+  test.each(NOTICES)('is answered 200 after ackAfterMs (%s)', async (mode, handler) => {
     let calls = 0;
     const hang = (): Promise<void> => {
       calls += 1;
@@ -70,21 +70,32 @@ describe('a hub that echoes values of the service', () => {
     customHeaders: { 'X-Custom': 'custom-header' },
     customParams: { key: 'custom-param', mode: 'fast' },
   };
-  const echoed = ['open sesame', 'header-value', 'bearer-token', 'cookie-value', 'custom-header', 'custom-param'];
-  const basic = Buffer.from('me:open sesame').toString('base64');
+  const configuredValues = [
+    'open sesame',
+    'header-value',
+    'bearer-token',
+    'cookie-value',
+    'custom-header',
+    'custom-param',
+  ];
+  const basicCredentials = Buffer.from('me:open sesame').toString('base64');
 
-  test.each(NOTICES)('is quoted without them (%s)', async (mode, handler) => {
+  test.each(NOTICES)('is quoted without those values (%s)', async (mode, handler) => {
     const errors: Error[] = [];
     const { ask, logger, snapshot } = await subscribed({
       config,
       handlers: { [handler]: (error: Error) => void errors.push(error) },
     });
-    const encoded = [basic, encodeURIComponent('open sesame'), Buffer.from('custom-param').toString('hex')];
-    const reason = `fast: ${[...echoed, ...encoded].join(' | ')}`;
+    const encodedValues = [
+      basicCredentials,
+      encodeURIComponent('open sesame'),
+      Buffer.from('custom-param').toString('hex'),
+    ];
+    const reason = `fast: ${[...configuredValues, ...encodedValues].join(' | ')}`;
     expect((await ask({ 'hub.mode': mode, 'hub.reason': reason })).status).toBe(200);
     expect(errors[0]?.message).toBe(`fast: ${'[redacted] | '.repeat(8)}[redacted]`);
     const output = JSON.stringify([await snapshot(), logger.lines]);
-    for (const value of [...echoed, ...encoded]) expect(output).not.toContain(value);
+    for (const value of [...configuredValues, ...encodedValues]) expect(output).not.toContain(value);
   });
 });
 
@@ -109,7 +120,7 @@ test('the default log never shows a callback, even if handlers throw the error t
   const rethrow = (error: Error): never => {
     throw error;
   };
-  const shownValues: string[] = [];
+  const valuesInError: string[] = [];
   const { ask, post, callback, hub, runtime } = await subscribed({
     options: { logger },
     config: { delivery: { retryForSeconds: 0 } },
@@ -118,7 +129,7 @@ test('the default log never shows a callback, even if handlers throw the error t
         throw new Error('not today');
       },
       onHubError(error) {
-        shownValues.push(error.grant.callback, error.subscription.id);
+        valuesInError.push(error.grant.callback, error.subscription.id);
         throw error;
       },
       onSubscriptionValidationDenied: rethrow,
@@ -132,7 +143,7 @@ test('the default log never shows a callback, even if handlers throw the error t
   await hub.settled();
   await runtime.stop();
   const log = lines.join('');
-  expect(shownValues[0]).toBe(callback);
+  expect(valuesInError[0]).toBe(callback);
   expect(log).toContain('a handler failed');
   expect(log).toContain('a hook failed');
   expect(log).toContain('ERR_WEBSUB_DENIED');

@@ -36,17 +36,17 @@ test('two apps can be attached, and detached in either order', async () => {
 
 test('a custom emit of the server is restored', async () => {
   const { server, ask } = await startServerAndClient();
-  let emitted = 0;
+  let emitCount = 0;
   const emit: unknown = Reflect.get(server, 'emit');
   if (typeof emit !== 'function') throw new Error('a server emits');
   const userEmit: Server['emit'] = (event: string, ...values: unknown[]) => {
-    emitted += 1;
+    emitCount += 1;
     return Reflect.apply(emit, server, [event, ...values]) === true;
   };
   server.emit = userEmit;
   const detach = attach(server, appAt('/a'));
   expect([await ask('/a'), await ask('/b')]).toEqual(['/a', 'theirs']);
-  expect(emitted).toBeGreaterThan(0);
+  expect(emitCount).toBeGreaterThan(0);
   detach();
   expect(Reflect.get(server, 'emit')).toBe(userEmit);
 });

@@ -18,7 +18,7 @@ test.each([
   expect(connectionLimit(configured, openFiles)).toBe(limit);
 });
 
-test('the limit of open files is the soft limit of /proc/self/limits, if that can be read', async () => {
+test('the limit of open files is the soft limit of /proc/self/limits, if the file can be read', async () => {
   const directory = temporaryDirectory();
   const path = join(directory, 'limits');
   const limits = async (text: string): Promise<number | undefined> => {

@@ -16,7 +16,7 @@ async function subscribedOnUserServer(
 }
 
 describe('a shared server', () => {
-  test('keeps pages of the user whose paths end like a fixed callback', async () => {
+  test('serves the pages of the user whose paths end like a fixed callback', async () => {
     const { port, path, events } = await subscribedOnUserServer({ servicePath: 'news' });
     expect(path).toBe('/websub/news');
     for (const target of ['/news', '/blog/news', '/news/', '/news?page=2']) {
@@ -60,7 +60,7 @@ describe('a shared server', () => {
     expect(events).toHaveLength(1);
   });
 
-  test('passes on any path that ends in a token', async () => {
+  test('passes a delivery to the callback on any path that ends in its token', async () => {
     const { port, path, events } = await subscribedOnUserServer({});
     const token = path.slice(path.lastIndexOf('/'));
     expect((await exchange(port, signedPost(`/elsewhere${token}`, 'news'))).status).toBe(202);

@@ -15,15 +15,17 @@ test('a port that needs privileges leads to an error that says so', async () => 
     queueMicrotask(() => this.emit('error', denied));
     return this;
   });
-  const failed = listen(() => {}, { ...OPTIONS, port: 80, host: undefined });
-  await expect(failed).rejects.toThrow(ListenerError);
-  await expect(failed).rejects.toThrow('Cannot listen on all interfaces, port 80: this process may not use that port');
+  const listening = listen(() => {}, { ...OPTIONS, port: 80, host: undefined });
+  await expect(listening).rejects.toThrow(ListenerError);
+  await expect(listening).rejects.toThrow(
+    'Cannot listen on all interfaces, port 80: this process may not use that port',
+  );
 });
 
 test('an address of another machine leads to an error with the reason', async () => {
-  const failed = listen(() => {}, { ...OPTIONS, host: '192.0.2.1' });
-  await expect(failed).rejects.toThrow(ListenerError);
-  await expect(failed).rejects.toThrow(/^Cannot listen on 192\.0\.2\.1, port 0: .*EADDRNOTAVAIL/);
+  const listening = listen(() => {}, { ...OPTIONS, host: '192.0.2.1' });
+  await expect(listening).rejects.toThrow(ListenerError);
+  await expect(listening).rejects.toThrow(/^Cannot listen on 192\.0\.2\.1, port 0: .*EADDRNOTAVAIL/);
 });
 
 test('an error while listening is reported, and does not end the process', async () => {
@@ -33,47 +35,47 @@ test('an error while listening is reported, and does not end the process', async
   onTestFinished(() => listener.close({ force: true }));
   const [server] = listenSpy.mock.contexts;
   listenSpy.mockRestore();
-  const exhausted = new Error('accept EMFILE');
-  if (server instanceof Server) server.emit('error', exhausted);
-  expect(errors).toEqual([exhausted]);
+  const acceptError = new Error('accept EMFILE');
+  if (server instanceof Server) server.emit('error', acceptError);
+  expect(errors).toEqual([acceptError]);
 });
 
 test('closing does not wait for connections without a complete request', async () => {
   const listener = await listen((_request, response) => void response.end(), OPTIONS);
-  const silent = await openWire(listener.port);
-  const incomplete = await openWire(listener.port);
-  incomplete.send('POST / HTTP/1.1\r\nHost: here\r\n');
-  // This answer proves that both have connected.
+  const silentWire = await openWire(listener.port);
+  const incompleteWire = await openWire(listener.port);
+  incompleteWire.send('POST / HTTP/1.1\r\nHost: here\r\n');
+  // This answer proves that both wires have connected.
   expect((await exchange(listener.port, request('GET', '/'))).status).toBe(200);
   await listener.close();
-  await Promise.all([silent.closed, incomplete.closed]);
+  await Promise.all([silentWire.closed, incompleteWire.closed]);
 });
 
 test('closing waits for pending answers, unless it is forced', async () => {
   const answers: (() => void)[] = [];
   const listener = await listen((_request, response) => void answers.push(() => response.end('late')), OPTIONS);
-  const waiting = await openWire(listener.port);
-  waiting.send(request('GET', '/'));
+  const pendingWire = await openWire(listener.port);
+  pendingWire.send(request('GET', '/'));
   await expect.poll(() => answers.length).toBe(1);
-  const closed = listener.close();
+  const closing = listener.close();
   for (const answer of answers) answer();
-  expect((await waiting.answer()).status).toBe(200);
-  await closed;
-  await waiting.closed;
+  expect((await pendingWire.answer()).status).toBe(200);
+  await closing;
+  await pendingWire.closed;
   await expect(exchange(listener.port, request('GET', '/'))).rejects.toThrow('ECONNREFUSED');
 
-  const other = await listen(() => {}, OPTIONS);
-  const wire = await openWire(other.port);
+  const forcedListener = await listen(() => {}, OPTIONS);
+  const wire = await openWire(forcedListener.port);
   wire.send(request('GET', '/'));
-  const first = other.close();
-  expect(other.close({ force: true })).toBe(first);
-  await first;
+  const firstClose = forcedListener.close();
+  expect(forcedListener.close({ force: true })).toBe(firstClose);
+  await firstClose;
   await wire.closed;
 });
 
-test('C6 a connection over the limit is closed at once, and accepted once another has ended', async () => {
-  let dropped = 0;
-  const options = { ...OPTIONS, maxConnections: 2, onDrop: () => void (dropped += 1) };
+test('C6 a connection over the limit is closed at once, and the next is accepted after another has ended', async () => {
+  let dropCount = 0;
+  const options = { ...OPTIONS, maxConnections: 2, onDrop: () => void (dropCount += 1) };
   const listener = await listen((_request, response) => void response.end('here'), options);
   onTestFinished(() => listener.close({ force: true }));
   const [first, second] = [await openWire(listener.port), await openWire(listener.port)];
@@ -83,7 +85,7 @@ test('C6 a connection over the limit is closed at once, and accepted once anothe
   }
   const third = await openWire(listener.port);
   await third.closed;
-  expect(dropped).toBe(1);
+  expect(dropCount).toBe(1);
   first.socket.destroy();
   await expect
     .poll(async () => (await exchange(listener.port, request('GET', '/')).catch(() => undefined))?.status)

@@ -30,8 +30,8 @@ const site =
 const page = (head: string, headers: Readonly<Record<string, string>> = {}): Answer =>
   status(200, { ...html, ...headers }, `<!doctype html><head><title>x</title>${head}</head><body>`);
 
-describe('D11 discovery from a page without a hub', () => {
-  test('uses hub and topic of its alternate feed, and reports the URL of the feed', async () => {
+describe('D11 discovery from a page with an alternate feed', () => {
+  test('uses hub and topic of the first feed, and reports the URL of the feed', async () => {
     await using server = await startServer(
       site({ '/': page(alternate('/feed') + alternate('/other')), '/feed': status(200, atom, feed) }),
     );
@@ -51,7 +51,7 @@ describe('D11 discovery from a page without a hub', () => {
     'application/rss+xml; charset=utf-8',
     'Application/RDF+XML',
     'application/feed+json',
-  ])('reads an alternate feed of type %s', async (type) => {
+  ])('reads a feed of type %s', async (type) => {
     await using server = await startServer(
       site({ '/': page(alternate('/feed', type)), '/feed': status(200, atom, feed) }),
     );
@@ -65,7 +65,7 @@ describe('D11 discovery from a page without a hub', () => {
     ['of another relation', alternate('/feed', 'application/atom+xml', 'feed')],
     ['in the body', `</head><body>${alternate('/feed')}`],
     ['without an http URL', alternate('data:application/atom+xml,x')],
-  ])('does not read a link %s', async (_case, head) => {
+  ])('does not follow a link %s', async (_case, head) => {
     await using server = await startServer(site({ '/': page(head), '/feed': status(200, atom, feed) }));
     await expect(discover(server.url)).rejects.toMatchObject({ reason: 'no-hub' });
     expect(server.requests).toHaveLength(1);
@@ -85,7 +85,7 @@ describe('D11 discovery from a page without a hub', () => {
     expect(server.requests.map(({ path }) => path)).toEqual(['/body', '/moved', '/']);
   });
 
-  test('resolves the feed against the base, and looks at the Link headers of the redirects of the feed last', async () => {
+  test('resolves the feed against the base URL, and uses the Link headers of its redirects last', async () => {
     await using server = await startServer(
       site({
         '/': page(`<base href="/blog/">${alternate('feed')}`),
@@ -110,7 +110,7 @@ describe('D11 discovery from a page without a hub', () => {
     expect(server.requests.map(({ path }) => path)).toEqual(['/', '/page']);
   });
 
-  test('uses the feed used last while the page lists it', async () => {
+  test('uses the feed of the last discovery while the page lists it', async () => {
     await using server = await startServer(
       site({
         '/': page(alternate('/a') + alternate('/b')),
@@ -124,9 +124,9 @@ describe('D11 discovery from a page without a hub', () => {
     expect(await feedFor(`${server.url}/gone`)).toBe(`${server.url}/a`);
   });
 
-  test('reads the feed also if the page is too long to be read to its end', async () => {
-    const long = `${alternate('/feed')}</head><body>${'<p>Hello'.repeat(700_000)}`;
-    await using server = await startServer(site({ '/': page(long), '/feed': status(200, atom, feed) }));
+  test('reads the feed even if the page is too long to be read to its end', async () => {
+    const longHead = `${alternate('/feed')}</head><body>${'<p>Hello'.repeat(700_000)}`;
+    await using server = await startServer(site({ '/': page(longHead), '/feed': status(200, atom, feed) }));
     expect(await discover(server.url)).toMatchObject({ hubs: [HUB], feed: `${server.url}/feed` });
   });
 });
@@ -159,18 +159,18 @@ describe('D11 the error names all searched places', () => {
   });
 
   test('D12 with URLs cut to a readable length', async () => {
-    const long = `/${'a'.repeat(8_000)}`;
+    const longPath = `/${'a'.repeat(8_000)}`;
     await using server = await startServer(
       site({
-        '/': page(`<link rel="self hub" href="${long}"><link rel=self href="${long}b">`),
-        '/feedless': page(alternate(long) + `<link rel=self href="${long}">`),
-        [long]: status(200, atom, '<feed/>'),
+        '/': page(`<link rel="self hub" href="${longPath}"><link rel=self href="${longPath}b">`),
+        '/feedless': page(alternate(longPath) + `<link rel=self href="${longPath}">`),
+        [longPath]: status(200, atom, '<feed/>'),
       }),
     );
     for (const [path, reason] of [
       ['/', 'multiple-self'],
       ['/feedless', 'no-hub'],
-      [long, 'no-hub'],
+      [longPath, 'no-hub'],
     ] as const) {
       const error = await failureOf(discover(server.url + path));
       expect(error).toMatchObject({ reason });
@@ -180,7 +180,7 @@ describe('D11 the error names all searched places', () => {
   });
 });
 
-describe('D11, S5 the feed is read like the target', () => {
+describe('D11, S5 an alternate feed is read', () => {
   test('with credentials at the origin of the target, without them elsewhere', async () => {
     await using other = await startServer(status(200, atom, feed));
     await using server = await startServer(
@@ -200,13 +200,13 @@ describe('D11, S5 the feed is read like the target', () => {
   });
 
   test('with the address guard of the target', async () => {
-    await using inner = await startServer(status(200, atom, feed));
-    await using server = await startServer(page(alternate(`${inner.url}/feed`)));
+    await using privateServer = await startServer(status(200, atom, feed));
+    await using server = await startServer(page(alternate(`${privateServer.url}/feed`)));
     // A name that resolves to a private address allows its own host only.
     vi.mocked(privacyOf).mockResolvedValueOnce('resolved').mockResolvedValueOnce('resolved');
     const error = await failureOf(discover(server.url));
     expect(error).toMatchObject({ reason: 'no-hub', cause: { reason: 'forbidden-address' } });
-    expect(inner.requests).toEqual([]);
+    expect(privateServer.requests).toEqual([]);
   });
 
   test('with the redirect limit of the target', async () => {
@@ -222,17 +222,17 @@ describe('D11, S5 the feed is read like the target', () => {
   });
 
   test('within the timeout of the target', async () => {
-    const closed: Promise<unknown>[] = [];
+    const responsesClosed: Promise<unknown>[] = [];
     await using server = await startServer(
       site({
         '/': page(alternate('/slow')),
-        '/slow': (_request, response) => closed.push(once(response, 'close')),
+        '/slow': (_request, response) => responsesClosed.push(once(response, 'close')),
       }),
     );
     const error = await failureOf(discover(server.url, { httpConfig: { timeoutMs: 300 } }));
     expect(error).toMatchObject({ reason: 'timeout' });
     expect(error).toHaveProperty('message', expect.stringMatching(/\/slow took too long: .* 300 ms/));
-    await Promise.all(closed);
+    await Promise.all(responsesClosed);
   });
 
   test.each<[string, Answer]>([
@@ -255,7 +255,7 @@ describe('D11, S5 the feed is read like the target', () => {
     expect(other.requests[0]?.headers.authorization).toBeUndefined();
   });
 
-  test('and a temporary failure of the feed is the failure of the discovery', async () => {
+  test('and its temporary failure is the failure of the discovery', async () => {
     const answers = { '/': page(alternate('/feed')), '/feed': status(503, { 'Retry-After': '60' }) };
     await using server = await startServer(site(answers));
     await expect(discover(server.url)).rejects.toMatchObject({

@@ -15,32 +15,32 @@ const feed = (self = '/feed', entries = 1): string =>
 /** Discovers from a server with this answer, and collects the content for the sink. */
 async function discoverWithSink(answer: Answer, maxBytes = MAX_BYTES) {
   await using server = await startServer(answer);
-  const taken: { readonly topic: string; readonly content: TopicContent }[] = [];
-  const take = (topic: string, content: TopicContent): void => void taken.push({ topic, content });
+  const contents: { readonly topic: string; readonly content: TopicContent }[] = [];
+  const take = (topic: string, content: TopicContent): void => void contents.push({ topic, content });
   const discovery = await discover(`${server.url}/feed`, {}, { contentSink: { maxBytes, take } });
-  const texts = taken.map(({ content }) => Buffer.from(content.body).toString());
-  return { discovery, taken, texts, url: server.url, requests: server.requests };
+  const texts = contents.map(({ content }) => Buffer.from(content.body).toString());
+  return { discovery, contents, texts, url: server.url, requests: server.requests };
 }
 
-describe('discovery passes the topic to the sink', () => {
-  test('D7 if the Link headers name the hub, and discovery itself reads no body', async () => {
+describe('discovery passes the content of the topic to the sink', () => {
+  test('D7 if the Link headers name the hub, so that discovery itself reads no body', async () => {
     const validators = { ETag: '"1"', 'Last-Modified': 'Mon, 01 Jan 2024 00:00:00 GMT' };
     const result = await discoverWithSink(status(200, { ...ATOM, ...LINKS, ...validators }, feed()));
     expect(result.discovery).toMatchObject({ topic: `${result.url}/feed`, hubs: [HUB], via: 'link-header' });
     expect(result.texts).toEqual([feed()]);
-    expect(result.taken[0]).toMatchObject({
+    expect(result.contents[0]).toMatchObject({
       topic: `${result.url}/feed`,
       content: { validators: { etag: '"1"', lastModified: validators['Last-Modified'] } },
     });
-    expect(result.taken[0]?.content.headers).toContainEqual(['content-type', 'application/atom+xml']);
+    expect(result.contents[0]?.content.headers).toContainEqual(['content-type', 'application/atom+xml']);
     expect(result.requests).toHaveLength(1);
   });
 
-  test('D7 as a whole, if its beginning names the hub', async () => {
-    const long = feed('/feed', 20_000);
-    const result = await discoverWithSink(status(200, ATOM, long));
+  test('D7 to its end, even if its beginning names the hub', async () => {
+    const longFeed = feed('/feed', 20_000);
+    const result = await discoverWithSink(status(200, ATOM, longFeed));
     expect(result.discovery.via).toBe('xml');
-    expect(result.texts).toEqual([long]);
+    expect(result.texts).toEqual([longFeed]);
   });
 
   test('after a redirect', async () => {
@@ -48,7 +48,7 @@ describe('discovery passes the topic to the sink', () => {
       if (request.path === '/feed') response.writeHead(302, { Location: '/moved' }).end();
       else response.writeHead(200, ATOM).end(feed('/moved'));
     });
-    expect(result.taken.map(({ topic }) => topic)).toEqual([`${result.url}/moved`]);
+    expect(result.contents.map(({ topic }) => topic)).toEqual([`${result.url}/moved`]);
   });
 });
 
@@ -72,14 +72,14 @@ describe('discovery passes nothing to the sink', () => {
   ])('%s, and still finds the hub', async (_case, answer) => {
     const result = await discoverWithSink(answer);
     expect(result.discovery.hubs).toEqual([HUB]);
-    expect(result.taken).toEqual([]);
+    expect(result.contents).toEqual([]);
   });
 
-  test('if discovery stopped at its own limit, even if the sink takes more', async () => {
+  test('if discovery stopped at its own limit, even if the sink accepts more bytes', async () => {
     const padded = feed().replace('<entry>', `${'<!-- -->'.repeat(700_000)}<entry>`);
     const result = await discoverWithSink(status(200, ATOM, padded), 10 * MAX_BYTES);
     expect(result.discovery.warnings).toEqual([expect.stringContaining('only the first 5242880 bytes')]);
-    expect(result.taken).toEqual([]);
+    expect(result.contents).toEqual([]);
   });
 
   test('if no hub is named', async () => {

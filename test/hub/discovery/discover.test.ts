@@ -12,7 +12,7 @@ const html = { 'Content-Type': 'text/html' };
 const linkHeader = { Link: `<${hub}>; rel=hub, </topic>; rel="self"` };
 
 /** The error of a discovery that must fail. */
-async function failureOf(
+async function discoveryErrorOf(
   url: string,
   config?: DiscoveryConfig,
   context?: DiscoveryContext,
@@ -55,7 +55,7 @@ describe('hub and topic are found', () => {
       `<feed xmlns="http://www.w3.org/2005/Atom"><link rel="hub" href="${hub}"/><link rel="self" href="/topic"/></feed>`,
     ],
     ['json-feed', 'application/feed+json', `{"feed_url":"/topic","hubs":[{"type":"WebSub","url":"${hub}"}]}`],
-  ])('D3 to D5 in a document: %s as %s', async (via, contentType, body) => {
+  ])('D3 to D5 in a document in the format %s with the type %s', async (via, contentType, body) => {
     await using server = await startServer(status(200, { 'Content-Type': contentType, Link: '</x>; rel=next' }, body));
     expect(await discover(server.url)).toStrictEqual({
       topic: `${server.url}/topic`,
@@ -72,14 +72,14 @@ describe('hub and topic are found', () => {
     expect(await discover(server.url)).toMatchObject({ hubs: [hub] });
   });
 
-  test('D6 without a self link: the final URL is the topic, with a warning', async () => {
+  test('D6 without a self link, with the final URL as the topic and a warning', async () => {
     await using server = await startServer(status(200, html, `<link rel=hub href=${hub}>`));
     const discovery = await discover(server.url);
     expect(discovery).toMatchObject({ topic: `${server.url}/`, url: `${server.url}/` });
     expect(discovery.warnings).toEqual([expect.stringContaining('no self link')]);
   });
 
-  test('D11 in the same place: a self link in the headers does not count for a hub in the document', async () => {
+  test('D11 in the same place, so that a self link in the headers does not count for a hub in the page', async () => {
     const headers = { ...html, Link: '</topic>; rel=self' };
     await using server = await startServer(status(200, headers, `<link rel=hub href=${hub}>`));
     expect(await discover(server.url)).toStrictEqual({
@@ -133,7 +133,7 @@ describe('the request of discovery', () => {
     [{ accept: 'a/b', httpConfig: { headers: { Accept: 'x/y' } } }, { accept: 'a/b' }],
     [{ httpConfig: { auth: { bearer: 'token' } } }, { authorization: 'Bearer token' }],
     [{ httpConfig: { auth: { username: 'me', password: 'pass' } } }, { authorization: 'Basic bWU6cGFzcw==' }],
-  ])('D1 is sent as configured: %j', async (config, expected) => {
+  ])('D1 is sent with the headers of the configuration %j', async (config, expected) => {
     await using server = await startServer(status(200, linkHeader));
     await discover(server.url, config);
     expect(server.requests[0]).toMatchObject({ method: 'GET', headers: expected });
@@ -146,14 +146,14 @@ describe('the request of discovery', () => {
     [{ httpConfig: { maxRedirects: 1.5 } }, 'maxRedirects 1.5'],
     [{ httpConfig: { timeoutMs: 0 } }, 'timeoutMs 0'],
     [{ httpConfig: { headers: { 'a b': 'c' } } }, 'httpConfig.headers'],
-  ])('is a ConfigurationError if it cannot be sent: %j', async (config, words) => {
+  ])('is refused with a ConfigurationError for the configuration %j', async (config, words) => {
     const discovery = discover('http://127.0.0.1:1/', config);
     await expect(discovery).rejects.toBeInstanceOf(ConfigurationError);
     await expect(discovery).rejects.toThrow(words);
   });
 });
 
-describe('D7 each failure has its reason', () => {
+describe('D7 a failed discovery', () => {
   test.each<[string, Answer, DiscoveryFailure, number | undefined, readonly string[]]>([
     [
       'no hub in HTML',
@@ -227,34 +227,37 @@ describe('D7 each failure has its reason', () => {
       undefined,
       ['/feed', 'Content-Encoding', 'gzip', 'breaks off'],
     ],
-  ])('%s', async (_case, answer, reason, code, words) => {
+  ])('has a reason and a message for %s', async (_case, answer, reason, code, words) => {
     await using server = await startServer(answer);
-    const error = await failureOf(`${server.url}/feed`);
+    const error = await discoveryErrorOf(`${server.url}/feed`);
     expect(error).toMatchObject({ reason, status: code });
     for (const word of [`${server.url}/`, ...words]) expect(error.message).toContain(word);
   });
 
-  test('406 names the requested languages', async () => {
+  test('names the requested languages for 406', async () => {
     await using server = await startServer(status(406));
-    const { message } = await failureOf(server.url, { acceptLanguage: 'tlh' });
+    const { message } = await discoveryErrorOf(server.url, { acceptLanguage: 'tlh' });
     expect(message).toContain('languages (tlh)');
   });
 
-  test.each(['', 'feed', '/feed', 'ftp://example.com/', 'https://'])('%j is an invalid URL', async (url) => {
-    expect((await failureOf(url)).reason).toBe('invalid-url');
-  });
+  test.each(['', 'feed', '/feed', 'ftp://example.com/', 'https://'])(
+    'has the reason invalid-url for the URL %j',
+    async (url) => {
+      expect((await discoveryErrorOf(url)).reason).toBe('invalid-url');
+    },
+  );
 
-  test('credentials in the URL are refused, and not shown', async () => {
-    const { reason, message } = await failureOf('https://me:secret@example.com/');
+  test('has the reason invalid-url for credentials in the URL, and does not show them', async () => {
+    const { reason, message } = await discoveryErrorOf('https://me:secret@example.com/');
     expect(reason).toBe('invalid-url');
     expect(message).toContain('auth');
     expect(message).not.toContain('secret');
   });
 
-  test('a server that is down is unreachable', async () => {
+  test('has the reason unreachable for a server that is down', async () => {
     const server = await startServer(status(200));
     await server[Symbol.asyncDispose]();
-    const error = await failureOf(server.url);
+    const error = await discoveryErrorOf(server.url);
     expect(error.reason).toBe('unreachable');
     expect(error.message).toContain('ECONNREFUSED');
     expect(error.cause).toBeInstanceOf(Error);
@@ -269,16 +272,16 @@ describe('D7 each failure has its reason', () => {
         if (path === '/feed') response.writeHead(302, { Location: '/slow' }).end();
       },
     ],
-  ])('a server %s is a timeout', async (_case, answer) => {
-    const closed: Promise<unknown>[] = [];
+  ])('has the reason timeout for a server %s', async (_case, answer) => {
+    const responsesClosed: Promise<unknown>[] = [];
     await using server = await startServer((request, response) => {
-      closed.push(once(response, 'close'));
+      responsesClosed.push(once(response, 'close'));
       answer(request, response);
     });
-    const { reason, message } = await failureOf(`${server.url}/feed`, { httpConfig: { timeoutMs: 200 } });
+    const { reason, message } = await discoveryErrorOf(`${server.url}/feed`, { httpConfig: { timeoutMs: 200 } });
     expect(reason).toBe('timeout');
     expect(message).toContain(server.url);
     expect(message).toContain('200 ms');
-    await Promise.all(closed);
+    await Promise.all(responsesClosed);
   });
 });

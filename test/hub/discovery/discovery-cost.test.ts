@@ -63,7 +63,8 @@ const SHAPES: readonly (readonly [string, Shape])[] = [
   ],
 ];
 
-const grown = ({ head, more }: Shape): string => head + more.repeat(Math.ceil((SIZE - head.length) / more.length));
+const fullDocument = ({ head, more }: Shape): string =>
+  head + more.repeat(Math.ceil((SIZE - head.length) / more.length));
 
 /** Discovers from a server with this answer, and returns what it read. */
 async function measure(body: string | Buffer, headers: Readonly<Record<string, string>>) {
@@ -90,39 +91,39 @@ async function measure(body: string | Buffer, headers: Readonly<Record<string, s
   return { elements, via, socket, dispatcher };
 }
 
-describe('D3, D4 a document of 5 MiB costs as much as its head:', () => {
-  test.each(SHAPES)('%s is cancelled at the end of its head', async (_name, shape) => {
+describe('D3, D4 discovery in a document of 5 MiB', () => {
+  test.each(SHAPES)('parses only the head of %s, and cancels the transfer', async (_name, shape) => {
     const headers = { 'Content-Type': shape.type };
-    const ofHead = await measure(shape.type.endsWith('json') ? `${shape.head}]}` : shape.head, headers);
-    await ofHead.dispatcher.close();
-    const { socket, elements, via } = await measure(grown(shape), headers);
+    const headCost = await measure(shape.type.endsWith('json') ? `${shape.head}]}` : shape.head, headers);
+    await headCost.dispatcher.close();
+    const { socket, elements, via } = await measure(fullDocument(shape), headers);
     // Reading the remaining bytes would allow to reuse the connection, but costs more.
     await expect.poll(() => socket.destroyed).toBe(true);
     expect(socket.bytesRead).toBeLessThan(READ_AHEAD);
-    expect({ elements, via }).toEqual({ elements: ofHead.elements, via: ofHead.via });
+    expect({ elements, via }).toEqual({ elements: headCost.elements, via: headCost.via });
   });
 
   test.each([
-    ['only the beginning of a gzipped page is transferred and decompressed', randomBytes(SIZE / 2).toString('hex')],
+    ['transfers and decompresses only the beginning of a gzipped page', randomBytes(SIZE / 2).toString('hex')],
     [
-      'only the beginning of a page with a high compression ratio is decompressed',
+      'decompresses only the beginning of a page with a high compression ratio',
       PAGE.more.repeat(SIZE / PAGE.more.length),
     ],
   ])('%s', async (_case, body) => {
-    const decompressed = vi.spyOn(InflateRaw.prototype, 'push');
-    onTestFinished(() => decompressed.mockRestore());
+    const decompress = vi.spyOn(InflateRaw.prototype, 'push');
+    onTestFinished(() => decompress.mockRestore());
     const headers = { 'Content-Type': PAGE.type, 'Content-Encoding': 'gzip' };
     const { socket, elements, dispatcher } = await measure(gzipSync(PAGE.head + body), headers);
     await dispatcher.close();
     expect(socket.bytesRead).toBeLessThan(READ_AHEAD);
     expect(elements).toBe(5);
-    const bytes = decompressed.mock.calls.map(([chunk]) => (Buffer.isBuffer(chunk) ? chunk.byteLength : 0));
-    expect(bytes.length).toBeGreaterThan(0);
-    expect(bytes.reduce((sum, each) => sum + each)).toBeLessThan(READ_AHEAD);
+    const sizes = decompress.mock.calls.map(([chunk]) => (Buffer.isBuffer(chunk) ? chunk.byteLength : 0));
+    expect(sizes.length).toBeGreaterThan(0);
+    expect(sizes.reduce((sum, size) => sum + size)).toBeLessThan(READ_AHEAD);
   });
 
-  test('no body is read if the Link headers name hub and topic', async () => {
-    const { socket, elements, via } = await measure(grown(PAGE), {
+  test('parses no body if the Link headers name hub and topic, and cancels the transfer', async () => {
+    const { socket, elements, via } = await measure(fullDocument(PAGE), {
       'Content-Type': PAGE.type,
       Link: '</hub>; rel="hub", </self>; rel="self"',
     });
@@ -131,7 +132,7 @@ describe('D3, D4 a document of 5 MiB costs as much as its head:', () => {
     expect({ elements, via }).toEqual({ elements: 0, via: 'link-header' });
   });
 
-  test('links at the end are found as well', async () => {
+  test('finds links at the end as well', async () => {
     const { type, more } = ATOM_FEED;
     const entries = `<entry>${more.repeat(SIZE / more.length - 100)}</entry>`;
     const { socket, dispatcher } = await measure(`<feed xmlns="${ATOM}">${entries}${links('link')}</feed>`, {

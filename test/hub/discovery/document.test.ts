@@ -15,25 +15,25 @@ vi.mock(import('../../../src/hub/guard/address-guard.js'), async (importOriginal
 
 const linkAnswer: Answer = status(200, { Link: '<https://hub.example/>; rel=hub, </topic>; rel=self' });
 
-function redirecting(codes: readonly number[]): Answer {
+function redirectChain(codes: readonly number[]): Answer {
   return ({ path }, response) => {
-    const at = Number(path.slice(1));
-    const code = codes[at];
+    const index = Number(path.slice(1));
+    const code = codes[index];
     if (code !== undefined)
-      status(code, { Location: `/${at + 1}` })({ method: '', path, headers: {}, body: '' }, response);
+      status(code, { Location: `/${index + 1}` })({ method: '', path, headers: {}, body: '' }, response);
     else linkAnswer({ method: '', path, headers: {}, body: '' }, response);
   };
 }
 
 describe('D1 redirects', () => {
-  test('are followed for all five statuses, up to five, and links are relative to the final URL', async () => {
-    await using server = await startServer(redirecting([301, 302, 303, 307, 308]));
+  test('are followed with all five statuses, and links are relative to the final URL', async () => {
+    await using server = await startServer(redirectChain([301, 302, 303, 307, 308]));
     expect(await discover(`${server.url}/0`)).toMatchObject({ url: `${server.url}/5`, topic: `${server.url}/topic` });
     expect(server.requests.map(({ method }) => method)).toEqual(Array.from({ length: 6 }, () => 'GET'));
   });
 
   test('are not followed a sixth time, unless configured', async () => {
-    await using server = await startServer(redirecting([302, 302, 302, 302, 302, 302]));
+    await using server = await startServer(redirectChain([302, 302, 302, 302, 302, 302]));
     await expect(discover(`${server.url}/0`)).rejects.toMatchObject({ reason: 'too-many-redirects' });
     expect(await discover(`${server.url}/0`, { httpConfig: { maxRedirects: 6 } })).toMatchObject({
       url: `${server.url}/6`,
@@ -43,8 +43,8 @@ describe('D1 redirects', () => {
     });
   });
 
-  test('have no other status', async () => {
-    await using server = await startServer(redirecting([300]));
+  test('are not followed with another status', async () => {
+    await using server = await startServer(redirectChain([300]));
     await expect(discover(`${server.url}/0`)).rejects.toMatchObject({ reason: 'http-error', status: 300 });
   });
 
@@ -68,27 +68,27 @@ describe('D1 redirects', () => {
 
 describe('configured credentials and headers', () => {
   const httpConfig = { auth: { bearer: 'token' }, headers: { 'X-Key': 'key', Accept: 'x/y' } };
-  const sensitive = { authorization: 'Bearer token', 'x-key': 'key' };
+  const credentialHeaders = { authorization: 'Bearer token', 'x-key': 'key' };
 
-  test('follow to the same origin', async () => {
-    await using server = await startServer(redirecting([302]));
+  test('are sent to the same origin after a redirect', async () => {
+    await using server = await startServer(redirectChain([302]));
     await discover(`${server.url}/0`, { httpConfig });
-    expect(server.requests[1]?.headers).toMatchObject({ ...sensitive, accept: 'x/y' });
+    expect(server.requests[1]?.headers).toMatchObject({ ...credentialHeaders, accept: 'x/y' });
   });
 
-  test('do not follow to another origin over http, and are not sent again afterwards', async () => {
-    let home = '';
+  test('are not sent to another origin over http, nor after a redirect back from it', async () => {
+    let targetOrigin = '';
     await using other = await startServer((_request, response) => {
-      response.writeHead(302, { Location: `${home}/1` }).end();
+      response.writeHead(302, { Location: `${targetOrigin}/1` }).end();
     });
     await using server = await startServer((request, response) => {
       if (request.path === '/0') response.writeHead(302, { Location: other.url }).end();
       else linkAnswer(request, response);
     });
-    home = server.url;
-    await discover(`${home}/0`, { accept: 'a/b', acceptLanguage: 'de', httpConfig });
+    targetOrigin = server.url;
+    await discover(`${targetOrigin}/0`, { accept: 'a/b', acceptLanguage: 'de', httpConfig });
     expect(server.requests.map(({ path }) => path)).toEqual(['/0', '/1']);
-    expect(server.requests[0]?.headers).toMatchObject(sensitive);
+    expect(server.requests[0]?.headers).toMatchObject(credentialHeaders);
     for (const { headers } of [...other.requests, ...server.requests.slice(1)]) {
       expect(headers).toMatchObject({ accept: 'a/b', 'accept-language': 'de' });
       expect(headers).not.toHaveProperty('authorization');
@@ -96,7 +96,7 @@ describe('configured credentials and headers', () => {
     }
   });
 
-  test('S5 do not follow to another origin over https, which a warning reports', async () => {
+  test('S5 are not sent to another origin over https, and a warning says so', async () => {
     await using other = await startServer(linkAnswer, { tls: true });
     await using server = await startServer(status(302, { Location: `${other.url}/` }));
     const dispatcher = new Agent({ connect: { ca: certificate, rejectUnauthorized: false } });
@@ -109,17 +109,17 @@ describe('configured credentials and headers', () => {
     await dispatcher.close();
   });
 
-  test('S5 follow to the https form of the same host', async () => {
-    await using secure = await startServer(linkAnswer, { tls: true });
-    await using plain = await startServer(status(301, { Location: 'https://hub.test/' }));
-    const dispatcher = everyHostHere({ http: plain.port, https: secure.port });
+  test('S5 are sent to the https form of the same host', async () => {
+    await using httpsServer = await startServer(linkAnswer, { tls: true });
+    await using httpServer = await startServer(status(301, { Location: 'https://hub.test/' }));
+    const dispatcher = everyHostHere({ http: httpServer.port, https: httpsServer.port });
     const { warnings } = await discover('http://hub.test/', { httpConfig: { ...httpConfig, dispatcher } });
-    expect(secure.requests[0]?.headers).toMatchObject(sensitive);
+    expect(httpsServer.requests[0]?.headers).toMatchObject(credentialHeaders);
     expect(warnings).toBeUndefined();
     await dispatcher.destroy();
   });
 
-  test('S5 that a refusing origin did not get are named in the error', async () => {
+  test('S5 are named in the error if an origin that did not get them answers 401', async () => {
     await using other = await startServer(status(401));
     await using server = await startServer(status(302, { Location: `${other.url}/` }));
     await expect(discover(server.url, { httpConfig })).rejects.toThrow(
@@ -179,27 +179,27 @@ describe('private addresses', () => {
   });
 
   test('are allowed for redirects from a private URL', async () => {
-    await using server = await startServer(redirecting([302, 302]));
+    await using server = await startServer(redirectChain([302, 302]));
     expect(await discover(`${server.url}/0`)).toMatchObject({ url: `${server.url}/2` });
     expect(privacyOf).toHaveBeenCalledExactlyOnceWith(`${server.url}/0`);
   });
 
-  test('are not allowed under a name that was public, nor for its redirects', async () => {
+  test('are not allowed under a name that was public when it was checked', async () => {
     vi.mocked(privacyOf).mockResolvedValueOnce('public');
-    await using server = await startServer(redirecting([302]));
+    await using server = await startServer(redirectChain([302]));
     await expect(discover(`${server.url}/0`)).rejects.toMatchObject({ reason: 'forbidden-address' });
     expect(server.requests).toHaveLength(0);
   });
 
   test('are allowed under a private name, and for redirects to its own host and port only', async () => {
     vi.mocked(privacyOf).mockResolvedValueOnce('resolved');
-    await using inner = await startServer(linkAnswer);
+    await using privateServer = await startServer(linkAnswer);
     await using server = await startServer(({ path }, response) => {
-      response.writeHead(302, { Location: path === '/0' ? '/1' : inner.url }).end();
+      response.writeHead(302, { Location: path === '/0' ? '/1' : privateServer.url }).end();
     });
     await expect(discover(`${server.url}/0`)).rejects.toMatchObject({ reason: 'forbidden-address' });
     expect(server.requests.map(({ path }) => path)).toEqual(['/0', '/1']);
-    expect(inner.requests).toHaveLength(0);
+    expect(privateServer.requests).toHaveLength(0);
   });
 
   test('are not checked with a dispatcher of the user', async () => {
@@ -211,42 +211,42 @@ describe('private addresses', () => {
   });
 
   test('are allowed with allowPrivateNetworks', async () => {
-    await using server = await startServer(redirecting([302]));
+    await using server = await startServer(redirectChain([302]));
     await discover(`${server.url}/0`, {}, { allowPrivateNetworks: true });
     expect(privacyOf).not.toHaveBeenCalled();
   });
 });
 
-describe('D7 the body is read only as far as needed', () => {
-  interface Sent {
+describe('D7 in discovery', () => {
+  interface Transfer {
     bytes: number;
     closed?: Promise<unknown>;
   }
 
   /** Writes chunks for as long as they are read. */
-  function endless(beginning: string, sent: Sent): Answer {
+  function endless(beginning: string, transfer: Transfer): Answer {
     const chunk = '<p>Hello'.repeat(8192);
     function* chunks(): Iterable<string> {
-      for (yield beginning; ; sent.bytes += chunk.length) yield chunk;
+      for (yield beginning; ; transfer.bytes += chunk.length) yield chunk;
     }
     return (_request, response) => {
-      sent.closed = once(response, 'close');
+      transfer.closed = once(response, 'close');
       response.setHeader('Content-Type', 'text/html');
       Readable.from(chunks()).pipe(response);
     };
   }
 
   test('an endless page with a hub in its head is cancelled at the end of the head', async () => {
-    const sent: Sent = { bytes: 0 };
-    await using server = await startServer(endless('<link rel=hub href=/hub><link rel=self href=/><body>', sent));
+    const transfer: Transfer = { bytes: 0 };
+    await using server = await startServer(endless('<link rel=hub href=/hub><link rel=self href=/><body>', transfer));
     expect(await discover(server.url)).toMatchObject({ hubs: [`${server.url}/hub`] });
-    await sent.closed;
-    expect(sent.bytes).toBeLessThan(10_000_000);
+    await transfer.closed;
+    expect(transfer.bytes).toBeLessThan(10_000_000);
   });
 
   test('an endless body of a redirect is cancelled', async () => {
-    const sent: Sent = { bytes: 0 };
-    const endlessRedirect = endless('moved', sent);
+    const transfer: Transfer = { bytes: 0 };
+    const endlessRedirect = endless('moved', transfer);
     await using server = await startServer((request, response) => {
       if (request.path === '/1') return linkAnswer(request, response);
       response.statusCode = 302;
@@ -254,20 +254,20 @@ describe('D7 the body is read only as far as needed', () => {
       endlessRedirect(request, response);
     });
     expect(await discover(`${server.url}/0`)).toMatchObject({ url: `${server.url}/1` });
-    await sent.closed;
+    await transfer.closed;
   });
 
-  test('an endless page without a hub is too large', async () => {
-    const sent: Sent = { bytes: 0 };
-    await using server = await startServer(endless('<body>', sent));
+  test('an endless page without a hub is refused as too large', async () => {
+    const transfer: Transfer = { bytes: 0 };
+    await using server = await startServer(endless('<body>', transfer));
     const discovery = discover(server.url);
     await expect(discovery).rejects.toMatchObject({ reason: 'too-large', status: 200 });
     await expect(discovery).rejects.toThrow('first 5242880 bytes');
-    await sent.closed;
-    expect(sent.bytes).toBeLessThan(20_000_000);
+    await transfer.closed;
+    expect(transfer.bytes).toBeLessThan(20_000_000);
   });
 
-  test('a hub in the body before the limit counts, with a warning', async () => {
+  test('a hub in the body before the limit is used, with a warning', async () => {
     await using server = await startServer(
       endless('<body><link rel=hub href=/hub><link rel=self href=/>', { bytes: 0 }),
     );
@@ -276,10 +276,10 @@ describe('D7 the body is read only as far as needed', () => {
     expect(warnings).toEqual([expect.stringContaining('first 5242880 bytes')]);
   });
 
-  test('the limit applies to decoded bytes, and may be reached', async () => {
+  test('the limit applies to decoded bytes, and a body of exactly the limit is accepted', async () => {
     const limit = 5 * 1024 * 1024;
     const tail = '<link rel=self href=/><link rel=hub href=/hub>';
-    const sized =
+    const pageOfSize =
       (size: number): Answer =>
       (_request, response) => {
         response.writeHead(200, { 'Content-Type': 'text/html', 'Content-Encoding': 'gzip' });
@@ -287,9 +287,9 @@ describe('D7 the body is read only as far as needed', () => {
         gzip.pipe(response);
         gzip.end(`<p>${' '.repeat(size - 3 - tail.length)}${tail}`);
       };
-    await using fitting = await startServer(sized(limit));
+    await using fitting = await startServer(pageOfSize(limit));
     expect(await discover(fitting.url)).not.toHaveProperty('warnings');
-    await using tooLong = await startServer(sized(limit + 1));
-    await expect(discover(tooLong.url)).rejects.toMatchObject({ reason: 'too-large' });
+    await using exceeding = await startServer(pageOfSize(limit + 1));
+    await expect(discover(exceeding.url)).rejects.toMatchObject({ reason: 'too-large' });
   });
 });

@@ -68,23 +68,23 @@ describe('a fetched topic', () => {
     ['deflate', deflateSync(Buffer.alloc(100 << 20))],
     ['br', brotliCompressSync(Buffer.alloc(100 << 20))],
     ['gzip, gzip', gzipSync(gzipSync(Buffer.alloc(100 << 20)))],
-  ])('D14: is read no further than maxBytes if it is a bomb of %s', async (coding, body) => {
+  ])('D14 is read no further than maxBytes if it is a decompression bomb of %s', async (coding, body) => {
     await using server = await startServer((_request, response) => {
       response.writeHead(200, { 'Content-Encoding': coding }).end(body);
     });
-    const before = process.memoryUsage().rss;
+    const rssBefore = process.memoryUsage().rss;
     await expect(fetchTopic(`${server.url}/feed`, request({ maxBytes: 1 << 20 }))).rejects.toMatchObject({
       reason: 'too-large',
     });
-    expect(process.memoryUsage().rss - before).toBeLessThan(64 << 20);
+    expect(process.memoryUsage().rss - rssBefore).toBeLessThan(64 << 20);
   });
 
-  test('D14: may be empty with any coding', async () => {
+  test('D14 may be empty with a Content-Encoding', async () => {
     await using server = await startServer(status(200, { 'Content-Encoding': 'gzip' }));
     expect(await fetchTopic(`${server.url}/feed`, request())).toMatchObject({ body: new Uint8Array() });
   });
 
-  test('D13: fails with the Retry-After of the publisher', async () => {
+  test('D13 fails with the Retry-After of the publisher', async () => {
     await using server = await startServer(status(503, { 'Retry-After': 'Tue, 01 Jan 2030 00:01:00 GMT' }));
     const now = (): number => Date.parse('2030-01-01T00:00:00Z');
     await expect(fetchTopic(`${server.url}/feed`, request({ now }))).rejects.toMatchObject({
@@ -92,8 +92,8 @@ describe('a fetched topic', () => {
       retryAfterSeconds: 60,
       message: expect.stringContaining('wait 60 s'),
     });
-    const later = (): number => Date.parse('2030-01-02T00:00:00Z');
-    await expect(fetchTopic(`${server.url}/feed`, request({ now: later }))).rejects.toMatchObject({
+    const nextDay = (): number => Date.parse('2030-01-02T00:00:00Z');
+    await expect(fetchTopic(`${server.url}/feed`, request({ now: nextDay }))).rejects.toMatchObject({
       retryAfterSeconds: undefined,
     });
   });
@@ -109,14 +109,14 @@ describe('a fetched topic', () => {
 describe('S5 credentials and headers of discovery', () => {
   const config = { httpConfig: { auth: { bearer: 't' }, headers: { 'X-Key': 'k' } } };
 
-  test('are for the configured URL, and not sent to a topic at another origin over plain http', async () => {
+  test('are for the configured URL, and are not sent to a topic at another origin over plain http', async () => {
     await using server = await startServer(feed);
     await fetchTopic(`${server.url}/feed`, request({ config, configuredUrl: 'https://publisher.example/page' }));
     expect(server.requests[0]?.headers).not.toHaveProperty('authorization');
     expect(server.requests[0]?.headers).not.toHaveProperty('x-key');
   });
 
-  test('are not sent to a topic at another origin over https either, which is reported', async () => {
+  test('are not sent to a topic at another origin over https, and this is reported', async () => {
     await using server = await startServer(feed, { tls: true });
     const dispatcher = new Agent({ connect: { rejectUnauthorized: false } });
     const withheld: string[] = [];
@@ -130,7 +130,7 @@ describe('S5 credentials and headers of discovery', () => {
     await dispatcher.close();
   });
 
-  test('are not sent again once they were dropped', async () => {
+  test('are not sent after a redirect back to the configured origin', async () => {
     await using server = await startServer(feed);
     await using other = await startServer(status(302, { Location: `${server.url}/feed` }));
     await fetchTopic(`${other.url}/feed`, request({ config, configuredUrl: `${server.url}/page` }));
@@ -147,31 +147,31 @@ describe('a topic that cannot be fetched', () => {
     [429, 'answered 429', false],
     [500, 'answered 500', false],
     [503, 'answered 503', false],
-  ])('%i: %s, permanently: %s', async (code, message, isPermanent) => {
+  ])('with the answer %i has the error "%s", permanent: %s', async (code, message, isPermanent) => {
     await using server = await startServer(code === 200 ? feed : status(code));
     const error: unknown = await fetchTopic(`${server.url}/feed`, request({ maxBytes: 5 })).catch(
-      (one: unknown) => one,
+      (reason: unknown) => reason,
     );
     expect(error).toMatchObject({ code: 'ERR_WEBSUB_DISCOVERY', message: expect.stringContaining(message) });
     expect(isPermanentFailure(error)).toBe(isPermanent);
   });
 
-  test('without a server, is a temporary failure', async () => {
+  test('is a temporary failure if no server listens', async () => {
     const server = await startServer(feed);
     await server[Symbol.asyncDispose]();
-    const error: unknown = await fetchTopic(`${server.url}/feed`, request()).catch((one: unknown) => one);
+    const error: unknown = await fetchTopic(`${server.url}/feed`, request()).catch((reason: unknown) => reason);
     expect(error).toMatchObject({ reason: 'unreachable' });
     expect(isPermanentFailure(error)).toBe(false);
     expect(isPermanentFailure(new SyntaxError('a feed that is being written'))).toBe(false);
   });
 
-  test('in a private network, named by a public page, is a permanent failure', async () => {
+  test('is a permanent failure if a public page names a topic in a private network', async () => {
     vi.mocked(privacyOf).mockImplementation(async (url) => (url.includes('public') ? 'public' : 'literal'));
     await using server = await startServer(feed);
     const error: unknown = await fetchTopic(
       `${server.url}/feed`,
       request({ configuredUrl: 'https://public.example/' }),
-    ).catch((one: unknown) => one);
+    ).catch((reason: unknown) => reason);
     expect(error).toMatchObject({ reason: 'forbidden-address' });
     expect(isPermanentFailure(error)).toBe(true);
     expect(server.requests).toEqual([]);

@@ -9,10 +9,10 @@ const html = { 'Content-Type': 'text/html' };
 const chain =
   (links: readonly (string | undefined)[], body: string, headers: Readonly<Record<string, string>> = {}): Answer =>
   (request, response) => {
-    const at = Number(request.path.split('/')[1]);
-    const link = links[at];
-    if (at >= links.length) status(200, { ...html, ...headers }, body)(request, response);
-    else status(302, { Location: `/${at + 1}/`, ...(link === undefined ? {} : { Link: link }) })(request, response);
+    const index = Number(request.path.split('/')[1]);
+    const link = links[index];
+    if (index >= links.length) status(200, { ...html, ...headers }, body)(request, response);
+    else status(302, { Location: `/${index + 1}/`, ...(link === undefined ? {} : { Link: link }) })(request, response);
   };
 
 test('D1 the Link headers of a redirect count if the final answer names no hub', async () => {
@@ -36,7 +36,7 @@ test('D1 the redirect nearest to the final answer comes first, and its links are
   });
 });
 
-test('D1, D6 the final URL is the topic without a self link beside the hub', async () => {
+test('D1, D6 the final URL is the topic if no self link comes with the hub', async () => {
   await using server = await startServer(chain(['<hub>; rel=hub', '<x>; rel=self'], '<link rel=self href=/x>'));
   expect(await discover(`${server.url}/0/`)).toMatchObject({
     hubs: [`${server.url}/0/hub`],
@@ -59,17 +59,19 @@ test.each([
 test('D1 two self links in a redirect are an error, and an error without a hub names the redirects', async () => {
   await using server = await startServer(chain(['<a>; rel="hub self", <b>; rel=self'], '<p>Hello'));
   await expect(discover(`${server.url}/0/`)).rejects.toMatchObject({ reason: 'multiple-self' });
-  await using without = await startServer(chain(['<a>; rel=next', undefined, '<a>; rel=self'], '<p>Hello'));
-  expect(await failureOf(discover(`${without.url}/0/`))).toMatchObject({
+  await using hublessServer = await startServer(chain(['<a>; rel=next', undefined, '<a>; rel=self'], '<p>Hello'));
+  expect(await failureOf(discover(`${hublessServer.url}/0/`))).toMatchObject({
     reason: 'no-hub',
-    message: expect.stringContaining(`Link headers of the redirects from ${without.url}/2/, ${without.url}/0/. If`),
+    message: expect.stringContaining(
+      `Link headers of the redirects from ${hublessServer.url}/2/, ${hublessServer.url}/0/. If`,
+    ),
   });
 });
 
 test('D12 a target or redirect target over 8 KiB is an error', async () => {
-  const long = `/${'a'.repeat(8_200)}`;
-  await using server = await startServer(status(302, { Location: long }));
-  for (const url of [`${server.url}/`, server.url + long]) {
+  const longPath = `/${'a'.repeat(8_200)}`;
+  await using server = await startServer(status(302, { Location: longPath }));
+  for (const url of [`${server.url}/`, server.url + longPath]) {
     const error = await failureOf(discover(url));
     expect(error).toMatchObject({ code: 'ERR_WEBSUB_DISCOVERY', reason: 'invalid-url' });
     expect(error).toHaveProperty('message', expect.stringContaining('longer than 8192 bytes'));

@@ -4,7 +4,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { AddressError, guardedLookup, privacyOf, specialRange } from '../../../src/hub/guard/address-guard.js';
 import { stubName } from '../../kit/set-up/names.js';
 
-const special: readonly (readonly [string, string])[] = [
+const SPECIAL_ADDRESSES: readonly (readonly [string, string])[] = [
   ['0.0.0.0', 'unspecified'],
   ['0.1.2.3', 'unspecified'],
   ['10.1.2.3', 'private'],
@@ -38,8 +38,8 @@ const special: readonly (readonly [string, string])[] = [
   ['not an address', 'unknown'],
 ];
 
-describe('addresses that are not public', () => {
-  it.each(special)('%s is %s', (address, range) => {
+describe('the range of the address', () => {
+  it.each(SPECIAL_ADDRESSES)('%s is %s', (address, range) => {
     expect(specialRange(address)).toBe(range);
   });
 
@@ -51,7 +51,7 @@ describe('addresses that are not public', () => {
   );
 });
 
-describe('the privacy of a URL', () => {
+describe('privacyOf()', () => {
   const failingLookup = (): Promise<never> => Promise.reject(new Error('looked up'));
 
   it.each([
@@ -62,11 +62,11 @@ describe('the privacy of a URL', () => {
     'http://localhost/',
     'http://a.localhost/',
     'http://169.254.169.254/latest',
-  ])('%s is private by its text, without a lookup', async (url) => {
+  ])('classifies %s as private by its text, without a lookup', async (url) => {
     expect(await privacyOf(url, failingLookup)).toBe('literal');
   });
 
-  it('a public address is public, without a lookup', async () => {
+  it('classifies a public address as public, without a lookup', async () => {
     const privateLookup = (): Promise<string[]> => Promise.resolve(['10.0.0.1']);
     expect(await privacyOf('https://8.8.8.8/', privateLookup)).toBe('public');
   });
@@ -78,7 +78,7 @@ describe('the privacy of a URL', () => {
     [['10.0.0.1', '8.8.8.8'], 'public'],
     [['8.8.8.8'], 'public'],
     [[], 'public'],
-  ])('a name with the addresses %j: %s', async (addresses, privacy) => {
+  ])('classifies a name with the addresses %j as %s', async (addresses, privacy) => {
     const lookedUp: string[] = [];
     const lookup = (host: string): Promise<string[]> => {
       lookedUp.push(host);
@@ -88,7 +88,7 @@ describe('the privacy of a URL', () => {
     expect(lookedUp).toEqual(['hub.example.com']);
   });
 
-  it('a name that does not resolve is public', async () => {
+  it('classifies a name that does not resolve as public, and looks names up with node:dns by default', async () => {
     expect(await privacyOf('https://hub.example.com/', failingLookup)).toBe('public');
     stubName('hub.invalid');
     expect(await privacyOf('https://hub.invalid/')).toBe('public');

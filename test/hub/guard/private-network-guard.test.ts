@@ -47,7 +47,7 @@ describe('the guard of a hub', () => {
     ['http://127.0.0.1/', true],
     ['http://10.0.0.1/', true],
     ['https://hub.example/', true],
-  ])('for a configured name with private addresses only, and the hub %s, is %s', async (hub, guard) => {
+  ])('for the hub %s is %s if the configured name has private addresses only', async (hub, guard) => {
     addresses = ['10.0.0.1', 'fd00::1'];
     expect(await hubGuard(target, hub)).toBe(guard);
   });

@@ -10,13 +10,13 @@ const pending = new Promise<never>(() => {});
 describe('the deadline of a request', () => {
   it('is ten seconds by default', async () => {
     const { signal, race } = startDeadline();
-    const raced = failureOf(race(pending));
+    const raceError = failureOf(race(pending));
     vi.advanceTimersByTime(9_999);
     expect(signal.aborted).toBe(false);
     vi.advanceTimersByTime(1);
     expect(signal.reason).toBeInstanceOf(DeadlineError);
     expect(signal.reason).toMatchObject({ message: 'no complete answer within 10000 ms' });
-    expect(await raced).toBe(signal.reason);
+    expect(await raceError).toBe(signal.reason);
     expect(await failureOf(race(pending))).toBe(signal.reason);
   });
 
@@ -26,7 +26,7 @@ describe('the deadline of a request', () => {
     expect(await failureOf(race(Promise.reject(new Error('failed'))))).toMatchObject({ message: 'failed' });
   });
 
-  it("aborts with the caller's signal, also one that was aborted before", () => {
+  it("aborts with the caller's signal, even if that was aborted before", () => {
     const controller = new AbortController();
     const deadline = startDeadline(50, controller.signal);
     controller.abort('enough');

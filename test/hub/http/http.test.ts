@@ -70,14 +70,14 @@ describe('an outbound request', () => {
     ['gzip, br', brotliCompressSync(gzipSync('zipped'))],
     ['gzip', Buffer.from('zipped')],
     ['gzip', Buffer.concat([gzipSync('zipped'), Buffer.from('<!-- served by a cache -->')])],
-  ])('D14: decodes a body of %s, also if it is plain or has trailing bytes', async (coding, body) => {
+  ])('D14 decodes a body of %s, even if it is plain or has trailing bytes', async (coding, body) => {
     await using server = await startServer((_request, response) => {
       response.writeHead(200, { 'content-encoding': coding }).end(body);
     });
     expect(await new Response((await send(server.url, get)).body).text()).toBe('zipped');
   });
 
-  it('D14: names the Content-Encoding of a body that does not decode, and ends its transfer', async () => {
+  it('D14 names the Content-Encoding of a body that does not decode, and ends its transfer', async () => {
     const head = 'HTTP/1.1 200 OK\r\nContent-Encoding: compress\r\nContent-Length: 1000000\r\n\r\n';
     await using server = await startRawServer((socket) => socket.write(Buffer.concat([Buffer.from(head), junk])));
     const { body } = await send(server.url, get);
@@ -120,10 +120,10 @@ describe('an outbound request', () => {
       });
       const controller = new AbortController();
       const { body } = await send(server.url, { ...get, signal: controller.signal });
-      const text = failureOf(new Response(body).text());
+      const readError = failureOf(new Response(body).text());
       const reason = new Error('enough');
       controller.abort(reason);
-      expect(await text).toBe(reason);
+      expect(await readError).toBe(reason);
     },
   );
 
@@ -201,7 +201,7 @@ const startAnswering = (...lines: readonly string[]) => {
 };
 
 describe('the headers of an outbound request', () => {
-  it('are the given ones and those that HTTP needs: GET', async () => {
+  it('are the given headers and those that HTTP needs for a GET', async () => {
     await using server = await startAnswering('HTTP/1.1 200 OK', 'Content-Length: 0');
     await send(`${server.url}/feed?a=b`, { ...get, headers: { Accept: 'a/b', 'X-Own': 'é' } });
     expect(server.received).toEqual([
@@ -218,7 +218,7 @@ describe('the headers of an outbound request', () => {
     ]);
   });
 
-  it('are the given ones and those that HTTP needs: POST', async () => {
+  it('are the given headers and those that HTTP needs for a POST', async () => {
     await using server = await startAnswering('HTTP/1.1 202 Accepted', 'Content-Length: 0');
     const headers = { 'Content-Type': 'application/x-www-form-urlencoded' };
     await send(`${server.url}/hub`, { method: 'POST', headers, body: 'hub.mode=subscribe', guarded: false });
@@ -261,7 +261,7 @@ describe('the headers of an answer', () => {
     expect(headers.getSetCookie()).toEqual(['a=b, c', 'd=e']);
   });
 
-  it('are those of the final answer after an interim one', async () => {
+  it('are those of the final answer after an interim answer', async () => {
     await using server = await startAnswering(
       'HTTP/1.1 103 Early Hints',
       'Link: <c>',
@@ -288,13 +288,13 @@ describe('the headers of an answer', () => {
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 
 it('an idle connection does not keep the process alive', { timeout: 30_000 }, async () => {
-  const compiled = mkdtempSync(join(root, 'node_modules', '.outbound-'));
+  const outDir = mkdtempSync(join(root, 'node_modules', '.outbound-'));
   const server = createServer((_request, response) => response.end('kept'));
   server.keepAliveTimeout = 60_000;
   try {
-    writeFileSync(join(compiled, 'package.json'), '{"type":"module"}');
+    writeFileSync(join(outDir, 'package.json'), '{"type":"module"}');
     const tsc = join(root, 'node_modules/typescript/bin/tsc');
-    const flags = ['--ignoreConfig', '--noCheck', '--module', 'nodenext', '--target', 'es2023', '--outDir', compiled];
+    const flags = ['--ignoreConfig', '--noCheck', '--module', 'nodenext', '--target', 'es2023', '--outDir', outDir];
     spawnSync(process.execPath, [tsc, ...flags, join(root, 'src/hub/http/http.ts')], { cwd: root });
     server.listen(0, '127.0.0.1');
     const connected = once(server, 'connection');
@@ -302,19 +302,19 @@ it('an idle connection does not keep the process alive', { timeout: 30_000 }, as
     const address = server.address();
     if (address === null || typeof address === 'string') throw new Error('no port');
     writeFileSync(
-      join(compiled, 'child.js'),
+      join(outDir, 'child.js'),
       `import { send } from './hub/http/http.js';
        const answer = await send('http://127.0.0.1:${address.port}/', { method: 'GET', headers: {}, guarded: false });
        console.log(await new Response(answer.body).text());`,
     );
     // The limit is far below the keep-alive time of either side.
-    const child = spawn(process.execPath, [join(compiled, 'child.js')], { timeout: 20_000 });
+    const child = spawn(process.execPath, [join(outDir, 'child.js')], { timeout: 20_000 });
     const [output, errors, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')]);
     await connected;
     expect({ output, errors, code }).toEqual({ output: 'kept\n', errors: '', code: 0 });
   } finally {
     server.close();
     server.closeAllConnections();
-    rmSync(compiled, { recursive: true });
+    rmSync(outDir, { recursive: true });
   }
 });

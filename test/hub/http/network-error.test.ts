@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { networkErrorMessage } from '../../../src/hub/http/network-error.js';
 
-describe('the message of a network error', () => {
+describe('the message of the network error', () => {
   it.each([
     [new Error('no route'), 'no route'],
     [new AggregateError([new Error('one'), new Error('two')]), 'one, two'],
@@ -9,7 +9,7 @@ describe('the message of a network error', () => {
     [Object.assign(new Error(''), { code: 'ECONNRESET' }), 'ECONNRESET'],
     [new TypeError(''), 'TypeError'],
     ['text', 'text'],
-  ])('%s', (error, message) => {
+  ])('%s is %j', (error, message) => {
     expect(networkErrorMessage(error)).toBe(message);
   });
 });

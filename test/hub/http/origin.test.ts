@@ -14,7 +14,7 @@ it.each([
   ['https://hub.example:8443/', 'https://hub.example/', false],
   ['https://www.hub.example/', 'https://hub.example/', false],
   ['https://hub.example.evil.example/', 'https://hub.example/', false],
-])('S5 credentials to %s, configured for %s: %s', (url, credentialsFor, isAllowed) => {
+])('S5 credentials may be sent to %s if they are configured for %s: %s', (url, credentialsFor, isAllowed) => {
   expect(canSendCredentials(url, credentialsFor)).toBe(isAllowed);
 });
 

@@ -18,15 +18,15 @@ test.each<[string, (name: string) => unknown]>([
     },
   ],
   ['have other exports', () => ({})],
-])('the index is loaded if the files of the parts %s', async (_case, fileOf) => {
-  const loaded: string[] = [];
+])('the index of undici is loaded if the files of its parts %s', async (_case, fileOf) => {
+  const loadedNames: string[] = [];
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- each name leads to the module that the test returns for it
   const load = ((name: Parameters<typeof onDemand>[0]) => {
-    loaded.push(name);
+    loadedNames.push(name);
     return name === 'undici' ? onDemand(name) : fileOf(name);
   }) as typeof onDemand;
   const { Agent, request } = undiciModules(load);
-  expect(loaded.at(-1)).toBe('undici');
+  expect(loadedNames.at(-1)).toBe('undici');
   await using server = await startServer(status(204));
   const agent = new Agent();
   const { statusCode } = await request(agent, { origin: server.url, path: '/x', method: 'GET' });

@@ -26,15 +26,15 @@ class ControlledWork {
 }
 
 function setUp(limit: number) {
-  const abort = new AbortController();
-  return { abort, limiter: new OriginConcurrencyLimiter(limit, abort.signal), work: new ControlledWork() };
+  const controller = new AbortController();
+  return { controller, limiter: new OriginConcurrencyLimiter(limit, controller.signal), work: new ControlledWork() };
 }
 
 async function microtasks(): Promise<void> {
   for (let count = 0; count < 10; count += 1) await Promise.resolve();
 }
 
-describe('the origin limiter', () => {
+describe('the concurrency limiter of origins', () => {
   it('L5 limits the work in flight at one origin, and starts further work in order', async () => {
     const { limiter, work } = setUp(2);
     for (const name of ['a', 'b', 'c', 'd', 'e']) void limiter.run(`${HUB}${name}`, work.of(name));
@@ -48,7 +48,7 @@ describe('the origin limiter', () => {
     expect(work.started).toEqual(['a', 'b', 'c', 'd', 'e']);
   });
 
-  it('L5 lets no origin wait for another: scheme, host and port tell them apart', () => {
+  it('L5 lets no origin wait for another, and distinguishes origins by scheme, host and port', () => {
     const { limiter, work } = setUp(1);
     const urls = ['https://a.example/', 'http://a.example/', 'https://a.example:444/', 'https://b.example/', 'no URL'];
     for (const url of urls) void limiter.run(url, work.of(url));
@@ -85,11 +85,11 @@ describe('the origin limiter', () => {
     expect(work.started).toEqual(['a', 'b', 'c', 'd']);
   });
 
-  it('drops waiting work when it is aborted, and starts none afterwards', async () => {
-    const { limiter, work, abort } = setUp(1);
+  it('drops waiting work when it is aborted, and starts no work afterwards', async () => {
+    const { limiter, work, controller } = setUp(1);
     const running = limiter.run(HUB, work.of('running'));
     const waiting = limiter.run(HUB, work.of('waiting'));
-    abort.abort();
+    controller.abort();
     await waiting;
     await limiter.run('https://other.example/', work.of('late'));
     work.end('running');

@@ -22,7 +22,7 @@ const request = (grantId: string, expiresAt?: number): DeferrableRequest => ({
 });
 
 describe('S3 an origin that answered 429', () => {
-  test('is rate limited for its Retry-After, and no other origin is', () => {
+  test('is rate limited for the time of its Retry-After, and other origins are not', () => {
     expect(rateLimits.limit(HUB, 120)).toBe(now + 2 * MINUTE);
     expect(rateLimits.wouldDefer('https://hub.example/other', request('a'))).toBe(true);
     expect(rateLimits.deferUntil('https://hub.example/other', request('a'))).toBe(now + 2 * MINUTE + 30_000);
@@ -68,8 +68,8 @@ describe('S3 an origin that answered 429', () => {
   });
 });
 
-describe('S3 a request for a lease that ends during the rate limit', () => {
-  test('is sent once a minute, each in its slot', () => {
+describe('S3 a request to a rate limited origin', () => {
+  test('is sent in its slot, one slot a minute, if its lease ends during the rate limit', () => {
     const start = now;
     rateLimits.limit(HUB, 600);
     const urgent = (id: string) => request(id, start + 5 * MINUTE);
@@ -93,7 +93,7 @@ describe('S3 a request for a lease that ends during the rate limit', () => {
     expect(rateLimits.deferUntil(HUB, urgent('c'))).toBe(now + 90_000 + 30_000);
   });
 
-  test('is not urgent if the lease outlasts the limit', () => {
+  test('waits for the end of the limit if its lease outlasts the limit', () => {
     rateLimits.limit(HUB, 600);
     expect(rateLimits.deferUntil(HUB, request('a', now + 10 * MINUTE + 1))).toBeGreaterThanOrEqual(now + 10 * MINUTE);
   });

@@ -15,18 +15,18 @@ const echoing =
   (answer: Answer): Answer =>
   (request, response) => {
     const { authorization = '', cookie = '' } = request.headers;
-    const echoed = `/login/${encodeURIComponent(`${authorization} ${cookie}`)}/${Buffer.from(authorization).toString('base64url')}`;
+    const echoPath = `/login/${encodeURIComponent(`${authorization} ${cookie}`)}/${Buffer.from(authorization).toString('base64url')}`;
     if (request.path.startsWith('/login')) answer(request, response);
-    else response.writeHead(302, { location: echoed }).end();
+    else response.writeHead(302, { location: echoPath }).end();
   };
 
-describe('the credentials of a header', () => {
+describe('the credentials in the header', () => {
   it.each([
     ['authorization', 'Bearer abc', ['abc']],
     ['authorization', `Basic ${btoa('me:pass:word')}`, [btoa('me:pass:word'), 'pass:word']],
     ['cookie', 'sid=abc=; theme=dark', ['abc=', 'dark']],
     ['x-api-key', 'abc', ['abc']],
-  ])('%s: %s', (name, value, credentials) => {
+  ])('"%s: %s" are %j', (name, value, credentials) => {
     expect(credentialsIn(name, value)).toEqual(credentials);
   });
 });
@@ -37,7 +37,7 @@ describe('a credential that a publisher echoes', () => {
   it.each([
     ['a failure', status(404), /answered 404/],
     ['a page without a hub', status(200, { 'content-type': `text/${TOKEN}` }, '<p>'), /No hub is named by/],
-  ])('is in no message: %s', async (_name, answer, message) => {
+  ])('is not in the error of %s', async (_name, answer, message) => {
     await using server = await startServer(echoing(answer));
     const error = await failureOf(discover(server.url, config));
     expect(error).toMatchObject({ code: 'ERR_WEBSUB_DISCOVERY', message: expect.stringMatching(message) });
@@ -46,14 +46,14 @@ describe('a credential that a publisher echoes', () => {
     expect(JSON.stringify([error, String(error), error instanceof Error && error.stack])).not.toMatch(/29-qLm4W/);
   });
 
-  it('is in no warning', async () => {
+  it('is not in a warning', async () => {
     await using server = await startServer(echoing(status(200, { Link: '<https://hub.example/>; rel=hub' })));
     const { warnings } = await discover(server.url, config);
     expect(warnings).toEqual([expect.stringContaining('[redacted]')]);
     expect(warnings?.join()).not.toMatch(/29-qLm4W/);
   });
 
-  it('is in no error of fetching a topic', async () => {
+  it('is not in the error of a topic fetch', async () => {
     await using server = await startServer(echoing(status(500)));
     const request = { config, configuredUrl: server.url, allowPrivateNetworks: false, maxBytes: 1_000 };
     const error = await failureOf(fetchTopic(server.url, request));
@@ -76,7 +76,7 @@ describe('a credential that a hub echoes', () => {
     callback: 'https://me.example.com/1',
   } as const;
 
-  it('S3 is in no message, not even an encoded fragment', async () => {
+  it('S3 is not in the error, not even as an encoded fragment', async () => {
     const parts = [
       TOKEN.slice(2),
       Buffer.from(TOKEN).toString('hex').slice(5),
@@ -87,7 +87,7 @@ describe('a credential that a hub echoes', () => {
     expect(String(error)).toMatch(/answered 400: "\[redacted\], \[redacted\], \S{0,5}\[redacted\]\S{0,3}"$/);
   });
 
-  it('S3 is in no message and no cause, as part of a host name', async () => {
+  it('S3 is neither in the message nor in a cause if it is part of a host name', async () => {
     const cause = new Error(`no route to ${TOKEN}.example`);
     const dispatcher = new Agent({ connect: (_options, callback) => callback(cause, null) });
     const error = await failureOf(sendHubRequest('http://hub.test/', request, { httpConfig: { auth, dispatcher } }));

@@ -45,10 +45,10 @@ describe('the text of a hub', () => {
   });
 
   it('loses a secret that the cut splits', async () => {
-    const long = 'é'.repeat(99);
-    const body = 'a'.repeat(1020) + encodeURIComponent(long);
-    const read = await readBeginning(streamOf(body), bytesToRead([long]));
-    expect(hubTextRedactor([long])(read)).toBe(`${'a'.repeat(1020)}[red…`);
+    const longSecret = 'é'.repeat(99);
+    const body = 'a'.repeat(1020) + encodeURIComponent(longSecret);
+    const beginning = await readBeginning(streamOf(body), bytesToRead([longSecret]));
+    expect(hubTextRedactor([longSecret])(beginning)).toBe(`${'a'.repeat(1020)}[red…`);
   });
 
   it('loses a secret with a lone surrogate', () => {
@@ -56,18 +56,18 @@ describe('the text of a hub', () => {
   });
 });
 
-describe('the secrets of a callback', () => {
+describe('the secrets of the callback', () => {
   const token = 'abcdefghijklmnop';
 
   it.each([
     [`https://me.example.com/websub/${token}`, token],
     [`https://me.example.com/websub/${token}/?x=1`, token],
-  ])('%s: its URL and its token', (callback, lastSegment) => {
+  ])('%s are its URL and its token', (callback, lastSegment) => {
     expect(callbackSecrets(callback)).toEqual([callback, lastSegment]);
   });
 
   it.each(['https://me.example.com/', 'https://me.example.com/websub/1', 'https://me.example.com/abcdefghijklmno'])(
-    '%s: only its URL',
+    '%s are only its URL',
     (callback) => {
       expect(callbackSecrets(callback)).toEqual([callback]);
     },

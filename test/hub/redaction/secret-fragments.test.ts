@@ -29,13 +29,13 @@ describe('a fragment of a secret', () => {
     ['in JSON in JSON', JSON.stringify(`\\u004ff_the+Hub`).slice(1, -1)],
     ['in HTML', '&#79;f_the&#x2B;Hub'],
     ['form-encoded', new URLSearchParams({ a: PART }).toString().slice(2)],
-  ])('is redacted: %s', (_name, echoed) => {
+  ])('is redacted if it is echoed %s', (_name, echoed) => {
     expect(hubTextRedactor([SECRET])(`you sent ${echoed}`)).toMatch(/^you sent \S{0,5}\[redacted\]$/);
   });
 
   it.each([base64, base64url])('is redacted at any offset in base64', (encode) => {
-    for (const before of ['', 'x', 'xx', 'xxx']) {
-      const redacted = hubTextRedactor([SECRET])(`you sent ${encode(`${before}${SECRET}yyyy`)}`);
+    for (const padding of ['', 'x', 'xx', 'xxx']) {
+      const redacted = hubTextRedactor([SECRET])(`you sent ${encode(`${padding}${SECRET}yyyy`)}`);
       expect(redacted).toMatch(/^you sent [\w+/-]{0,5}\[redacted\][\w+/-]{0,7}=*$/);
     }
   });
@@ -46,7 +46,7 @@ describe('a fragment of a secret', () => {
   });
 
   it.each(['the hub is https://hub.example/websub/x', 'ask https://me.example.com/ again'])(
-    'stays if it is only a part of a callback URL: %s',
+    'stays if it is only a part of a callback URL, as in "%s"',
     (text) => {
       expect(hubTextRedactor(['https://me.example.com/websub/0123456789abcdef'])(text)).toBe(text);
     },
@@ -73,7 +73,10 @@ describe('any secret', () => {
     fc.uint8Array({ minLength: 16, maxLength: 32 }).map((bytes) => Buffer.from(bytes).toString('hex')),
   );
   /** Start and length of a fragment, as fractions of the secret from 0 to 1. */
-  const part = fc.tuple(fc.double({ min: 0, max: 1, noNaN: true }), fc.double({ min: 0, max: 1, noNaN: true }));
+  const fragmentRange = fc.tuple(
+    fc.double({ min: 0, max: 1, noNaN: true }),
+    fc.double({ min: 0, max: 1, noNaN: true }),
+  );
   const plain = (text: string): string => text;
   const encodings = fc.constantFrom(plain, hex, base64, base64url, encodeWhole, eachPercentEncoded);
 
@@ -81,14 +84,14 @@ describe('any secret', () => {
     return encodeURIComponent(Buffer.from(text, 'utf8').toString('utf8'));
   }
 
-  function fragmentAt(secret: string, [from, to]: readonly [number, number]): string {
-    const start = Math.floor(from * Math.max(0, secret.length - FRAGMENT_LENGTH));
-    return secret.slice(start, start + FRAGMENT_LENGTH + Math.floor(to * (secret.length - start)));
+  function fragmentAt(secret: string, [startFraction, lengthFraction]: readonly [number, number]): string {
+    const start = Math.floor(startFraction * Math.max(0, secret.length - FRAGMENT_LENGTH));
+    return secret.slice(start, start + FRAGMENT_LENGTH + Math.floor(lengthFraction * (secret.length - start)));
   }
 
   function fragmentsOf(form: string): readonly string[] {
-    return Array.from({ length: Math.max(0, form.length - FRAGMENT_LENGTH + 1) }, (_, at) =>
-      form.slice(at, at + FRAGMENT_LENGTH),
+    return Array.from({ length: Math.max(0, form.length - FRAGMENT_LENGTH + 1) }, (_, start) =>
+      form.slice(start, start + FRAGMENT_LENGTH),
     );
   }
 
@@ -104,7 +107,7 @@ describe('any secret', () => {
       fc.property(
         secrets.filter((secret) => !/[\p{C}\s]|^https?:/u.test(secret)),
         encodings,
-        part,
+        fragmentRange,
         fc.string({ maxLength: 20 }),
         fc.string({ maxLength: 20 }),
         fc.string({ maxLength: 9 }),

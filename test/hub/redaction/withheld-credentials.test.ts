@@ -3,7 +3,7 @@ import { WithheldCredentials } from '../../../src/hub/redaction/withheld-credent
 import { KIND } from '../../../src/logger.js';
 import { recordingLogger, type RecordedLine } from '../../kit/recording-logger.js';
 
-it('S5 withheld credentials are warned about once per service and origin', () => {
+it('S5 withheld credentials cause one warning per service and origin', () => {
   const lines: RecordedLine[] = [];
   const withheld = new WithheldCredentials(recordingLogger(lines));
   for (const service of ['News', 'News', 'Other']) {

@@ -37,6 +37,6 @@ it.each([[307], [308]])('S7 a %s back to plain HTTP means that there is no hub',
   expect(isHubMissing(failure('forbidden', status))).toBe(true);
 });
 
-it('S7 an error of another kind does not mean that there is no hub', () => {
+it('S7 an error of another kind does not count as a missing hub', () => {
   expect(isHubMissing(new Error('another'))).toBe(false);
 });

@@ -11,13 +11,16 @@ const baseRequest: HubRequest = {
   callback: 'https://me.example.com/websub/1',
 };
 
-const refusal = (hub: string, request: Partial<HubRequest> = {}, options: HubRequestOptions = {}): Promise<unknown> =>
-  failureOf(sendHubRequest(hub, { ...baseRequest, ...request }, options));
+const requestError = (
+  hub: string,
+  request: Partial<HubRequest> = {},
+  options: HubRequestOptions = {},
+): Promise<unknown> => failureOf(sendHubRequest(hub, { ...baseRequest, ...request }, options));
 
 /** Sends a request to a hub with this answer, and returns the error. */
-async function refusalBy(answer: Answer, request: Partial<HubRequest> = {}, options: HubRequestOptions = {}) {
+async function requestErrorFrom(answer: Answer, request: Partial<HubRequest> = {}, options: HubRequestOptions = {}) {
   await using server = await startServer(answer);
-  const error = await refusal(server.url, request, options);
+  const error = await requestError(server.url, request, options);
   return { error, hub: server.url, requests: server.requests };
 }
 
@@ -71,7 +74,7 @@ describe('a request to a hub', () => {
     [300, 'refused'],
     [305, 'refused'],
   ] as const)('S3 with the answer %i is %s, sent once, and the error names the hub', async (code, reason) => {
-    const { error, hub, requests } = await refusalBy(status(code, { location: '/elsewhere' }, 'no\nway'));
+    const { error, hub, requests } = await requestErrorFrom(status(code, { location: '/elsewhere' }, 'no\nway'));
     expect(error).toBeInstanceOf(SubscriptionInitiationError);
     expect(error).toMatchObject({
       code: 'ERR_WEBSUB_INITIATION',
@@ -85,7 +88,7 @@ describe('a request to a hub', () => {
   });
 
   it.each([301, 302, 303])('S3 with the answer %i is refused, and the error names the Location', async (code) => {
-    const { error, hub, requests } = await refusalBy(status(code, { location: '/elsewhere' }, 'moved'));
+    const { error, hub, requests } = await requestErrorFrom(status(code, { location: '/elsewhere' }, 'moved'));
     expect(error).toMatchObject({
       reason: 'refused',
       status: code,
@@ -101,38 +104,38 @@ describe('a request to a hub', () => {
     ['https://me:hush@hub.example.com/', 'with the Location https://hub.example.com/;'],
     ['http://[', 'with the Location http://[;'],
   ])('S3 with the answer 302 to %s names the Location without credentials', async (location, text) => {
-    const { error } = await refusalBy(status(302, location === undefined ? {} : { location }));
+    const { error } = await requestErrorFrom(status(302, location === undefined ? {} : { location }));
     expect(error).toMatchObject({ reason: 'refused', message: expect.stringContaining(text) });
     expect(String(error)).not.toContain('hush');
   });
 
-  it('S6 to unsubscribe is named as such in the error', async () => {
-    const { error, hub } = await refusalBy(status(400), { mode: 'unsubscribe' });
+  it('S6 to unsubscribe has an error that says so', async () => {
+    const { error, hub } = await requestErrorFrom(status(400), { mode: 'unsubscribe' });
     expect(error).toMatchObject({
       message: `Cannot unsubscribe from ${baseRequest.topic} at ${hub}: the hub answered 400`,
     });
   });
 
   it("S3 has the hub's text in its error, cut after 1 KiB", async () => {
-    const { error } = await refusalBy(status(400, {}, 'x'.repeat(100_000)));
+    const { error } = await requestErrorFrom(status(400, {}, 'x'.repeat(100_000)));
     expect(error).toMatchObject({ message: expect.stringMatching(/: "x{1024}…"$/) });
   });
 
   it('S3 reports both forms of Retry-After', async () => {
-    const seconds = await refusalBy(status(429, { 'retry-after': '30' }));
+    const seconds = await requestErrorFrom(status(429, { 'retry-after': '30' }));
     expect(seconds.error).toMatchObject({ retryAfterSeconds: 30 });
-    const date = await refusalBy(
+    const date = await requestErrorFrom(
       status(503, { 'retry-after': 'Sun, 06 Nov 1994 08:49:37 GMT' }),
       {},
       { now: () => Date.UTC(1994, 10, 6, 8, 48, 37) },
     );
     expect(date.error).toMatchObject({ retryAfterSeconds: 60 });
-    expect((await refusalBy(status(503))).error).toMatchObject({ retryAfterSeconds: undefined });
+    expect((await requestErrorFrom(status(503))).error).toMatchObject({ retryAfterSeconds: undefined });
   });
 
-  it('S3 without a server is unreachable', async () => {
+  it('S3 fails as unreachable if no server listens', async () => {
     const hub = `http://127.0.0.1:${await unusedPort()}`;
-    expect(await refusal(hub)).toMatchObject({
+    expect(await requestError(hub)).toMatchObject({
       reason: 'unreachable',
       hub,
       status: undefined,
@@ -141,23 +144,27 @@ describe('a request to a hub', () => {
     });
   });
 
-  it('S3 without an answer in time is unreachable', async () => {
-    const { error } = await refusalBy(() => {}, {}, { httpConfig: { timeoutMs: 50 } });
+  it('S3 fails as unreachable without an answer in time', async () => {
+    const { error } = await requestErrorFrom(() => {}, {}, { httpConfig: { timeoutMs: 50 } });
     expect(error).toMatchObject({
       reason: 'unreachable',
       message: expect.stringMatching(/the hub could not be asked: no complete answer within 50 ms$/),
     });
   });
 
-  it('S3 is judged by its status if the text stalls', async () => {
+  it('S3 fails by the status of the answer if the body stalls', async () => {
     const stalling: Answer = (_request, response) => void response.writeHead(400).write('beginning');
-    const { error } = await refusalBy(stalling, {}, { httpConfig: { timeoutMs: 300 } });
+    const { error } = await requestErrorFrom(stalling, {}, { httpConfig: { timeoutMs: 300 } });
     expect(error).toMatchObject({ reason: 'refused', message: expect.stringMatching(/answered 400: "beginning"$/) });
   });
 
   it("is aborted with the caller's signal", async () => {
     const controller = new AbortController();
-    const { error } = await refusalBy(() => controller.abort(new Error('stopping')), {}, { signal: controller.signal });
+    const { error } = await requestErrorFrom(
+      () => controller.abort(new Error('stopping')),
+      {},
+      { signal: controller.signal },
+    );
     expect(error).toMatchObject({ reason: 'unreachable', cause: { message: 'stopping' } });
   });
 
@@ -166,7 +173,7 @@ describe('a request to a hub', () => {
     const callback = `https://me.example.com/websub/${token}`;
     const echo: Answer = ({ body }, response) =>
       void response.writeHead(400).end(`${callback} ${body} /websub/${token} ${encodeURIComponent(callback)} is bad`);
-    const { error } = await refusalBy(echo, { callback });
+    const { error } = await requestErrorFrom(echo, { callback });
     expect(error).toMatchObject({ message: expect.stringMatching(/\[redacted\].* is bad/) });
     expect(error).toMatchObject({ message: expect.not.stringContaining(token) });
   });
@@ -175,7 +182,7 @@ describe('a request to a hub', () => {
     const token = 'LMJbBvNQ7l-6kZ_zcWdtT0';
     const callback = `https://me.example.com/websub/${token}`;
     const location = `/?back=${encodeURIComponent(callback)}`;
-    const { error } = await refusalBy(status(307, { location }), { callback });
+    const { error } = await requestErrorFrom(status(307, { location }), { callback });
     expect(error).toMatchObject({ message: expect.stringMatching(/maxRedirects.*\[redacted\]/) });
     expect(error).toMatchObject({ message: expect.not.stringContaining(token) });
   });
@@ -188,7 +195,7 @@ describe('a request to a hub', () => {
   ] as const)('never shows a %s that the hub echoes', async (_name, request, httpConfig) => {
     const echo: Answer = ({ body, headers }, response) =>
       void response.writeHead(400).end(`bad: ${body} ${headers.authorization ?? ''} s3cret+&`);
-    const { error } = await refusalBy(echo, request, { httpConfig });
+    const { error } = await requestErrorFrom(echo, request, { httpConfig });
     expect(error).toMatchObject({ message: expect.stringContaining('[redacted]') });
     expect(String(error)).not.toMatch(/s3cret|bWU6czNjcmV0KyY=/);
   });
@@ -203,11 +210,14 @@ describe('a request that cannot be sent', () => {
     ['https://hub.example.com', { secret: 'x'.repeat(200) }, {}, 'secret is 200 bytes long'],
     ['https://hub.example.com', {}, { maxRedirects: -1 }, 'httpConfig.maxRedirects -1 is not a whole number from 0'],
     ['https://hub.example.com', {}, { timeoutMs: 0 }, 'httpConfig.timeoutMs 0 is not'],
-  ])('is a ConfigurationError: %s %j %j', async (hub, request, httpConfig, beginning) => {
-    const error = await refusal(hub, request, { httpConfig });
-    expect(error).toBeInstanceOf(ConfigurationError);
-    expect(error).toMatchObject({ message: expect.stringMatching(`^${beginning}`) });
-  });
+  ])(
+    'is refused with a ConfigurationError for the hub %s, the request %j and the options %j',
+    async (hub, request, httpConfig, beginning) => {
+      const error = await requestError(hub, request, { httpConfig });
+      expect(error).toBeInstanceOf(ConfigurationError);
+      expect(error).toMatchObject({ message: expect.stringMatching(`^${beginning}`) });
+    },
+  );
 });
 
 describe('redirects', () => {
@@ -236,7 +246,7 @@ describe('redirects', () => {
   });
 
   it('S3 in a loop end after five', async () => {
-    const { error, hub, requests } = await refusalBy(status(307, { location: '/' }));
+    const { error, hub, requests } = await requestErrorFrom(status(307, { location: '/' }));
     expect(error).toMatchObject({
       reason: 'refused',
       status: 307,
@@ -248,7 +258,7 @@ describe('redirects', () => {
   });
 
   it('S3 without a Location are an error', async () => {
-    const { error } = await refusalBy(status(308));
+    const { error } = await requestErrorFrom(status(308));
     expect(error).toMatchObject({
       reason: 'refused',
       message: expect.stringMatching(/the hub answered 308 without a Location that can be followed$/),
@@ -257,7 +267,11 @@ describe('redirects', () => {
 
   it('S3 share one timeout', async () => {
     await using slow = await startServer(() => {});
-    const { error } = await refusalBy(status(307, { location: slow.url }), {}, { httpConfig: { timeoutMs: 200 } });
+    const { error } = await requestErrorFrom(
+      status(307, { location: slow.url }),
+      {},
+      { httpConfig: { timeoutMs: 200 } },
+    );
     expect(error).toMatchObject({
       reason: 'unreachable',
       message: expect.stringContaining(`${slow.url}/, where the hub redirects, could not be asked: no complete answer`),
@@ -300,7 +314,7 @@ describe('redirects', () => {
 
   it('S5 that end at a 401 report that no credentials were sent there', async () => {
     await using other = await startServer(status(401, {}, 'who are you?'));
-    const { error, hub } = await refusalBy(
+    const { error, hub } = await requestErrorFrom(
       status(308, { location: other.url }),
       {},
       { httpConfig: { auth: { bearer: 'token' } } },
@@ -312,7 +326,7 @@ describe('redirects', () => {
     });
   });
 
-  it('S5 to a hub that a 308 led to before lose credentials too', async () => {
+  it('S5 of an earlier request still keep credentials from the hub that they led to', async () => {
     await using moved = await startServer(status(202));
     const httpConfig = { auth: { bearer: 'token' }, headers: { 'x-all': '2' } };
     await sendHubRequest(
@@ -330,25 +344,25 @@ describe('redirects', () => {
 });
 
 describe('a secret', async () => {
-  const secure = await startServer(
+  const httpsServer = await startServer(
     ({ path }, response) => {
       if (path === '/') response.writeHead(202).end();
       else response.writeHead(307, { location: decodeURIComponent(path.slice(1)) }).end();
     },
     { tls: true },
   );
-  const plain = await startServer(status(202));
-  const dispatcher = everyHostHere({ http: plain.port, https: secure.port });
+  const httpServer = await startServer(status(202));
+  const dispatcher = everyHostHere({ http: httpServer.port, https: httpsServer.port });
   afterAll(async () => {
     await dispatcher.destroy();
-    await secure[Symbol.asyncDispose]();
-    await plain[Symbol.asyncDispose]();
+    await httpsServer[Symbol.asyncDispose]();
+    await httpServer[Symbol.asyncDispose]();
   });
   const request = { ...baseRequest, secret: 's3cret', customHeaders: { 'x-own': '1' } };
   const redirecting = (to: string): string => `https://hub.test/${encodeURIComponent(to)}`;
 
   it('S5 is not sent over plain HTTP', async () => {
-    const error = await refusal('http://hub.test/', { secret: 's3cret' }, { httpConfig: { dispatcher } });
+    const error = await requestError('http://hub.test/', { secret: 's3cret' }, { httpConfig: { dispatcher } });
     expect(error).toMatchObject({
       reason: 'forbidden',
       hub: 'http://hub.test/',
@@ -356,13 +370,17 @@ describe('a secret', async () => {
       message: expect.stringMatching(/plain HTTP.*Use an https hub.*security\.allowInsecureSecret$/),
     });
     expect(String(error)).not.toContain('s3cret');
-    expect(plain.requests).toHaveLength(0);
+    expect(httpServer.requests).toHaveLength(0);
   });
 
   it('S5 is not sent on from https to plain HTTP', async () => {
-    const error = await refusal(redirecting('http://hub.test/'), { secret: 's3cret' }, { httpConfig: { dispatcher } });
+    const error = await requestError(
+      redirecting('http://hub.test/'),
+      { secret: 's3cret' },
+      { httpConfig: { dispatcher } },
+    );
     expect(error).toMatchObject({ reason: 'forbidden', status: 307 });
-    expect(plain.requests).toHaveLength(0);
+    expect(httpServer.requests).toHaveLength(0);
   });
 
   it('S5 is sent over https to another origin, with custom parameters and without credentials', async () => {
@@ -372,33 +390,33 @@ describe('a secret', async () => {
       { ...request, customParams: { tenant: 'a' } },
       { httpConfig },
     );
-    expect(secure.requests.at(-2)?.headers).toMatchObject({
+    expect(httpsServer.requests.at(-2)?.headers).toMatchObject({
       'x-own': '1',
       authorization: 'Bearer token',
       cookie: 'a=b',
     });
-    expect(secure.requests.at(-1)).toMatchObject({ path: '/', headers: { host: 'other.test' } });
-    expect(secure.requests.at(-1)?.body).toMatch(/hub\.secret=s3cret&tenant=a$/);
+    expect(httpsServer.requests.at(-1)).toMatchObject({ path: '/', headers: { host: 'other.test' } });
+    expect(httpsServer.requests.at(-1)?.body).toMatch(/hub\.secret=s3cret&tenant=a$/);
     for (const name of ['x-own', 'authorization', 'cookie']) {
-      expect(secure.requests.at(-1)?.headers).not.toHaveProperty(name);
+      expect(httpsServer.requests.at(-1)?.headers).not.toHaveProperty(name);
     }
   });
 
   it('S5 is sent over plain HTTP if that is allowed', async () => {
     const options = { httpConfig: { dispatcher }, allowInsecureSecret: true };
     await sendHubRequest('http://hub.test/', request, options);
-    expect(plain.requests.at(-1)?.body).toContain('hub.secret=s3cret');
+    expect(httpServer.requests.at(-1)?.body).toContain('hub.secret=s3cret');
   });
 
-  it('is never shown in an error, nor are further secrets of the grant', async () => {
+  it('is not shown in an error if it is a further secret of the grant', async () => {
     const echo: Answer = (_request, response) => void response.writeHead(400).end('{"hub.secret":"an-older-s3cret"}');
-    const { error } = await refusalBy(echo, {}, { extraSecrets: ['an-older-s3cret'] });
+    const { error } = await requestErrorFrom(echo, {}, { extraSecrets: ['an-older-s3cret'] });
     expect(error).toMatchObject({ message: expect.stringContaining('[redacted]') });
     expect(String(error)).not.toContain('s3cret');
   });
 
-  it('S3 is not sent to a hub with an untrusted certificate, which is unreachable', async () => {
-    const error = await refusal(secure.url, { secret: 's3cret' });
+  it('S3 makes the request fail as unreachable if the certificate of the hub is not trusted', async () => {
+    const error = await requestError(httpsServer.url, { secret: 's3cret' });
     expect(error).toMatchObject({ reason: 'unreachable', message: expect.stringContaining('certificate') });
   });
 });
@@ -411,10 +429,10 @@ describe('a bearer token from a function', () => {
     });
     let calls = 0;
     const bearer = (): string => `s3cret-${(calls += 1)}`;
-    const error = await refusal(server.url, {}, { httpConfig: { auth: { bearer } } });
+    const error = await requestError(server.url, {}, { httpConfig: { auth: { bearer } } });
     expect(server.requests.map(({ headers }) => headers.authorization)).toEqual(['Bearer s3cret-1', 'Bearer s3cret-1']);
     expect(error).toMatchObject({ message: expect.stringMatching(/answered 400: "bad: Bearer \[redacted\]"$/) });
-    await refusal(server.url, {}, { httpConfig: { auth: { bearer } } });
+    await requestError(server.url, {}, { httpConfig: { auth: { bearer } } });
     expect(calls).toBe(2);
   });
 
@@ -439,8 +457,12 @@ describe('a bearer token from a function', () => {
     ['hangs', () => new Promise(() => {}), 'failed: no complete answer within 100 ms'],
     ['returns nothing', () => '', 'gave no token that a header can carry (not shown)'],
     ['returns a value that no header can carry', () => 'to\nken', 'gave no token that a header can carry (not shown)'],
-  ])('fails the attempt if the function %s: nothing is sent', async (_case, bearer, problem) => {
-    const { error, requests } = await refusalBy(status(202), {}, { httpConfig: { auth: { bearer }, timeoutMs: 100 } });
+  ])('fails the request if the function %s, and nothing is sent', async (_case, bearer, problem) => {
+    const { error, requests } = await requestErrorFrom(
+      status(202),
+      {},
+      { httpConfig: { auth: { bearer }, timeoutMs: 100 } },
+    );
     expect(error).toBeInstanceOf(SubscriptionInitiationError);
     expect(error).toMatchObject({
       reason: 'temporary',

@@ -21,7 +21,7 @@ function follow(redirects: readonly (readonly [number, string])[], overrides: Pa
   return hop;
 }
 
-describe('the hub to use from now on', () => {
+describe('the hub of later requests', () => {
   it.each([
     ['308', [[308, '/b']], 'https://hub.example.com/b'],
     ['307', [[307, '/b']], hub],
@@ -58,7 +58,7 @@ describe('the hub to use from now on', () => {
       ],
       'https://hub.example.com/b',
     ],
-  ] as const)('S3 after %s', (_name, redirects, expectedHub) => {
+  ] as const)('S3 after the redirects %s is changed only by the leading 308s', (_name, redirects, expectedHub) => {
     expect(follow(redirects)).toMatchObject({ hub: expectedHub });
   });
 });
@@ -115,7 +115,7 @@ describe('the confidential parts of a redirected request', () => {
     ['http to its https form', insecure, 'https://hub.example.com/b', true],
     ['http with an explicit port to its https form', 'http://hub.example.com:81/', 'https://hub.example.com:81/', true],
     ['http to another https origin', insecure, 'https://other.example.com/', false],
-  ])('S5 include headers and credentials or not, from %s', (_name, from, to, sendsHeaders) => {
+  ])('S5 from %s (%s to %s) include headers and credentials: %s', (_name, from, to, sendsHeaders) => {
     expect(follow([[307, to]], { hub: from })).toMatchObject({ sendsHeaders });
   });
 
@@ -131,8 +131,8 @@ describe('the confidential parts of a redirected request', () => {
   it.each([
     ['at another origin, which a 308 led to before', 'https://other.example.com/', false],
     ['at the same origin, which a 308 led to before', 'https://hub.example.com/moved', true],
-  ])('S5 include headers and credentials or not, to a stored hub %s', (_name, stored, sendsHeaders) => {
-    expect(firstHop({ hub: stored, credentialsFor: hub })).toMatchObject({ url: stored, sendsHeaders });
+  ])('S5 to a stored hub %s (%s) include headers and credentials: %s', (_name, storedHub, sendsHeaders) => {
+    expect(firstHop({ hub: storedHub, credentialsFor: hub })).toMatchObject({ url: storedHub, sendsHeaders });
   });
 
   const followWithSecret = (from: string, to: string, allowInsecureSecret: boolean): unknown =>
@@ -160,11 +160,11 @@ describe('the confidential parts of a redirected request', () => {
   it.each(['verifyToken', 'customParams'] as const)(
     'S5 include %s over https, and over plain HTTP to the hub itself',
     (field) => {
-      const to = (from: string, location: string): unknown =>
+      const followTo = (from: string, location: string): unknown =>
         follow([[308, location]], { hub: from, confidentialFields: [field] });
-      expect(to(hub, 'https://other.example.com/')).toMatchObject({ redirects: 1 });
-      expect(to(insecure, '/b')).toMatchObject({ redirects: 1 });
-      expect(to(insecure, 'http://other.example.com/')).toEqual({
+      expect(followTo(hub, 'https://other.example.com/')).toMatchObject({ redirects: 1 });
+      expect(followTo(insecure, '/b')).toMatchObject({ redirects: 1 });
+      expect(followTo(insecure, 'http://other.example.com/')).toEqual({
         reason: 'forbidden',
         problem: `answered 308, but ${field} must not follow to plain HTTP: http://other.example.com/`,
       });

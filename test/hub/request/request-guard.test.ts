@@ -29,8 +29,8 @@ describe('the address guard', () => {
 
   it('refuses the redirect of a public hub to a private address', async () => {
     vi.mocked(privacyOf).mockResolvedValue('public');
-    await using inner = await startServer(status(202));
-    await using server = await startServer(status(307, { location: inner.url }));
+    await using privateServer = await startServer(status(202));
+    await using server = await startServer(status(307, { location: privateServer.url }));
     const error = await failureOf(sendHubRequest(server.url, request));
     expect(error).toMatchObject({
       reason: 'forbidden',
@@ -39,26 +39,26 @@ describe('the address guard', () => {
       ),
     });
     expect(error).toHaveProperty('cause', expect.any(AddressError));
-    expect(inner.requests).toHaveLength(0);
+    expect(privateServer.requests).toHaveLength(0);
   });
 
   it('follows the redirect of a private hub to a private address', async () => {
     vi.mocked(privacyOf).mockResolvedValue('literal');
-    await using inner = await startServer(status(202));
-    await using server = await startServer(status(307, { location: inner.url }));
+    await using privateServer = await startServer(status(202));
+    await using server = await startServer(status(307, { location: privateServer.url }));
     expect(await sendHubRequest(server.url, request)).toMatchObject({ status: 202 });
     expect(privacyOf).toHaveBeenCalledExactlyOnceWith(server.url);
   });
 
   it('follows the redirect of a hub with a private name to its own host and port only', async () => {
     vi.mocked(privacyOf).mockResolvedValue('resolved');
-    await using inner = await startServer(status(202));
+    await using privateServer = await startServer(status(202));
     await using server = await startServer(({ path }, response) => {
-      response.writeHead(307, { location: path === '/' ? '/again' : inner.url }).end();
+      response.writeHead(307, { location: path === '/' ? '/again' : privateServer.url }).end();
     });
     expect(await failureOf(sendHubRequest(server.url, request))).toMatchObject({ reason: 'forbidden' });
     expect(server.requests.map(({ path }) => path)).toEqual(['/', '/again']);
-    expect(inner.requests).toHaveLength(0);
+    expect(privateServer.requests).toHaveLength(0);
   });
 
   it('refuses a private hub that the user did not configure', async () => {
@@ -69,18 +69,18 @@ describe('the address guard', () => {
   });
 
   it('is not applied if it is disabled or the user has a dispatcher', async () => {
-    await using inner = await startServer(status(202));
-    await using server = await startServer(status(307, { location: inner.url }));
+    await using privateServer = await startServer(status(202));
+    await using server = await startServer(status(307, { location: privateServer.url }));
     expect(await sendHubRequest(server.url, request, { guarded: false })).toMatchObject({ status: 202 });
-    const dispatcher = everyHostHere({ http: inner.port, https: 1 });
+    const dispatcher = everyHostHere({ http: privateServer.port, https: 1 });
     expect(await sendHubRequest('http://hub.test/', request, { httpConfig: { dispatcher } })).toMatchObject({
       status: 202,
     });
-    const redirecting = everyHostHere({ http: server.port, https: 1 });
-    const loop = { httpConfig: { dispatcher: redirecting, maxRedirects: 1 } };
-    expect(await failureOf(sendHubRequest('http://hub.test/', request, loop))).toMatchObject({ reason: 'refused' });
+    const redirectingDispatcher = everyHostHere({ http: server.port, https: 1 });
+    const options = { httpConfig: { dispatcher: redirectingDispatcher, maxRedirects: 1 } };
+    expect(await failureOf(sendHubRequest('http://hub.test/', request, options))).toMatchObject({ reason: 'refused' });
     expect(privacyOf).not.toHaveBeenCalled();
-    await Promise.all([dispatcher.destroy(), redirecting.destroy()]);
+    await Promise.all([dispatcher.destroy(), redirectingDispatcher.destroy()]);
   });
 
   it('does not let a slow lookup outlast the timeout', async () => {

@@ -32,10 +32,10 @@ describe('the headers of a request', () => {
     [{}, { 'x-y': 'token-1\nx' }, 'customHeaders: "x-y"'],
     [{ auth: { bearer: 'token-1\u0001' } }, {}, 'httpConfig.auth: "authorization"'],
   ])('refuse a value that a header cannot carry, without showing it (%#)', (config, customHeaders, beginning) => {
-    const set = (): unknown => requestHeaders(config, customHeaders);
-    expect(set).toThrow(ConfigurationError);
-    expect(set).toThrow(beginning);
-    expect(set).not.toThrow(/token-1/);
+    const build = (): unknown => requestHeaders(config, customHeaders);
+    expect(build).toThrow(ConfigurationError);
+    expect(build).toThrow(beginning);
+    expect(build).not.toThrow(/token-1/);
   });
 
   it('include the token of a function only once it has returned', () => {

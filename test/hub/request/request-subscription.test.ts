@@ -11,17 +11,17 @@ const hub = 'http://hub.test/hub';
 
 /** Starts a machine that answers http and https with separate answers, under every name. */
 async function startMachine(answers: { http: Answer; https?: Answer }) {
-  const plain = await startServer(answers.http);
-  const secure = answers.https === undefined ? undefined : await startServer(answers.https, { tls: true });
-  const dispatcher: Agent = everyHostHere({ http: plain.port, https: secure?.port ?? (await unusedPort()) });
+  const httpServer = await startServer(answers.http);
+  const httpsServer = answers.https === undefined ? undefined : await startServer(answers.https, { tls: true });
+  const dispatcher: Agent = everyHostHere({ http: httpServer.port, https: httpsServer?.port ?? (await unusedPort()) });
   return {
-    plain: plain.requests,
-    secure: secure?.requests ?? [],
+    httpRequests: httpServer.requests,
+    httpsRequests: httpsServer?.requests ?? [],
     httpConfig: { dispatcher },
     [Symbol.asyncDispose]: async () => {
       await dispatcher.destroy();
-      await plain[Symbol.asyncDispose]();
-      await secure?.[Symbol.asyncDispose]();
+      await httpServer[Symbol.asyncDispose]();
+      await httpsServer?.[Symbol.asyncDispose]();
     },
   };
 }
@@ -29,9 +29,9 @@ async function startMachine(answers: { http: Answer; https?: Answer }) {
 describe('requestSubscription and requestUnsubscription', () => {
   it('S1 send their mode to the hub and return the hub that accepted', async () => {
     await using server = await startServer(status(202));
-    const accepted = { hub: server.url, topic: request.topic, status: 202, moved: false };
-    expect(await requestSubscription(server.url, { ...request, leaseSeconds: 60 })).toEqual(accepted);
-    expect(await requestUnsubscription(server.url, request)).toEqual(accepted);
+    const result = { hub: server.url, topic: request.topic, status: 202, moved: false };
+    expect(await requestSubscription(server.url, { ...request, leaseSeconds: 60 })).toEqual(result);
+    expect(await requestUnsubscription(server.url, request)).toEqual(result);
     expect(server.requests.map(({ body }) => new URLSearchParams(body).get('hub.mode'))).toEqual([
       'subscribe',
       'unsubscribe',
@@ -45,8 +45,8 @@ describe('requestSubscription and requestUnsubscription', () => {
   });
 
   it('reject an invalid hub or parameter', async () => {
-    for (const wrong of ['hub.test', 'https://u:p@hub.test/']) {
-      expect(await failureOf(requestSubscription(wrong, request))).toBeInstanceOf(ConfigurationError);
+    for (const invalidHub of ['hub.test', 'https://u:p@hub.test/']) {
+      expect(await failureOf(requestSubscription(invalidHub, request))).toBeInstanceOf(ConfigurationError);
     }
     const secret = 'x'.repeat(200);
     expect(await failureOf(requestSubscription('http://hub.test/', { ...request, secret }))).toBeInstanceOf(
@@ -64,19 +64,19 @@ describe('a hub with an http URL', () => {
       status: 202,
       moved: false,
     });
-    expect(server.plain).toHaveLength(0);
+    expect(server.httpRequests).toHaveLength(0);
   });
 
   it('S7 gets the request over http if there is no server at https', async () => {
     await using server = await startMachine({ http: status(202) });
     expect(await requestSubscription(hub, request, server.httpConfig)).toMatchObject({ hub, moved: false });
-    expect(server.plain).toHaveLength(1);
+    expect(server.httpRequests).toHaveLength(1);
   });
 
   it.each([404, 405, 421, 501, 301, 302, 303])('S7 gets the request over http if https answers %i', async (code) => {
     await using server = await startMachine({ http: status(202), https: status(code) });
     expect(await requestSubscription(hub, request, server.httpConfig)).toMatchObject({ hub });
-    expect(server.plain).toHaveLength(1);
+    expect(server.httpRequests).toHaveLength(1);
   });
 
   it('S7 gets the request over http if https does not answer in time', async () => {
@@ -90,7 +90,7 @@ describe('a hub with an http URL', () => {
       hub: 'https://hub.test/hub',
       status: code,
     });
-    expect(server.plain).toHaveLength(0);
+    expect(server.httpRequests).toHaveLength(0);
   });
 
   it('S5 does not get the secret over http if https fails, and the error reports both failures', async () => {
@@ -102,7 +102,7 @@ describe('a hub with an http URL', () => {
       message: expect.stringMatching(/plain HTTP.*Tried over https before: .*ECONNREFUSED/),
     });
     expect(String(error)).not.toContain('s3cret');
-    expect(server.plain).toHaveLength(0);
+    expect(server.httpRequests).toHaveLength(0);
   });
 
   it('S7 fails with the answer over http if both fail', async () => {

@@ -11,9 +11,9 @@ const net = require('node:net');
 
 const QUERIES =
   'resolve resolve4 resolve6 resolveAny resolveCaa resolveCname resolveMx resolveNaptr resolveNs resolvePtr resolveSoa resolveSrv resolveTlsa resolveTxt reverse lookupService';
-const loaded = Symbol.for('websub-subscriber.test.loopback-only');
-/** The addresses of stubbed names. A name with no addresses does not resolve. */
-const names = new Map();
+const isInstalled = Symbol.for('websub-subscriber.test.loopback-only');
+/** The addresses of stubbed names, by name. A name with no addresses does not resolve. */
+const stubs = new Map();
 
 const loopback = new net.BlockList();
 loopback.addSubnet('127.0.0.0', 8, 'ipv4');
@@ -32,13 +32,18 @@ function isLoopback(host) {
 }
 
 /** Records an attempt. Returns the error for it. */
-function refused(what, host) {
-  const error = new Error(`${what} ${host} is refused: tests stay on this machine`);
+function recordAttempt(action, host) {
+  const error = new Error(`${action} ${host} is refused: tests stay on this machine`);
   error.code = 'ERR_BEYOND_LOOPBACK';
   const from = (error.stack ?? '')
     .split('\n')
     .filter((line) => /^ {4}at /.test(line) && !/node:|loopback-only\.cjs/.test(line));
-  const attempt = { what: `${what} ${host}`, pid: process.pid, argv: process.argv.slice(1, 3), from: from.slice(0, 4) };
+  const attempt = {
+    what: `${action} ${host}`,
+    pid: process.pid,
+    argv: process.argv.slice(1, 3),
+    from: from.slice(0, 4),
+  };
   const file = process.env.WEBSUB_TEST_ATTEMPTS;
   if (file !== undefined) appendFileSync(file, `${JSON.stringify(attempt)}\n`);
   return error;
@@ -53,12 +58,12 @@ function replace(holder, name, make) {
   holder[name] = replacement;
 }
 
-/** Wraps a DNS query for a name, its first argument. The result goes to a callback, its last argument, or to a promise. */
+/** Wraps a DNS query for its first argument, a name. The result goes to a promise, or to the callback at the end. */
 function guardedQuery(name, isPromised, isAllowed) {
   return (original) =>
     function (...args) {
       if (isAllowed(args[0])) return Reflect.apply(original, this, args);
-      const error = refused(`dns.${name} of`, args[0]);
+      const error = recordAttempt(`dns.${name} of`, args[0]);
       const callback = args.at(-1);
       if (isPromised) return Promise.reject(error);
       if (typeof callback !== 'function') throw error;
@@ -75,8 +80,8 @@ function guardedLookup(isPromised) {
   return (original) => {
     const lookup = query(original);
     return function (host, ...rest) {
-      if (!names.has(host)) return Reflect.apply(lookup, this, [host, ...rest]);
-      const addresses = names.get(host).map((address) => ({ address, family: net.isIP(address) }));
+      if (!stubs.has(host)) return Reflect.apply(lookup, this, [host, ...rest]);
+      const addresses = stubs.get(host).map((address) => ({ address, family: net.isIP(address) }));
       const error = Object.assign(new Error(`getaddrinfo ENOTFOUND ${host}`), { code: 'ENOTFOUND', hostname: host });
       const isAll = rest[0]?.all === true;
       if (isPromised && addresses.length === 0) return Promise.reject(error);
@@ -93,13 +98,13 @@ function checkedLookup(lookup, port) {
   return (host, options, callback) =>
     lookup(host, options, (error, result, ...rest) => {
       const addresses = Array.isArray(result) ? result.map(({ address }) => address) : [result];
-      const strange = error ? undefined : addresses.find((address) => !isLoopback(address));
-      if (strange === undefined) callback(error, result, ...rest);
-      else callback(refused('connect to', `${strange}:${port} (${host})`));
+      const remoteAddress = error ? undefined : addresses.find((address) => !isLoopback(address));
+      if (remoteAddress === undefined) callback(error, result, ...rest);
+      else callback(recordAttempt('connect to', `${remoteAddress}:${port} (${host})`));
     });
 }
 
-/** The options of `connect(options)`, `connect(port, host)`, `connect(path)`, or of the array that node:net makes of them. */
+/** The options of `connect(options)`, `connect(port, host)`, `connect(path)`, or of node:net's array of them. */
 function optionsOf([first, second]) {
   if (Array.isArray(first)) return first[0];
   if (typeof first === 'object' && first !== null) return first;
@@ -113,17 +118,17 @@ function guardedConnect(connect) {
     const { host = 'localhost', port, path } = options;
     // A path names a local socket or a named pipe.
     if (typeof path === 'string') return Reflect.apply(connect, this, args);
-    const lookup = options.lookup ?? (names.has(host) ? dns.lookup : undefined);
+    const lookup = options.lookup ?? (stubs.has(host) ? dns.lookup : undefined);
     const isStubbed = typeof lookup === 'function' && net.isIP(host) === 0;
     if (!isStubbed && !isLoopback(host)) {
-      const error = refused('connect to', `${host}:${port}`);
+      const error = recordAttempt('connect to', `${host}:${port}`);
       process.nextTick(() => this.destroy(error));
       return this;
     }
     if (!isStubbed) return Reflect.apply(connect, this, args);
-    const guarded = { ...options, lookup: checkedLookup(lookup, port) };
-    if (Array.isArray(args[0])) args[0][0] = guarded;
-    else args[0] = guarded;
+    const guardedOptions = { ...options, lookup: checkedLookup(lookup, port) };
+    if (Array.isArray(args[0])) args[0][0] = guardedOptions;
+    else args[0] = guardedOptions;
     return Reflect.apply(connect, this, args);
   };
 }
@@ -133,12 +138,12 @@ function guardedSend(name, first) {
   return (original) =>
     function (...args) {
       const address = args.slice(first).find((arg) => typeof arg === 'string');
-      if (address !== undefined && !isLoopback(address)) throw refused(`dgram.${name} to`, address);
+      if (address !== undefined && !isLoopback(address)) throw recordAttempt(`dgram.${name} to`, address);
       return Reflect.apply(original, this, args);
     };
 }
 
-function load() {
+function installGuard() {
   replace(net.Socket.prototype, 'connect', guardedConnect);
   replace(dgram.Socket.prototype, 'send', guardedSend('send', 1));
   replace(dgram.Socket.prototype, 'connect', guardedSend('connect', 0));
@@ -155,9 +160,9 @@ function load() {
   syncBuiltinESMExports();
 }
 
-module.exports = { names };
+module.exports = { stubs };
 
-if (globalThis[loaded] !== true) {
-  globalThis[loaded] = true;
-  load();
+if (globalThis[isInstalled] !== true) {
+  globalThis[isInstalled] = true;
+  installGuard();
 }

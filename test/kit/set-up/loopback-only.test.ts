@@ -7,41 +7,43 @@ const here = (path: string): string => fileURLToPath(new URL(path, import.meta.u
 /** The failure messages by test. A passed test has an empty text. */
 type Failures = ReadonlyMap<string, string>;
 
-const ATTEMPTS: readonly (readonly [test: string, tried: string])[] = [
+const ATTEMPTS: readonly (readonly [test: string, attempt: string])[] = [
   ['connects to an address', 'connect to 192.0.2.1:80'],
   ['connects to a name', 'connect to hub.example:80'],
-  ['connects by a look-up of its own to an address', 'connect to 192.0.2.1:80 (hub.example)'],
-  ['connects to a name that is stubbed to be elsewhere', 'connect to 192.0.2.1:80 (stubbed.example)'],
+  ['connects to an address that its own look-up returns', 'connect to 192.0.2.1:80 (hub.example)'],
+  ['connects to a name that is stubbed with a remote address', 'connect to 192.0.2.1:80 (stubbed.example)'],
   ['fetches', 'connect to hub.example:80'],
   ['fetches over TLS', 'connect to 192.0.2.1:443'],
   ['looks a name up', 'dns.lookup of hub.example'],
-  ['looks a name up, promisified', 'dns.lookup of hub.example'],
-  ['looks a name up for a promise', 'dns.lookup of hub.example'],
-  ['asks a name server', 'dns.resolve4 of hub.example'],
+  ['looks a name up with the promisified look-up', 'dns.lookup of hub.example'],
+  ['looks a name up with the promise API', 'dns.lookup of hub.example'],
+  ['queries a name server', 'dns.resolve4 of hub.example'],
   ['sends a datagram', 'dgram.send to 192.0.2.1'],
   ['connects in a worker thread', 'connect to 192.0.2.1:80'],
   ['connects in a child process', 'connect to 192.0.2.1:80'],
-  ['connects when it has finished', 'connect to 192.0.2.1:80'],
+  ['connects after its end', 'connect to 192.0.2.1:80'],
 ];
 
-describe('a run of the tests', () => {
+describe('a test run', () => {
   let failures: Failures;
 
   beforeAll(async () => {
     failures = await failuresOf(here('./fixtures/vitest.config.ts'));
   }, 60_000);
 
-  it.each(ATTEMPTS)('fails one that %s, by its name', (name, tried) => {
+  it.each(ATTEMPTS)('fails a test that %s, and names it', (name, attempt) => {
     const failure = failures.get(name);
     expect(failure).toContain(`The test "${name}" went beyond loopback.`);
-    expect(failure).toContain(`"what":"${tried}"`);
+    expect(failure).toContain(`"what":"${attempt}"`);
   });
 
-  it('fails the next one for what a hook before it tried', () => {
-    expect(failures.get('comes before a test')).toMatch(/What came before "comes before a test" went beyond loopback/);
+  it('fails the test after a hook that goes beyond loopback', () => {
+    expect(failures.get('comes before a test')).toMatch(
+      /Code before the test "comes before a test" went beyond loopback/,
+    );
   });
 
-  it('lets one pass that stays on this machine', () => {
+  it('passes a test that stays on this machine', () => {
     expect(failures.get('stays on this machine')).toBe('');
     expect(failures.size).toBe(ATTEMPTS.length + 2);
   });

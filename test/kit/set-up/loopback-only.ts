@@ -23,17 +23,17 @@ createRequire(import.meta.url)(GUARD);
 /** Fails the running test or hook if there was an attempt, even if the code under test ignored the error. */
 function refuseAttempts(who: string): void {
   if (!existsSync(attempts)) return;
-  const tried = readFileSync(attempts, 'utf8').trimEnd().split('\n');
+  const lines = readFileSync(attempts, 'utf8').trimEnd().split('\n');
   rmSync(attempts);
-  const further = tried.length > MAX_SHOWN ? `\nand ${tried.length - MAX_SHOWN} more` : '';
-  const shown = tried.slice(0, MAX_SHOWN).join('\n') + further;
+  const further = lines.length > MAX_SHOWN ? `\nand ${lines.length - MAX_SHOWN} more` : '';
+  const shown = lines.slice(0, MAX_SHOWN).join('\n') + further;
   throw new Error(`${who} went beyond loopback. Stub the look-up, or use an address of this machine:\n${shown}`);
 }
 
 beforeEach(({ task, onTestFinished }) => {
-  refuseAttempts(`What came before "${task.name}"`);
+  refuseAttempts(`Code before the test "${task.name}"`);
   // The first registered function runs last, when the test has closed everything.
   onTestFinished(() => refuseAttempts(`The test "${task.name}"`));
 });
 
-afterAll(() => refuseAttempts('What came after the last test'));
+afterAll(() => refuseAttempts('Code after the last test'));

@@ -2,10 +2,10 @@ import { createRequire } from 'node:module';
 import { onTestFinished } from 'vitest';
 
 interface Guard {
-  readonly names: Map<string, readonly string[]>;
+  readonly stubs: Map<string, readonly string[]>;
 }
 
-const { names }: Guard = createRequire(import.meta.url)('./loopback-only.cjs');
+const { stubs }: Guard = createRequire(import.meta.url)('./loopback-only.cjs');
 
 /**
  * Stubs the look-ups of a host name by node:dns until the end of the test.
@@ -13,6 +13,6 @@ const { names }: Guard = createRequire(import.meta.url)('./loopback-only.cjs');
  * @param addresses the results; without any the name does not resolve
  */
 export function stubName(name: string, ...addresses: readonly string[]): void {
-  names.set(name, addresses);
-  onTestFinished(() => void names.delete(name));
+  stubs.set(name, addresses);
+  onTestFinished(() => void stubs.delete(name));
 }

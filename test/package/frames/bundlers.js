@@ -32,7 +32,7 @@ export function bundlerCases(project) {
       },
     },
     {
-      name: 'the same bundle without node_modules does not start, and says what to do',
+      name: 'esbuild, with the package in the bundle and no node_modules: it does not start, and says what to do',
       async run() {
         const file = 'out/alone.mjs';
         await runCommand(ESBUILD, build(file, []), { cwd: project });

@@ -23,7 +23,7 @@ export async function jestCases(project) {
       run: () => runCommand(...jest('news.test.cjs', VM_MODULES)),
     },
     {
-      name: 'jest: without --experimental-vm-modules it names the flag',
+      name: 'jest: a test without --experimental-vm-modules fails, and the error names the flag',
       async run() {
         const { code, output } = await tryCommand(...jest('news.test.cjs', {}));
         assert.equal(code, 1);

@@ -28,7 +28,7 @@ export async function nestCases(project, { major, type }) {
   await copyFile(MAIN, join(app, 'src/main.ts'));
   const options = { target: 'es2022', experimentalDecorators: true, emitDecoratorMetadata: true };
   await compile(app, { ...options, rootDir: 'src', outDir: 'dist' }, ['src/main.ts']);
-  const compiled = ['express', 'fastify'].map((platform) => ({
+  const compiledCases = ['express', 'fastify'].map((platform) => ({
     name: `nest ${major} on ${platform}: the example's provider, ${type}, global prefix and guard`,
     run: () =>
       drive({
@@ -42,8 +42,8 @@ export async function nestCases(project, { major, type }) {
   }));
   const args = ['--import', 'tsx', `${EXAMPLE}/main.ts`];
   const env = { TSX_TSCONFIG_PATH: `${EXAMPLE}/tsconfig.json` };
-  const example = { name: `nest ${major}: the example`, run: () => drive({ args, cwd: project, env }) };
-  return [...compiled, example];
+  const exampleCase = { name: `nest ${major}: the example`, run: () => drive({ args, cwd: project, env }) };
+  return [...compiledCases, exampleCase];
 }
 
 async function guardRefuses({ origin }) {

@@ -19,7 +19,7 @@ export async function nextCases(project) {
       run: () => drive({ ...start, env: { NEXT_MANUAL_SIG_HANDLE: 'true' } }),
     },
     {
-      name: 'next: without it, Next.js closes its server first, and the subscription stays at the hub',
+      name: 'next: the example without NEXT_MANUAL_SIG_HANDLE, whose subscription stays at the hub',
       run: () => drive({ ...start, end: { code: 143, signal: null }, left: 'active' }),
     },
   ];

@@ -47,15 +47,15 @@ const APPS = [
 export async function nodeFrameworkCases(project) {
   await cp(PROGRAMS, join(project, 'programs'), { recursive: true });
   const cases = APPS.map((app) => ({ name: app.name, run: () => drive({ ...app, cwd: project }) }));
-  const obvious = program('fastify: a route', 'fastify-route', { cwd: project });
+  const routeProgram = program('fastify: a route', 'fastify-route', { cwd: project });
   return [
     ...cases,
     {
-      name: 'fastify: a route with nodeHandler gets no XML (415) and no JSON (its body is parsed already)',
-      run: () => drive({ ...obvious, check: fastifyRouteFails }),
+      name: 'fastify: a route with nodeHandler, to which XML gets 415 and JSON gets 500',
+      run: () => drive({ ...routeProgram, check: fastifyRouteFails }),
     },
     {
-      name: 'testing and demo: the examples run to their ends',
+      name: 'testing and demo: the examples, run to their ends',
       async run() {
         const run = (...args) => runCommand(process.execPath, ['--import', 'tsx', ...args], { cwd: project });
         await Promise.all([run('--test', `${EXAMPLES}/testing.ts`), run(`${EXAMPLES}/demo.ts`, '--once')]);

@@ -28,7 +28,7 @@ export async function packageManagerCases(folder, tarball) {
   }));
 }
 
-const receive = (project, node = []) =>
+const runProgram = (project, node = []) =>
   drive({
     args: [...node, 'programs/own-listener.js'],
     cwd: project,
@@ -49,7 +49,7 @@ async function pnpm({ project, registry }) {
   assert.match(output, /build scripts: lmdb@[\d.]+, msgpackr-extract@[\d.]+$/m);
   await runCommand('npx', [...dlx, 'approve-builds', '!lmdb', '!msgpackr-extract'], options);
   await runCommand('npx', install, options);
-  await receive(project);
+  await runProgram(project);
 }
 pnpm.about = 'installs once both install scripts are denied, and the program runs';
 
@@ -57,7 +57,7 @@ async function yarnClassic({ project, registry }) {
   const yarn = [...NPX, '--package', 'yarn@1', 'yarn'];
   const install = ['install', '--non-interactive', '--no-progress', '--cache-folder', join(project, '.cache')];
   await runCommand('npx', [...yarn, ...install], { cwd: project, env: registry.env });
-  await receive(project);
+  await runProgram(project);
 }
 yarnClassic.about = 'installs, and the program runs';
 
@@ -76,6 +76,6 @@ async function yarnBerry({ project, registry }) {
   await runCommand('npx', [...yarn, 'install'], { cwd: project, env });
   // Same options as `yarn node`.
   const loader = pathToFileURL(join(project, '.pnp.loader.mjs')).href;
-  await receive(project, ['--require', join(project, '.pnp.cjs'), '--experimental-loader', loader]);
+  await runProgram(project, ['--require', join(project, '.pnp.cjs'), '--experimental-loader', loader]);
 }
 yarnBerry.about = "with Plug'n'Play installs, and the program runs";

@@ -4,7 +4,7 @@ const CONCURRENCY = 3;
 /** Runs cases, several at a time. Prints a line for each and returns the names of the failed ones. */
 export async function runCases(cases) {
   const pending = [...cases];
-  const failed = [];
+  const failedNames = [];
   const work = async () => {
     for (let next = pending.shift(); next !== undefined; next = pending.shift()) {
       const startedAt = performance.now();
@@ -12,14 +12,14 @@ export async function runCases(cases) {
         await next.run();
         console.log(`  ok     ${next.name} (${seconds(startedAt)})`);
       } catch (error) {
-        failed.push(next.name);
+        failedNames.push(next.name);
         console.log(`  FAILED ${next.name} (${seconds(startedAt)})\n${error.stack}`);
         if (error.cause instanceof Error) console.log(error.cause.stack);
       }
     }
   };
   await Promise.all(Array.from({ length: CONCURRENCY }, work));
-  return failed;
+  return failedNames;
 }
 
 /** Formats the seconds since a `performance.now()` time. */

@@ -5,9 +5,9 @@ const xml = (encoding: string) => `\n<?xml version="1.0" encoding="${encoding}"?
 
 describe('the encoding of a document is decided by', () => {
   test.each([
-    ['a UTF-8 mark before anything else', '\xef\xbb\xbf<?xml encoding="latin1"?>', 'koi8-r', 'utf-8'],
-    ['a UTF-16 mark', '\xff\xfe<\0', 'utf-8', 'utf-16le'],
-    ['a big-endian mark', '\xfe\xff\0<', '', 'utf-16be'],
+    ['a UTF-8 byte order mark before anything else', '\xef\xbb\xbf<?xml encoding="latin1"?>', 'koi8-r', 'utf-8'],
+    ['a UTF-16 byte order mark', '\xff\xfe<\0', 'utf-8', 'utf-16le'],
+    ['a big-endian UTF-16 byte order mark', '\xfe\xff\0<', '', 'utf-16be'],
     ['the zero bytes of UTF-16', '<\0?\0', 'utf-8', 'utf-16le'],
     ['the zero bytes of big-endian UTF-16', '\0<\0?', '', 'utf-16be'],
     ['the header before the declaration', xml('koi8-r'), 'iso-8859-1', 'windows-1252'],

@@ -7,7 +7,7 @@ import { UndecodableError } from '../../../src/protocol/encoding/inflate.js';
 const PLAIN = Buffer.from('the news of the day, the news of the day, the news of the day');
 const CAP = 1 << 20;
 
-const decoded = async (body: Uint8Array, codings: readonly string[], cap = CAP): Promise<unknown> => {
+const decodedText = async (body: Uint8Array, codings: readonly string[], cap = CAP): Promise<unknown> => {
   const result = await decodeContent(body, codings, cap);
   return 'bytes' in result ? Buffer.from(result.bytes).toString() : result.problem;
 };
@@ -16,7 +16,7 @@ async function* inChunks(body: Uint8Array, size: number): AsyncGenerator<Uint8Ar
   for (let at = 0; at < body.byteLength; at += size) yield body.subarray(at, at + size);
 }
 
-async function joined(chunks: AsyncIterable<Uint8Array>): Promise<string> {
+async function textOf(chunks: AsyncIterable<Uint8Array>): Promise<string> {
   const all: Uint8Array[] = [];
   for await (const chunk of chunks) all.push(chunk);
   return Buffer.concat(all).toString();
@@ -42,33 +42,33 @@ describe('C6 content is decoded', () => {
     ['deflate', deflateRawSync(PLAIN)],
     ['br', brotliCompressSync(PLAIN)],
   ])('from %s', async (coding, body) => {
-    expect(await decoded(body, [coding])).toBe(PLAIN.toString());
+    expect(await decodedText(body, [coding])).toBe(PLAIN.toString());
   });
 
   test('with the last coding first', async () => {
-    expect(await decoded(brotliCompressSync(gzipSync(PLAIN)), ['gzip', 'br'])).toBe(PLAIN.toString());
-    expect(await decoded(gzipSync(brotliCompressSync(PLAIN)), ['br', 'gzip'])).toBe(PLAIN.toString());
+    expect(await decodedText(brotliCompressSync(gzipSync(PLAIN)), ['gzip', 'br'])).toBe(PLAIN.toString());
+    expect(await decodedText(gzipSync(brotliCompressSync(PLAIN)), ['br', 'gzip'])).toBe(PLAIN.toString());
   });
 
   test('from several gzip members', async () => {
-    expect(await decoded(Buffer.concat([gzipSync('one '), gzipSync('two')]), ['gzip'])).toBe('one two');
+    expect(await decodedText(Buffer.concat([gzipSync('one '), gzipSync('two')]), ['gzip'])).toBe('one two');
   });
 
-  test('to nothing when it is empty', async () => {
-    expect(await decoded(Buffer.alloc(0), ['gzip'])).toBe('');
-    expect(await decoded(gzipSync(''), ['gzip'])).toBe('');
+  test('to empty content when it is empty', async () => {
+    expect(await decodedText(Buffer.alloc(0), ['gzip'])).toBe('');
+    expect(await decodedText(gzipSync(''), ['gzip'])).toBe('');
   });
 
   test('within the limit, to the byte, in every layer', async () => {
     const body = gzipSync(PLAIN);
-    expect(await decoded(body, ['gzip'], PLAIN.length)).toBe(PLAIN.toString());
-    expect(await decoded(body, ['gzip'], PLAIN.length - 1)).toBe('too-large');
-    expect(await decoded(brotliCompressSync(Buffer.alloc(CAP + 1)), ['br'])).toBe('too-large');
-    expect(await decoded(deflateSync(Buffer.alloc(CAP + 1)), ['deflate'])).toBe('too-large');
-    expect(await decoded(deflateRawSync(Buffer.alloc(CAP + 1)), ['deflate'])).toBe('too-large');
+    expect(await decodedText(body, ['gzip'], PLAIN.length)).toBe(PLAIN.toString());
+    expect(await decodedText(body, ['gzip'], PLAIN.length - 1)).toBe('too-large');
+    expect(await decodedText(brotliCompressSync(Buffer.alloc(CAP + 1)), ['br'])).toBe('too-large');
+    expect(await decodedText(deflateSync(Buffer.alloc(CAP + 1)), ['deflate'])).toBe('too-large');
+    expect(await decodedText(deflateRawSync(Buffer.alloc(CAP + 1)), ['deflate'])).toBe('too-large');
     const inner = gzipSync(Buffer.alloc(100 * CAP));
-    expect(await decoded(gzipSync(inner), ['gzip', 'gzip'], inner.length - 1)).toBe('too-large');
-    expect(await decoded(gzipSync(inner), ['gzip', 'gzip'])).toBe('too-large');
+    expect(await decodedText(gzipSync(inner), ['gzip', 'gzip'], inner.length - 1)).toBe('too-large');
+    expect(await decodedText(gzipSync(inner), ['gzip', 'gzip'])).toBe('too-large');
   });
 });
 
@@ -84,21 +84,29 @@ const TEXTS = [
   ['a character of two bytes', Buffer.from('é')],
 ] as const;
 
-const LIES = [['gzip'], ['x-gzip'], ['deflate'], ['br'], ['zstd'], ['gzip', 'gzip'], ['gzip', 'br', 'deflate']];
+const WRONG_CODINGS = [
+  ['gzip'],
+  ['x-gzip'],
+  ['deflate'],
+  ['br'],
+  ['zstd'],
+  ['gzip', 'gzip'],
+  ['gzip', 'br', 'deflate'],
+];
 
 describe('D14 content that was never coded is returned unchanged', () => {
-  test.each(TEXTS.flatMap(([text, body]) => LIES.map((codings) => ({ text, body, codings }))))(
-    '$text, despite $codings',
+  test.each(TEXTS.flatMap(([text, body]) => WRONG_CODINGS.map((codings) => ({ text, body, codings }))))(
+    'if it is $text, despite the Content-Encoding $codings',
     async ({ body, codings }) => {
-      expect(await decoded(body, codings)).toBe(body.toString());
+      expect(await decodedText(body, codings)).toBe(body.toString());
     },
   );
 
   test('if it is not text, unless the coding is deflate or br, which have no magic number', async () => {
     const binary = Buffer.of(0xff, 0xd8, 0xff, 0xe0, 0, 0x10);
     expect(await decodeContent(binary, ['gzip'], CAP)).toEqual({ bytes: binary });
-    expect(await decoded(binary, ['deflate'])).toBe('undecodable');
-    expect(await decoded(binary, ['br'])).toBe('undecodable');
+    expect(await decodedText(binary, ['deflate'])).toBe('undecodable');
+    expect(await decodedText(binary, ['br'])).toBe('undecodable');
   });
 
   test('without a copy', async () => {
@@ -106,8 +114,8 @@ describe('D14 content that was never coded is returned unchanged', () => {
     expect('bytes' in decoding && decoding.bytes).toBe(PLAIN);
   });
 
-  test('beneath a real layer', async () => {
-    expect(await decoded(gzipSync(PLAIN), ['gzip', 'gzip'])).toBe(PLAIN.toString());
+  test('inside a layer that is really coded', async () => {
+    expect(await decodedText(gzipSync(PLAIN), ['gzip', 'gzip'])).toBe(PLAIN.toString());
   });
 });
 
@@ -116,7 +124,7 @@ describe('D14 the first bytes tell gzip from zlib', () => {
     ['gzip', deflateSync(PLAIN)],
     ['deflate', gzipSync(PLAIN)],
   ])('despite Content-Encoding %s', async (coding, body) => {
-    expect(await decoded(body, [coding])).toBe(PLAIN.toString());
+    expect(await decodedText(body, [coding])).toBe(PLAIN.toString());
   });
 });
 
@@ -127,18 +135,18 @@ const CODERS = [
   ['br', brotliCompressSync],
 ] as const;
 
-describe('D14 bytes after the end are dropped', () => {
+describe('D14 bytes after the end of the coded content are dropped', () => {
   const garbage = ['\n', '<!-- cached -->', '\u0000\u0000\u0000', '\u001f', 'x'.repeat(100_000)];
-  const cases = CODERS.flatMap(([coding, coded]) => garbage.map((trailing) => ({ coding, coded, trailing })));
+  const cases = CODERS.flatMap(([coding, encode]) => garbage.map((trailing) => ({ coding, encode, trailing })));
 
-  test.each(cases)('after $coding', async ({ coding, coded, trailing }) => {
-    const body = Buffer.concat([coded(PLAIN), Buffer.from(trailing)]);
-    expect(await decoded(body, [coding])).toBe(PLAIN.toString());
+  test.each(cases)('in a body with the coding $coding', async ({ coding, encode, trailing }) => {
+    const body = Buffer.concat([encode(PLAIN), Buffer.from(trailing)]);
+    expect(await decodedText(body, [coding])).toBe(PLAIN.toString());
   });
 
-  test('after several gzip members', async () => {
+  test('in a body with several gzip members', async () => {
     const body = Buffer.concat([gzipSync('one '), gzipSync('two'), Buffer.from('three')]);
-    expect(await decoded(body, ['gzip'])).toBe('one two');
+    expect(await decodedText(body, ['gzip'])).toBe('one two');
   });
 });
 
@@ -153,7 +161,7 @@ function gzipWithAllFields(body: Buffer): Buffer {
 
 describe('D14 a body that arrives in chunks', () => {
   const sources = [
-    ...CODERS.map(([coding, coded]) => ({ coding, body: coded(PLAIN) })),
+    ...CODERS.map(([coding, encode]) => ({ coding, body: encode(PLAIN) })),
     { coding: 'gzip', body: gzipWithAllFields(PLAIN) },
     { coding: 'gzip', body: Buffer.concat([gzipSync('the news of the day'), gzipSync(PLAIN.subarray(19))]) },
     { coding: 'gzip', body: PLAIN },
@@ -165,18 +173,18 @@ describe('D14 a body that arrives in chunks', () => {
       for (const trailing of ['', 'behind']) {
         const whole = Buffer.concat([body, Buffer.from(body === PLAIN ? '' : trailing)]);
         // oxlint-disable-next-line no-await-in-loop
-        expect(await joined(decodeChunks(inChunks(whole, size), [coding], CAP))).toBe(PLAIN.toString());
+        expect(await textOf(decodeChunks(inChunks(whole, size), [coding], CAP))).toBe(PLAIN.toString());
       }
     }
   });
 
   test('is read only on demand', async () => {
-    let yielded = 0;
+    let yieldCount = 0;
     const random = randomBytes(64 * 1024);
     async function* endless(): AsyncGenerator<Uint8Array> {
       yield gzipSync(random).subarray(0, -8);
       for (;;) {
-        yielded += 1;
+        yieldCount += 1;
         yield random;
       }
     }
@@ -184,30 +192,30 @@ describe('D14 a body that arrives in chunks', () => {
       expect(chunk.byteLength).toBeGreaterThan(0);
       break;
     }
-    expect(yielded).toBeLessThan(3);
+    expect(yieldCount).toBeLessThan(3);
   });
 
-  test('yields its output until it is truncated, and then fails', async () => {
-    const half = gzipSync(randomBytes(100_000)).subarray(0, 50_000);
+  test('yields its output up to the truncation, and then fails', async () => {
+    const truncatedBody = gzipSync(randomBytes(100_000)).subarray(0, 50_000);
     let size = 0;
     const reading = (async () => {
-      for await (const chunk of decodeChunks(inChunks(half, 10_000), ['gzip'], CAP)) size += chunk.byteLength;
+      for await (const chunk of decodeChunks(inChunks(truncatedBody, 10_000), ['gzip'], CAP)) size += chunk.byteLength;
     })();
     await expect(reading).rejects.toThrow(UndecodableError);
     expect(size).toBeGreaterThan(10_000);
   });
 
   test('fails with the error of its source', async () => {
-    async function* broken(): AsyncGenerator<Uint8Array> {
+    async function* brokenSource(): AsyncGenerator<Uint8Array> {
       yield gzipSync(PLAIN).subarray(0, 30);
       throw new Error('reset');
     }
-    await expect(joined(decodeChunks(broken(), ['gzip'], CAP))).rejects.toThrow('reset');
+    await expect(textOf(decodeChunks(brokenSource(), ['gzip'], CAP))).rejects.toThrow('reset');
   });
 
-  test('is bounded between two codings', async () => {
+  test('is limited in size between two codings', async () => {
     const bomb = gzipSync(gzipSync(randomBytes(CAP)));
-    await expect(joined(decodeChunks(inChunks(bomb, 1000), ['gzip', 'gzip'], CAP / 2))).rejects.toThrow('in between');
+    await expect(textOf(decodeChunks(inChunks(bomb, 1000), ['gzip', 'gzip'], CAP / 2))).rejects.toThrow('in between');
   });
 
   test('fails when a name in its gzip header never ends', async () => {
@@ -217,22 +225,22 @@ describe('D14 a body that arrives in chunks', () => {
       yield header;
       for (;;) yield Buffer.alloc(10_000, 'a');
     }
-    await expect(joined(decodeChunks(endless(), ['gzip'], CAP))).rejects.toThrow('header');
+    await expect(textOf(decodeChunks(endless(), ['gzip'], CAP))).rejects.toThrow('header');
   });
 });
 
 describe('C6 content is not decoded', () => {
   const gzipped = gzipSync(PLAIN);
-  const wrongSum = Buffer.concat([gzipped.subarray(0, -8), Buffer.alloc(4), gzipped.subarray(-4)]);
+  const wrongChecksum = Buffer.concat([gzipped.subarray(0, -8), Buffer.alloc(4), gzipped.subarray(-4)]);
   const cases: readonly (readonly [string, Uint8Array, readonly string[]])[] = [
-    ...CODERS.map(([coding, coded]) => [`is truncated ${coding}`, coded(PLAIN).subarray(0, -3), [coding]] as const),
-    ['has a wrong checksum', wrongSum, ['gzip']],
+    ...CODERS.map(([coding, encode]) => [`is truncated ${coding}`, encode(PLAIN).subarray(0, -3), [coding]] as const),
+    ['has a wrong checksum', wrongChecksum, ['gzip']],
     ['is part of a header', gzipSync(PLAIN).subarray(0, 2), ['gzip']],
     ['has an unknown coding', gzipSync(PLAIN), ['compress']],
     ['has more than two layers', gzipSync(gzipSync(gzipSync(PLAIN))), ['gzip', 'gzip', 'gzip']],
   ];
 
   test.each(cases)('when it %s', async (_name, body, codings) => {
-    expect(await decoded(body, codings)).toBe('undecodable');
+    expect(await decodedText(body, codings)).toBe('undecodable');
   });
 });

@@ -3,7 +3,7 @@ import { formatOfType, sniffFormat } from '../../../src/protocol/links/document-
 
 const sniff = (text: string, type = '') => sniffFormat(text, { type, charset: '' });
 
-describe('D4 the format of a document with a wrong type', () => {
+describe('D4 the format of a document', () => {
   test.each([
     ['<!doctype html><title>', 'application/rss+xml', 'html'],
     ['<!DOCTYPE html PUBLIC "x">', 'text/xml', 'html'],
@@ -51,7 +51,7 @@ describe('D4 the format of a document with a wrong type', () => {
     ['application/feed+json', 'json-feed'],
     ['text/plain', 'unknown'],
     ['application/xml-dtd', 'unknown'],
-  ])('that %j declares is %s', (type, format) => {
+  ])('declared by the type %j is %s', (type, format) => {
     expect(formatOfType({ type, charset: '' })).toBe(format);
   });
 });

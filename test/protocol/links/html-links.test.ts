@@ -4,8 +4,8 @@ import { createHtmlLinkReader } from '../../../src/protocol/links/html-links.js'
 import { elementsIn } from './counted-parser.js';
 
 const url = 'https://example.com/blog/';
-const hub = '<link rel=hub href=https://hub.example/>';
-const evil = '<link rel="hub self" href="https://evil.example/">';
+const hubLink = '<link rel=hub href=https://hub.example/>';
+const evilLink = '<link rel="hub self" href="https://evil.example/">';
 
 function read(html: string, options?: { xhtml: boolean }) {
   const reader = createHtmlLinkReader(new DocumentUrls(url), options);
@@ -37,46 +37,46 @@ describe('D3 links in HTML', () => {
     ['an element of the body', '<p>'],
     ['text', 'Hello'],
   ])('are read until the head ends at %s', (_name, end) => {
-    expect(read(`${hub}${end}${evil}`)).toEqual({ isDone: true, hubs: ['https://hub.example/'], selfs: [] });
+    expect(read(`${hubLink}${end}${evilLink}`)).toEqual({ isDone: true, hubs: ['https://hub.example/'], selfs: [] });
   });
 
   test('between the head and the body belong to the head', () => {
-    expect(read(`<head></head>\n<link rel=self href=.>${hub}<body>${evil}`)).toMatchObject({ selfs: [url] });
+    expect(read(`<head></head>\n<link rel=self href=.>${hubLink}<body>${evilLink}`)).toMatchObject({ selfs: [url] });
   });
 
   test('in the body count when the head names no hub', () => {
-    const html = `<head><title>x</title></head><body><div>${hub}</div><link rel=self href=/topic></body>`;
+    const html = `<head><title>x</title></head><body><div>${hubLink}</div><link rel=self href=/topic></body>`;
     expect(read(html)).toEqual({ isDone: false, hubs: ['https://hub.example/'], selfs: ['https://example.com/topic'] });
   });
 
-  test("name the head's self before the body's", () => {
-    expect(read(`<link rel=self href=.><p>${hub}<link rel=self href=/evil>`)).toMatchObject({ selfs: [url] });
+  test('include the self of the head, not the self of the body', () => {
+    expect(read(`<link rel=self href=.><p>${hubLink}<link rel=self href=/evil>`)).toMatchObject({ selfs: [url] });
   });
 
-  test('D6 name two different selfs of the head', () => {
-    expect(read(`${hub}<link rel=self href=a><link rel=self href=b>`).selfs).toHaveLength(2);
+  test('D6 include two different selfs of the head', () => {
+    expect(read(`${hubLink}<link rel=self href=a><link rel=self href=b>`).selfs).toHaveLength(2);
   });
 
   test.each([
-    `<!-- ${evil} -->`,
-    `<!--> <!-- ${evil} -->`,
-    `<script>'${evil}'</script>`,
-    `<style>${evil}</style>`,
-    `<title>${evil}</title>`,
-    `<template><div>${evil}</div>${evil}</template>`,
-    `<noscript>${evil}<img src=x>${evil}</noscript>`,
-    `<noframes>${evil}</noframes>`,
+    `<!-- ${evilLink} -->`,
+    `<!--> <!-- ${evilLink} -->`,
+    `<script>'${evilLink}'</script>`,
+    `<style>${evilLink}</style>`,
+    `<title>${evilLink}</title>`,
+    `<template><div>${evilLink}</div>${evilLink}</template>`,
+    `<noscript>${evilLink}<img src=x>${evilLink}</noscript>`,
+    `<noframes>${evilLink}</noframes>`,
   ])('are ignored inside %s, and the head continues after it', (decoy) => {
-    expect(read(`<head>${decoy}${hub}</head><body>${evil}`)).toMatchObject({ hubs: ['https://hub.example/'] });
+    expect(read(`<head>${decoy}${hubLink}</head><body>${evilLink}`)).toMatchObject({ hubs: ['https://hub.example/'] });
   });
 
   test.each([
-    `<textarea>${evil}</textarea>`,
-    `<iframe>${evil}</iframe>`,
-    `<xmp>${evil}</xmp>`,
-    `<noembed>${evil}</noembed>`,
-    `<svg><g/>${evil}</svg>`,
-    `<math>${evil}</math>`,
+    `<textarea>${evilLink}</textarea>`,
+    `<iframe>${evilLink}</iframe>`,
+    `<xmp>${evilLink}</xmp>`,
+    `<noembed>${evilLink}</noembed>`,
+    `<svg><g/>${evilLink}</svg>`,
+    `<math>${evilLink}</math>`,
     '<a rel=hub href=https://evil.example/>x</a>',
     '<link rev=hub href=https://evil.example/>',
     '<link rel=hub>',
@@ -86,7 +86,7 @@ describe('D3 links in HTML', () => {
     '&lt;link rel=hub href=https://evil.example/&gt;',
     `<form><form></form>x</form>`,
   ])('are ignored in the body: %s', (decoy) => {
-    expect(read(`<body>${decoy}${hub}`)).toMatchObject({ hubs: ['https://hub.example/'], selfs: [] });
+    expect(read(`<body>${decoy}${hubLink}`)).toMatchObject({ hubs: ['https://hub.example/'], selfs: [] });
   });
 
   test('use the first base href, even if it comes later', () => {
@@ -108,25 +108,25 @@ describe('D3 links in HTML', () => {
   });
 
   test('in XHTML may be self-closing', () => {
-    expect(read(`<title/><script src="x"/>${hub}`, { xhtml: true }).hubs).toEqual(['https://hub.example/']);
-    expect(read(`<title/>${hub}`).hubs).toEqual([]);
+    expect(read(`<title/><script src="x"/>${hubLink}`, { xhtml: true }).hubs).toEqual(['https://hub.example/']);
+    expect(read(`<title/>${hubLink}`).hubs).toEqual([]);
   });
 
   test('after the end of the head are not read', () => {
     const reader = createHtmlLinkReader(new DocumentUrls(url));
-    expect(reader.write(`${hub}<p>`)).toBe(true);
-    expect(reader.write(evil)).toBe(true);
+    expect(reader.write(`${hubLink}<p>`)).toBe(true);
+    expect(reader.write(evilLink)).toBe(true);
     expect(reader.end().hubs).toEqual(['https://hub.example/']);
   });
 
   test('are read until elements nest too deep', () => {
-    const { isDone, hubs } = read(`${'<b>'.repeat(600)}${hub}`);
+    const { isDone, hubs } = read(`${'<b>'.repeat(600)}${hubLink}`);
     expect({ isDone, hubs }).toEqual({ isDone: true, hubs: [] });
   });
 
   test('at the head of a long page cost a fraction of a page read to its end', () => {
     const body = `<body>${'<p>Hello'.repeat(650_000)}`;
-    expect(elementsIn(() => read(hub + body)) * 10).toBeLessThan(elementsIn(() => read(body)));
+    expect(elementsIn(() => read(hubLink + body)) * 10).toBeLessThan(elementsIn(() => read(body)));
   });
 
   test.each([

@@ -37,7 +37,7 @@ describe('D5 links in JSON Feed', () => {
     '{"hubs": {"type": "WebSub", "url": "https://hub.example/"}}',
     '{"hubs": [null, "x", {}, {"type": "WebSub"}, {"type": 1, "url": "https://hub.example/"}]}',
     '{"items": [{"hubs": [{"type": "WebSub", "url": "https://hub.example/"}]}]}',
-  ])('no links are expected in %s', (json) => {
+  ])('no links are found in %s', (json) => {
     expect(read(json)).toEqual({ hubs: [], selfs: [] });
   });
 
@@ -53,12 +53,12 @@ describe('D5 links in JSON Feed', () => {
     },
   );
 
-  describe('reading stops at items once hub and topic are known', () => {
+  describe('reading at `items`', () => {
     const head =
       '{"title": "items", "x": ["items", {"items": 1}], "hubs": [{"type":"WebSub","url":"/hub"}], "feed_url": "/a"';
     const expected = { hubs: ['https://example.com/hub'], selfs: ['https://example.com/a'] };
 
-    test.each([1, 7, 1000])('with chunks of %d characters', (size) => {
+    test.each([1, 7, 1000])('stops once hub and topic are known, with chunks of %d characters', (size) => {
       const reader = createJsonFeedLinkReader(new DocumentUrls(url));
       const feed = `${head} , "items" : [`;
       let isDone = false;
@@ -68,17 +68,17 @@ describe('D5 links in JSON Feed', () => {
       expect(reader.end()).toEqual(expected);
     });
 
-    test('but not before the topic, which may come after them', () => {
-      const [before, self] = head.split(', "feed_url"');
-      expect(read(`${before}, "items": [{}], "feed_url"${self}}`)).toEqual(expected);
+    test('continues while the topic is unknown, because it may come after the items', () => {
+      const [beforeSelf, self] = head.split(', "feed_url"');
+      expect(read(`${beforeSelf}, "items": [{}], "feed_url"${self}}`)).toEqual(expected);
     });
 
-    test('and continues otherwise', () => {
+    test('continues while hub and topic are unknown, and in broken JSON', () => {
       expect(read(`{"items": [{"a": "}"}], ${head.slice(1)}}`)).toEqual(expected);
       expect(read('{"a": [}, "items": [', ']}')).toEqual({ hubs: [], selfs: [] });
     });
 
-    test('even if items come late', () => {
+    test('stops once hub and topic are known, even if the items come late', () => {
       const reader = createJsonFeedLinkReader(new DocumentUrls(url));
       expect(reader.write(`${head}, "x": "${'x'.repeat(70_000)}"`)).toBe(false);
       expect(reader.write(', "items": []}')).toBe(true);

@@ -43,10 +43,10 @@ describe('D2 Link headers', () => {
     ['a link with quotes within quotes', `"<${hub}>; rel="hub""`],
     ['a link with escaped quotes within quotes', `"<${hub}>; rel=\\"hub\\""`],
     ['brackets behind a quote that is not closed', `"<${hub}>; rel=hub`],
-  ])('%s is accepted', (_name, value) => {
+  ])('%s is accepted', (name, value) => {
     expect(linksIn(value).hubs).toEqual([hub]);
     // A later link is still read.
-    if (/unclosed|ends in|not closed/.test(_name)) return;
+    if (/unclosed|ends in|not closed/.test(name)) return;
     expect(linksIn(`${value}, </b>; rel=hub, </topic>; rel=self`)).toEqual({
       hubs: [hub, 'https://example.com/b'],
       selfs: ['https://example.com/topic'],
@@ -71,7 +71,7 @@ describe('D2 Link headers', () => {
     ['no URL', `<https://>; rel=hub`],
     ['credentials in the URL', `<https://user:secret@hub.example/>; rel=hub`],
     ['nothing', ''],
-  ])('%s names no hub', (_name, value) => {
+  ])('no hub is found (%s)', (_name, value) => {
     expect(linksIn(value).hubs).toEqual([]);
   });
 
@@ -81,7 +81,7 @@ describe('D2 Link headers', () => {
     ['junk behind the brackets', '<x>junk "a, b"; rel=self'],
     ['junk behind a quoted value', '<x>; title="x"junk; rel=self'],
     ['an unclosed bracket', '<https://other.example/; rel="self"'],
-  ])('garbage does not hide the link after it: %s', (_name, garbage) => {
+  ])('a link after %s is found', (_name, garbage) => {
     expect(linksIn(`${garbage}, <${hub}>; rel=hub`)).toEqual({ hubs: [hub], selfs: [] });
   });
 
@@ -93,17 +93,17 @@ describe('D2 Link headers', () => {
     expect(linksIn('<../hub>; rel=hub, <>; rel=self')).toEqual({ hubs: ['https://example.com/hub'], selfs: [base] });
   });
 
-  test("absolute links are linksIn when the resource's name is no URL", () => {
-    const named = (value: string) => linksFromHeaders([value], 'plain-topic');
-    expect(named(`<${hub}>; rel=hub, </hub>; rel=hub, <https://example.com/feed>; rel=self`)).toEqual({
+  test("only absolute links are read when the resource's name is not a URL", () => {
+    const linksOfNamedTopic = (value: string) => linksFromHeaders([value], 'plain-topic');
+    expect(linksOfNamedTopic(`<${hub}>; rel=hub, </hub>; rel=hub, <https://example.com/feed>; rel=self`)).toEqual({
       hubs: [hub],
       selfs: ['https://example.com/feed'],
     });
     for (const anchor of ['', 'plain-topic']) {
-      expect(named(`<${hub}>; rel=hub; anchor="${anchor}"`).hubs).toEqual([hub]);
+      expect(linksOfNamedTopic(`<${hub}>; rel=hub; anchor="${anchor}"`).hubs).toEqual([hub]);
     }
     for (const anchor of ['#part', 'other', 'https://example.com/']) {
-      expect(named(`<${hub}>; rel=hub; anchor="${anchor}"`).hubs).toEqual([]);
+      expect(linksOfNamedTopic(`<${hub}>; rel=hub; anchor="${anchor}"`).hubs).toEqual([]);
     }
   });
 
@@ -114,7 +114,7 @@ describe('D2 Link headers', () => {
     expect(linksIn('<https://hub.example/→é>; rel=hub').hubs).toEqual(['https://hub.example/%E2%86%92%C3%A9']);
   });
 
-  test('D8 each hub is named once, D6 different selfs are all named', () => {
+  test('D6 D8 each hub is listed once, and all different selfs are listed', () => {
     expect(linksIn(`<${hub}>; rel=hub, <${hub}>; rel="hub self", <a>; rel=self, <./a>; rel=self`)).toEqual({
       hubs: [hub],
       selfs: [hub, 'https://example.com/blog/a'],
@@ -153,20 +153,23 @@ describe('D2 Link headers', () => {
     expect(user / 1000).toBeLessThan(2000);
   });
 
-  test('D12 repeated and endless links are bounded', () => {
-    const many = Array.from({ length: 2_000 }, (_, index) => `</${index}>; rel="hub self"`);
-    expect(linksIn(...many)).toEqual({
+  test('D12 ten hubs and two selfs are kept, and 1,000 links are read', () => {
+    const manyLinks = Array.from({ length: 2_000 }, (_, index) => `</${index}>; rel="hub self"`);
+    expect(linksIn(...manyLinks)).toEqual({
       hubs: Array.from({ length: 10 }, (_, index) => `https://example.com/${index}`),
       hasMoreHubs: true,
       selfs: ['https://example.com/0', 'https://example.com/1'],
     });
-    const others = '</style.css>; rel=preload, '.repeat(1_000);
-    const equal = `<${hub}>; rel=hub, `.repeat(999);
-    expect(linksIn(`${others}${equal}</b>; rel=hub, </c>; rel=hub`).hubs).toEqual([hub, 'https://example.com/b']);
+    const otherLinks = '</style.css>; rel=preload, '.repeat(1_000);
+    const equalLinks = `<${hub}>; rel=hub, `.repeat(999);
+    expect(linksIn(`${otherLinks}${equalLinks}</b>; rel=hub, </c>; rel=hub`).hubs).toEqual([
+      hub,
+      'https://example.com/b',
+    ]);
   });
 
   test('D12 a resource whose own URL is over 8 KiB resolves absolute links only', () => {
-    const long = `https://example.com/${'a'.repeat(9_000)}`;
-    expect(linksFromHeaders([`<${hub}>; rel=hub, <b>; rel=hub`], long).hubs).toEqual([hub]);
+    const longUrl = `https://example.com/${'a'.repeat(9_000)}`;
+    expect(linksFromHeaders([`<${hub}>; rel=hub, <b>; rel=hub`], longUrl).hubs).toEqual([hub]);
   });
 });

@@ -6,9 +6,9 @@ const URL_OF_DOCUMENT = 'https://example.com/';
 
 /** Reads links from pairs of relation and reference. */
 function linksOf(links: Iterable<readonly [rel: string, href: string]>, url = URL_OF_DOCUMENT) {
-  const written = new LinkCollector();
-  for (const [rel, href] of links) written.add(rel, () => ({ href }));
-  return topicLinks(written.take(), new DocumentUrls(url));
+  const collector = new LinkCollector();
+  for (const [rel, href] of links) collector.add(rel, () => ({ href }));
+  return topicLinks(collector.take(), new DocumentUrls(url));
 }
 
 const times = <T>(count: number, make: (index: number) => T): readonly T[] =>
@@ -23,7 +23,7 @@ it('D6 a topic written in two ways is one topic', () => {
   expect(linksOf(links).selfs).toEqual(['https://example.com']);
 });
 
-it('D12 links are compared after resolution, and under V10: case of percent-encoding, unreserved characters', () => {
+it('D12 V10 links are compared after resolution, and with normalized percent-encoding', () => {
   const hrefs = ['/%7Ehub/%c3%a9', '/~hub/%C3%A9', 'https://EXAMPLE.com/%7ehub/%C3%a9', './~hub/é'];
   expect(linksOf(hrefs.map((href) => ['hub self', href] as const))).toEqual({
     hubs: ['https://example.com/%7Ehub/%c3%a9'],
@@ -43,19 +43,19 @@ it('D12 ten hubs and two self links are kept', () => {
 
 it('D12 the first 1,000 links of relation hub, self or alternate are read', () => {
   for (const rel of ['hub', 'SELF', 'alternate', 'alternate stylesheet']) {
-    const filling = times(999, () => [rel, 'mailto:nobody@example.com'] as const);
-    expect(linksOf([...filling, ['hub', '/hub']]).hubs).toEqual(['https://example.com/hub']);
-    expect(linksOf([...filling, [rel, 'mailto:x@example.com'], ['hub', '/hub']]).hubs).toEqual([]);
+    const precedingLinks = times(999, () => [rel, 'mailto:nobody@example.com'] as const);
+    expect(linksOf([...precedingLinks, ['hub', '/hub']]).hubs).toEqual(['https://example.com/hub']);
+    expect(linksOf([...precedingLinks, [rel, 'mailto:x@example.com'], ['hub', '/hub']]).hubs).toEqual([]);
   }
-  const others = times(5_000, () => ['stylesheet', '/style.css'] as const);
-  expect(linksOf([...others, ['hub', '/hub']]).hubs).toEqual(['https://example.com/hub']);
+  const otherLinks = times(5_000, () => ['stylesheet', '/style.css'] as const);
+  expect(linksOf([...otherLinks, ['hub', '/hub']]).hubs).toEqual(['https://example.com/hub']);
 });
 
 it('D12 a resolved URL over 8 KiB is dropped', () => {
-  const long = `https://hub.example/${'a'.repeat(8_200)}`;
+  const longUrl = `https://hub.example/${'a'.repeat(8_200)}`;
   expect(
     linksOf([
-      ['hub self', long],
+      ['hub self', longUrl],
       ['hub', '/hub'],
     ]),
   ).toEqual({ hubs: ['https://example.com/hub'], selfs: [] });

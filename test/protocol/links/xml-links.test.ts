@@ -6,7 +6,7 @@ import { elementsIn } from './counted-parser.js';
 const url = 'https://example.com/feed.xml';
 const ATOM = 'http://www.w3.org/2005/Atom';
 const links = '<link rel="hub" href="https://hub.example/"/><link rel="self" href="/feed"/>';
-const prefixed = links.replaceAll('<link', '<a:link');
+const prefixedLinks = links.replaceAll('<link', '<a:link');
 const expected = { hubs: ['https://hub.example/'], selfs: ['https://example.com/feed'] };
 
 function read(xml: string) {
@@ -28,14 +28,14 @@ function cpuMs(work: () => unknown): number {
 describe('D4 links in feeds', () => {
   test.each([
     ['Atom', atom(links)],
-    ['Atom with a prefix', `<a:feed xmlns:a="${ATOM}">${prefixed}</a:feed>`],
+    ['Atom with a prefix', `<a:feed xmlns:a="${ATOM}">${prefixedLinks}</a:feed>`],
     ['Atom with a DOCTYPE and a comment', `<!DOCTYPE feed><!-- <link rel="hub" href="x"/> -->${atom(links)}`],
-    ['RSS', rss(prefixed)],
-    ['RSS with the prefix bound at the channel', `<RSS><channel xmlns:a="${ATOM}">${prefixed}</channel></RSS>`],
+    ['RSS', rss(prefixedLinks)],
+    ['RSS with the prefix bound at the channel', `<RSS><channel xmlns:a="${ATOM}">${prefixedLinks}</channel></RSS>`],
     ['RSS with the namespace on each link', rss(links.replaceAll('<link', `<link xmlns="${ATOM}"`))],
-    ['RSS with items before the links', rss(`<item><title>x</title></item>${prefixed}`)],
-    ['RDF', `<rdf:RDF xmlns:a=" ${ATOM}\n"><x/><item/><channel>${prefixed}</channel><item/></rdf:RDF>`],
-    ['any other document', `<opml xmlns:a="${ATOM}">${prefixed}</opml>`],
+    ['RSS with items before the links', rss(`<item><title>x</title></item>${prefixedLinks}`)],
+    ['RDF', `<rdf:RDF xmlns:a=" ${ATOM}\n"><x/><item/><channel>${prefixedLinks}</channel><item/></rdf:RDF>`],
+    ['any other document', `<opml xmlns:a="${ATOM}">${prefixedLinks}</opml>`],
   ])('are found in %s', (_name, xml) => {
     expect(read(xml)).toMatchObject(expected);
   });
@@ -44,13 +44,16 @@ describe('D4 links in feeds', () => {
     ['of an entry', atom(`<entry>${links}</entry>`)],
     ["of an entry's source", atom(`<entry><source>${links}</source></entry>`)],
     ['of an author', atom(`<author>${links}</author>`)],
-    ['of an item', rss(`<item>${prefixed}</item>`)],
-    ['of RSS outside the channel', `<rss xmlns:a="${ATOM}">${prefixed}<channel/></rss>`],
-    ['of RSS after the channel', `<rss xmlns:a="${ATOM}"><channel/>${prefixed}<channel>${prefixed}</channel></rss>`],
-    ['of RDF outside the channel', `<rdf:RDF xmlns:a="${ATOM}"><channel/><item>${prefixed}</item></rdf:RDF>`],
+    ['of an item', rss(`<item>${prefixedLinks}</item>`)],
+    ['of RSS outside the channel', `<rss xmlns:a="${ATOM}">${prefixedLinks}<channel/></rss>`],
+    [
+      'of RSS after the channel',
+      `<rss xmlns:a="${ATOM}"><channel/>${prefixedLinks}<channel>${prefixedLinks}</channel></rss>`,
+    ],
+    ['of RDF outside the channel', `<rdf:RDF xmlns:a="${ATOM}"><channel/><item>${prefixedLinks}</item></rdf:RDF>`],
     ['in no namespace', `<feed>${links}</feed>`],
     ['of Atom 0.3', `<feed xmlns="http://purl.org/atom/ns#">${links}</feed>`],
-    ['with a prefix that is not bound', `<rss><channel>${prefixed}</channel></rss>`],
+    ['with a prefix that is not bound', `<rss><channel>${prefixedLinks}</channel></rss>`],
     ['with a prefix bound elsewhere only', rss(`<x xmlns:b="${ATOM}"/>${links.replaceAll('<link', '<b:link')}`)],
     [
       'with a prefix bound to something else',
@@ -87,7 +90,7 @@ describe('D4 links in feeds', () => {
 
   test.each([
     ['the first entry', atom(`${links}<entry/>`).slice(0, -'</feed>'.length)],
-    ['the first item', rss(`${prefixed}<item>`).slice(0, -'</channel></rss>'.length)],
+    ['the first item', rss(`${prefixedLinks}<item>`).slice(0, -'</channel></rss>'.length)],
     ['the end of the channel', `<rss><channel></channel>`],
     ['the end of the feed', atom('')],
     ['elements nested without end', '<x>'.repeat(600)],

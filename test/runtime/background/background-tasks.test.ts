@@ -4,7 +4,7 @@ import { deferred } from '../../kit/deferred.js';
 import { recordingLogger } from '../../kit/recording-logger.js';
 
 describe('BackgroundTasks', () => {
-  it('startUnlessRunning() starts nothing while a task of that key runs', async () => {
+  it('startUnlessRunning() starts no task while another task of the same key runs', async () => {
     const tasks = new BackgroundTasks(recordingLogger());
     const first = deferred();
     const runs: string[] = [];
@@ -22,7 +22,7 @@ describe('BackgroundTasks', () => {
     expect(runs).toEqual(['first', 'other', 'third']);
   });
 
-  it('startAfterCurrent() starts once the running task has ended, and failures are logged', async () => {
+  it('startAfterCurrent() starts a task after the running task has failed, and logs the failure', async () => {
     const logger = recordingLogger();
     const tasks = new BackgroundTasks(logger);
     const runs: string[] = [];
@@ -51,7 +51,7 @@ describe('BackgroundTasks', () => {
     return { slot, freeSlot: () => waiting.shift()?.() };
   }
 
-  it('startAfterCurrent() queues nothing behind a waiting task, and one task behind a running one', async () => {
+  it('startAfterCurrent() queues no task behind a waiting task, and only one behind a running task', async () => {
     const tasks = new BackgroundTasks(recordingLogger());
     const { slot, freeSlot } = manualSlots();
     const runs: string[] = [];

@@ -10,7 +10,7 @@ async function setUp() {
   let gapSince: number | undefined;
   const heartbeats: (() => void)[] = [];
   const downtimes: number[] = [];
-  const open = (...services: readonly string[]): Liveness =>
+  const createLiveness = (...services: readonly string[]): Liveness =>
     new Liveness({
       services: () => (services.length === 0 ? ['news'] : services),
       onDowntime: (since) => void downtimes.push(since),
@@ -23,11 +23,11 @@ async function setUp() {
   const setGap = (since: number | undefined): void => void (gapSince = since);
   /** Reads the store like the next process. */
   const aliveUntil = async (service = 'news'): Promise<number | undefined> => {
-    const next = open();
+    const next = createLiveness();
     await next.load();
     return next.aliveUntil(service);
   };
-  return { world, store, open, heartbeats, downtimes, aliveUntil, setGap };
+  return { world, store, createLiveness, heartbeats, downtimes, aliveUntil, setGap };
 }
 
 test('a service is unknown before its first heartbeat', async () => {
@@ -36,8 +36,8 @@ test('a service is unknown before its first heartbeat', async () => {
 });
 
 test('a service was alive until its last heartbeat', async () => {
-  const { world, open, heartbeats, aliveUntil } = await setUp();
-  const liveness = open();
+  const { world, createLiveness, heartbeats, aliveUntil } = await setUp();
+  const liveness = createLiveness();
   await liveness.start();
   world.advance(60_000);
   for (const heartbeat of heartbeats) heartbeat();
@@ -47,9 +47,9 @@ test('a service was alive until its last heartbeat', async () => {
   expect(await aliveUntil()).toBe(121_000);
 });
 
-test('an open gap counts as the end of the time alive', async () => {
-  const { world, open, aliveUntil, setGap } = await setUp();
-  const liveness = open();
+test('the start of an open gap counts as the last time alive', async () => {
+  const { world, createLiveness, aliveUntil, setGap } = await setUp();
+  const liveness = createLiveness();
   await liveness.start();
   setGap(500);
   world.advance(60_000);
@@ -58,28 +58,28 @@ test('an open gap counts as the end of the time alive', async () => {
 });
 
 test('nothing is stored before the heartbeat has started', async () => {
-  const { open, aliveUntil } = await setUp();
-  await open().writeHeartbeat();
+  const { createLiveness, aliveUntil } = await setUp();
+  await createLiveness().writeHeartbeat();
   expect(await aliveUntil()).toBeUndefined();
 });
 
-test('a store that fails, or has an unreadable record, is logged', async () => {
-  const { world, store, open, aliveUntil } = await setUp();
+test('an unreadable record and a failed write are logged', async () => {
+  const { world, store, createLiveness, aliveUntil } = await setUp();
   await store.set('alive', 'runtime', { v: 99, data: {} });
   expect(await aliveUntil()).toBeUndefined();
   expect(world.logged('is not known')).toMatchObject([{ level: 'error' }]);
-  const liveness = open();
+  const liveness = createLiveness();
   await liveness.start();
   await store.close();
   await liveness.writeHeartbeat();
   expect(world.logged('could not be noted')).toMatchObject([{ level: 'warn' }]);
 });
 
-test('a service that a process does not run counts as down, and the others do not', async () => {
-  const { world, open, aliveUntil } = await setUp();
-  await open('news', 'other').start();
+test('a service counts as down while a process runs only other services', async () => {
+  const { world, createLiveness, aliveUntil } = await setUp();
+  await createLiveness('news', 'other').start();
   world.advance(60_000);
-  const second = open('other');
+  const second = createLiveness('other');
   await second.load();
   await second.start();
   expect([await aliveUntil('news'), await aliveUntil('other'), await aliveUntil('third')]).toEqual([
@@ -90,8 +90,8 @@ test('a service that a process does not run counts as down, and the others do no
 });
 
 test('a process without a heartbeat for more than three minutes had a downtime', async () => {
-  const { world, open, heartbeats, downtimes } = await setUp();
-  await open().start();
+  const { world, createLiveness, heartbeats, downtimes } = await setUp();
+  await createLiveness().start();
   for (const pause of [60_000, 180_000, 181_000]) {
     world.advance(pause);
     for (const heartbeat of heartbeats) heartbeat();
@@ -100,8 +100,8 @@ test('a process without a heartbeat for more than three minutes had a downtime',
 });
 
 test('the time alive is never in the future after the clock was set back', async () => {
-  const { world, open, aliveUntil } = await setUp();
-  await open().start();
+  const { world, createLiveness, aliveUntil } = await setUp();
+  await createLiveness().start();
   world.advance(-500);
   expect(await aliveUntil()).toBe(500);
 });

@@ -8,7 +8,7 @@ import { subscription, POLICY, world } from '../../subscription/registry/registr
 
 const SCHEDULE = { refresh: 'refresh', retry: 'retry', sweep: 'sweep' };
 
-const granted = (id: string, change: Partial<GrantRecord> = {}): SubscriptionRecord => ({
+const withGrant = (id: string, change: Partial<GrantRecord> = {}): SubscriptionRecord => ({
   ...subscription(id),
   nextAttemptAt: undefined,
   topic: TOPIC,
@@ -34,45 +34,51 @@ const granted = (id: string, change: Partial<GrantRecord> = {}): SubscriptionRec
   ],
 });
 
-/** Subscriptions that are due after a second. The timers of `lost` are gone, those of `kept` are set. */
-async function setUp({ lost = [], kept = [] }: { lost?: SubscriptionRecord[]; kept?: SubscriptionRecord[] }) {
-  const here = await world();
+/** Subscriptions that are due after a second. Those of `withTimer` have a timer; the timers of the others are gone. */
+async function setUp({
+  withoutTimer = [],
+  withTimer = [],
+}: {
+  withoutTimer?: SubscriptionRecord[];
+  withTimer?: SubscriptionRecord[];
+}) {
+  const registryWorld = await world();
   const jobs = new Map<string, () => void>();
   const logger = recordingLogger();
   let isStopping = false;
-  const engine = { ...here.engine, every: (time: string, run: () => void) => void jobs.set(time, run) };
-  const swept: number[] = [];
+  const engine = { ...registryWorld.engine, every: (time: string, run: () => void) => void jobs.set(time, run) };
+  const processedSweptBefore: number[] = [];
   let deadLetterSweeps = 0;
   scheduleSweeps({
-    registry: here.registry,
-    processedLog: { sweep: (before) => void swept.push(before) },
+    registry: registryWorld.registry,
+    processedLog: { sweep: (before) => void processedSweptBefore.push(before) },
     deadLetters: { sweep: async () => void (deadLetterSweeps += 1) },
     longestWindowMs: DAY,
     engine,
     logger,
-    now: () => here.now,
+    now: () => registryWorld.now,
     schedule: SCHEDULE,
     isStopping: () => isStopping,
   });
-  for (const record of lost) await here.registry.add(record);
-  here.now += 1_000;
+  for (const record of withoutTimer) await registryWorld.registry.add(record);
+  registryWorld.now += 1_000;
   // Without a request policy, due work is not done, and its timer is gone.
-  here.policy = undefined;
-  here.engine.tick();
+  registryWorld.policy = undefined;
+  registryWorld.engine.tick();
   await untilIdle();
-  here.policy = POLICY;
-  for (const record of kept) await here.registry.add(record);
-  const performed: string[] = [];
-  here.perform = ({ id }) => void performed.push(id);
+  registryWorld.policy = POLICY;
+  for (const record of withTimer) await registryWorld.registry.add(record);
+  const performedIds: string[] = [];
+  registryWorld.perform = ({ id }) => void performedIds.push(id);
   const runSweep = async (job: keyof typeof SCHEDULE): Promise<string[]> => {
     jobs.get(job)?.();
     await untilIdle();
-    return performed.splice(0);
+    return performedIds.splice(0);
   };
   return {
-    ...here,
-    here,
-    swept,
+    ...registryWorld,
+    registryWorld,
+    processedSweptBefore,
     deadLetterSweeps: () => deadLetterSweeps,
     logger,
     runSweep,
@@ -81,52 +87,54 @@ async function setUp({ lost = [], kept = [] }: { lost?: SubscriptionRecord[]; ke
 }
 
 describe('the sweeps', () => {
-  it('refresh does due work without a timer, and leaves work with a timer alone', async () => {
+  it('on refresh do due work without a timer, and leave work with a timer alone', async () => {
     const { runSweep } = await setUp({
-      lost: [granted('renewal'), subscription('new')],
-      kept: [granted('in the timetable'), granted('not due', { renewsAt: START + DAY })],
+      withoutTimer: [withGrant('renewal'), subscription('new')],
+      withTimer: [withGrant('in the timetable'), withGrant('not due', { renewsAt: START + DAY })],
     });
     expect(await runSweep('refresh')).toEqual(['renewal', 'new']);
     expect(await runSweep('refresh')).toEqual([]);
   });
 
-  it('retry does only the due work of subscriptions that failed or wait for an attempt', async () => {
+  it('on retry do only the due work of subscriptions that failed or wait for an attempt', async () => {
     const { runSweep } = await setUp({
-      lost: [
-        granted('renewal'),
-        granted('failing renewal', { attempts: 2 }),
-        granted('unsubscribing', { state: 'unsubscribing', nextAttemptAt: START + 500 }),
+      withoutTimer: [
+        withGrant('renewal'),
+        withGrant('failing renewal', { attempts: 2 }),
+        withGrant('unsubscribing', { state: 'unsubscribing', nextAttemptAt: START + 500 }),
         subscription('new'),
-        { ...granted('failing'), attempts: 1 },
+        { ...withGrant('failing'), attempts: 1 },
       ],
     });
     expect((await runSweep('retry')).toSorted()).toEqual(['failing', 'failing renewal', 'new', 'unsubscribing']);
     expect(await runSweep('refresh')).toEqual(['renewal']);
   });
 
-  it('sweep deletes grants that ended 30 days ago, and processed events older than the longest window', async () => {
-    const over = granted('over', { state: 'unsubscribed', endedAt: START });
-    const { here, runSweep, registry, swept, deadLetterSweeps } = await setUp({ kept: [over] });
-    here.now = START + 30 * DAY;
+  it('delete grants that ended more than 30 days ago, and processed events older than the longest window', async () => {
+    const ended = withGrant('over', { state: 'unsubscribed', endedAt: START });
+    const { registryWorld, runSweep, registry, processedSweptBefore, deadLetterSweeps } = await setUp({
+      withTimer: [ended],
+    });
+    registryWorld.now = START + 30 * DAY;
     await runSweep('sweep');
     expect(registry.get('over')?.record.grants).toHaveLength(1);
-    here.now += 1;
+    registryWorld.now += 1;
     await runSweep('sweep');
     expect(registry.get('over')?.record.grants).toHaveLength(0);
-    expect(swept.at(-1)).toBe(here.now - DAY);
+    expect(processedSweptBefore.at(-1)).toBe(registryWorld.now - DAY);
     expect(deadLetterSweeps(), 'one sweep of dead letters for each of the two sweeps').toBe(2);
   });
 
-  it('continue if one subscription cannot be stored, and do that one the next time', async () => {
-    const { registry, runSweep, logger } = await setUp({ lost: [subscription('a'), subscription('b')] });
+  it('continue if a subscription cannot be stored, and retry it in the next sweep', async () => {
+    const { registry, runSweep, logger } = await setUp({ withoutTimer: [subscription('a'), subscription('b')] });
     vi.spyOn(registry, 'apply').mockRejectedValueOnce(new Error('the disk is full'));
     expect(await runSweep('refresh')).toEqual(['b']);
     expect(logger.lines).toMatchObject([{ level: 'error', fields: { subscription: 'a' } }]);
     expect(await runSweep('retry')).toEqual(['a']);
   });
 
-  it('start nothing once the runtime stops', async () => {
-    const { close, runSweep } = await setUp({ lost: [subscription('a')] });
+  it('start no work once the runtime stops', async () => {
+    const { close, runSweep } = await setUp({ withoutTimer: [subscription('a')] });
     close();
     expect(await runSweep('refresh')).toEqual([]);
   });

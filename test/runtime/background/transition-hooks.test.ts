@@ -20,7 +20,7 @@ function recordWithSecrets(): SubscriptionRecord {
   return { ...record, grants, overrides: { secret: 'the-secret' } };
 }
 
-function announceEffect(
+function logAndEmit(
   record: SubscriptionRecord,
   effect: Parameters<typeof logAndEmitHook>[1],
   isStopping = false,
@@ -46,11 +46,11 @@ const NAMES: readonly (readonly [TransitionHook, string])[] = [
   ['topic-moved', 'the topic has moved'],
 ];
 
-describe('announce', () => {
-  it.each(NAMES)('logs a line with id, hub and topic, and calls the listeners: %s', (name, text) => {
+describe('logAndEmitHook', () => {
+  it.each(NAMES)('logs a line with id, hub and topic for the hook %s, and calls its listeners', (name, text) => {
     const record = recordWithSecrets();
     const grantId = record.grants[0]?.id ?? '';
-    const { logger, payloads } = announceEffect(record, { type: 'hook', name, grantId, failure: failure('hub-error') });
+    const { logger, payloads } = logAndEmit(record, { type: 'hook', name, grantId, failure: failure('hub-error') });
     expect(logger.lines).toHaveLength(1);
     expect(logger.lines[0]?.fields).toEqual({
       subscription: record.id,
@@ -67,12 +67,12 @@ describe('announce', () => {
     expect(HOOK_NAMES).toContain(name);
   });
 
-  it('logs the next attempt, or the next hub; neither during a stop', () => {
+  it('logs the next attempt or the next hub, but neither of them during a stop', () => {
     const record = { ...recordWithSecrets(), attempts: 1, nextAttemptAt: START + 60_000 };
     const grantId = record.grants[0]?.id ?? '';
     const effect = { type: 'hook', name: 'failed', grantId, failure: failure('hub-error') } as const;
     const messageOf = (hookEffect: Parameters<typeof logAndEmitHook>[1], isStopping = false): string | undefined =>
-      announceEffect(record, hookEffect, isStopping).logger.lines[0]?.message;
+      logAndEmit(record, hookEffect, isStopping).logger.lines[0]?.message;
     expect(messageOf(effect)).toMatch(/\(next try: \d{4}-.*Z\)$/);
     expect(messageOf({ ...effect, nextHub: 'https://b.example/' })).toMatch(
       /\(asking hub https:\/\/b\.example\/ now\)$/,
@@ -84,15 +84,15 @@ describe('announce', () => {
     const { grants, ...withoutGrants } = recordWithSecrets();
     const [removed] = grants;
     const effect = { type: 'hook', name: 'denied', grantId: removed?.id ?? '', failure: failure('denied') } as const;
-    const { payloads } = announceEffect({ ...withoutGrants, grants: [] }, { ...effect, removedGrant: removed });
+    const { payloads } = logAndEmit({ ...withoutGrants, grants: [] }, { ...effect, removedGrant: removed });
     expect(payloads).toMatchObject([{ grant: { id: removed?.id }, error: { message: 'because of denied' } }]);
   });
 
-  it('logs the target if no hub is involved', () => {
+  it('logs the target if the hook has no grant', () => {
     const { grants: _, ...withoutGrants } = recordWithSecrets();
     const record = { ...withoutGrants, grants: [] };
     const fieldsOf = (subject: SubscriptionRecord): object | undefined =>
-      announceEffect(subject, { type: 'hook', name: 'failed', failure: failure('discovery') }).logger.lines[0]?.fields;
+      logAndEmit(subject, { type: 'hook', name: 'failed', failure: failure('discovery') }).logger.lines[0]?.fields;
     const ids = { subscription: record.id, service: 'News', code: 'ERR_WEBSUB' };
     expect(fieldsOf(record)).toEqual({ ...ids, target: TOPIC, topic: TOPIC, hubs: [HUB] });
     expect(fieldsOf({ ...record, topic: undefined, hubs: [] })).toEqual({ ...ids, target: TOPIC });

@@ -19,11 +19,11 @@ function problem(config: unknown): string {
   throw new Error('The configuration was accepted.');
 }
 
-const a = 'https://example.com/a';
+const feedUrl = 'https://example.com/a';
 const hub = 'https://hub.example/';
 
 describe('a service configuration', () => {
-  it.each([a, { hub, topic: a }, { hub, topic: 'HTTP://example.com/b' }])('may poll %j', (target) => {
+  it.each([feedUrl, { hub, topic: feedUrl }, { hub, topic: 'HTTP://example.com/b' }])('may poll %j', (target) => {
     expect(checkServiceConfig('News', { target, delivery: { pollSeconds: 600 } }).targets).toEqual([target]);
   });
 
@@ -127,11 +127,11 @@ describe('a service configuration', () => {
 
   it('is a frozen copy of its input', () => {
     const headers = { 'x-tenant': 'a' };
-    const targets = [a];
+    const targets = [feedUrl];
     const checked = checkServiceConfig('News', { customHeaders: headers, targets });
     headers['x-tenant'] = 'b';
     targets.push('https://example.com/b');
-    expect(checked).toMatchObject({ customHeaders: { 'x-tenant': 'a' }, targets: [a] });
+    expect(checked).toMatchObject({ customHeaders: { 'x-tenant': 'a' }, targets: [feedUrl] });
     expect(Object.isFrozen(checked)).toBe(true);
   });
 
@@ -148,7 +148,7 @@ describe('a service configuration', () => {
     expect(checkServiceConfig('News', { hubs: 'all', delivery: { dedupe: false } }).delivery.dedupe).toBe(false);
   });
 
-  it('is refused with an unknown field; the error names the field and the nearest one, but no value', () => {
+  it('is refused with an unknown field, and the error names the field and known fields, but no value', () => {
     expect(problem({ secrets: 'hush' })).toBe('Service "News": secrets is not a known field (did you mean secret?).');
     expect(problem({ delivery: { frequency: 60 } })).toBe(
       'Service "News": delivery.frequency is not a known field (the fields here are mode, ackAfterMs, retryForSeconds, concurrency, order, maxPending, maxPendingBytes, dedupe, dedupeWindowSeconds, fetchThinPings, catchUp, pollSeconds, deadLetters).',
@@ -156,7 +156,7 @@ describe('a service configuration', () => {
     expect(problem({ toString: 1 })).toMatch('toString is not a known field');
   });
 
-  it('appears in errors under its own name', () => {
+  it('appears in errors under its name, or else under the name of the class', () => {
     expect(problem({ name: 'sports', protocol: 'x' })).toMatch(/^Service "sports": /);
     expect(problem({ name: '', protocol: 'x' })).toMatch(/^Service "News": /);
   });
@@ -168,7 +168,7 @@ describe('a service configuration', () => {
   });
 });
 
-describe('an invalid value is refused, and the error says what is expected:', () => {
+describe('an invalid service configuration', () => {
   it.each<[config: object, message: string]>([
     [{ name: '' }, 'name is ""; it must be a string of 1 to 200 characters'],
     [{ name: 'a\nb' }, 'name is "a\\nb"; it must be'],
@@ -200,7 +200,7 @@ describe('an invalid value is refused, and the error says what is expected:', ()
       'Service "News": delivery.pollSeconds is 600, but the topic of urn:fhircast:1 at https://hub.example/ is no http or https URL, so it cannot be polled; leave pollSeconds out, or subscribe to that topic with another service.',
     ],
     [
-      { targets: [a, { hub, topic: 'name' }], delivery: { pollSeconds: 1 } },
+      { targets: [feedUrl, { hub, topic: 'name' }], delivery: { pollSeconds: 1 } },
       'delivery.pollSeconds is 1, but the topic of name at',
     ],
     [{ delivery: { pollSeconds: -1 } }, 'delivery.pollSeconds is -1; it must be a number of seconds, from 0 to'],
@@ -251,7 +251,7 @@ describe('an invalid value is refused, and the error says what is expected:', ()
     [{ signature: { algorithms: [] } }, 'signature.algorithms is empty, so that no signature would do'],
     [{ signature: { algorithms: 'sha256' } }, 'signature.algorithms is "sha256"; it must be a list of'],
     [{ signature: { onFailure: 'ignore' } }, `signature.onFailure is "ignore"; it must be 'reject' or 'acknowledge'.`],
-  ])('%o', (config, message) => {
+  ])('%o is refused, and the error says what is expected', (config, message) => {
     expect(problem(config)).toContain(`Service "News": `);
     expect(problem(config)).toContain(message);
   });
@@ -269,9 +269,9 @@ describe('S1 a secret', () => {
     [true, 'a boolean'],
     [12_345_678, 'a number'],
     [['s3cr3t'], 'an array'],
-  ])('of another length or type is refused, and not shown: %j', (secret, shown) => {
+  ])('of another length or type is refused, and the error does not show it: %j', (secret, description) => {
     expect(problem({ secret })).toBe(
-      `Service "News": secret is ${shown}; it must be a string of 1 to 199 bytes, 'auto' or false.`,
+      `Service "News": secret is ${description}; it must be a string of 1 to 199 bytes, 'auto' or false.`,
     );
   });
 });
@@ -280,11 +280,11 @@ describe('a literal callback', () => {
   const callback = 'https://me.example.com/cb?tenant=a';
 
   it('may have a query and serve one target', () => {
-    expect(checkServiceConfig('News', { callback, target: a }).callback).toBe(callback);
+    expect(checkServiceConfig('News', { callback, target: feedUrl }).callback).toBe(callback);
   });
 
   it('cannot serve two targets', () => {
-    expect(problem({ callback, target: a, targets: [{ hub, topic: a }] })).toBe(
+    expect(problem({ callback, target: feedUrl, targets: [{ hub, topic: feedUrl }] })).toBe(
       'Service "News": callback is taken literally and can serve one grant, not 2 targets; ' +
         'set appendServicePath or leave it out.',
     );
@@ -295,7 +295,11 @@ describe('a literal callback', () => {
   });
 
   it('can be appended to for any number of targets', () => {
-    const config = { callback: 'https://me.example.com/cb', appendServicePath: true, targets: [a, `${a}b`] };
+    const config = {
+      callback: 'https://me.example.com/cb',
+      appendServicePath: true,
+      targets: [feedUrl, `${feedUrl}b`],
+    };
     expect(checkServiceConfig('News', config).targets).toHaveLength(2);
   });
 });

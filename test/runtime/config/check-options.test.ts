@@ -8,7 +8,7 @@ function fixture(name: string): string {
   return readFileSync(new URL(`../../fixtures/tls/${name}.pem`, import.meta.url), 'utf8');
 }
 
-function refusal(options: unknown, env: NodeJS.ProcessEnv = {}): string {
+function problem(options: unknown, env: NodeJS.ProcessEnv = {}): string {
   try {
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- without the compiler, a caller may pass any value
     checkOptions(options as StartOptions, env);
@@ -49,7 +49,7 @@ describe('checkOptions', () => {
     });
   });
 
-  it('reads options that are not set from the environment, and nothing else', () => {
+  it('reads the environment only for options that are not set', () => {
     const env = { PORT: '8080', WEBSUB_PUBLIC_URL: 'https://me.example.com/', WEBSUB_STORE: 'memory' };
     const fromEnv = { port: 8080, publicUrl: 'https://me.example.com', store: 'memory' };
     expect(checkOptions({}, env)).toMatchObject(fromEnv);
@@ -146,8 +146,8 @@ describe('checkOptions', () => {
     ],
   ];
   it.each(INVALID)('refuses %j, and names the problem', (options, message) => {
-    expect(refusal(options)).toMatch(message);
-    expect(refusal(options)).not.toMatch(/secret|my key/);
+    expect(problem(options)).toMatch(message);
+    expect(problem(options)).not.toMatch(/secret|my key/);
   });
 
   it.each([
@@ -156,7 +156,7 @@ describe('checkOptions', () => {
     [{ PORT: '70000' }, /^The environment: PORT is 70000/],
     [{ WEBSUB_PUBLIC_URL: 'here' }, /^The environment: WEBSUB_PUBLIC_URL "here" is not an absolute URL/],
   ])('refuses the environment %j, and names the variable', (env, message) => {
-    expect(refusal({}, env)).toMatch(message);
+    expect(problem({}, env)).toMatch(message);
   });
 
   it('fills in the defaults of a partial schedule', () => {

@@ -35,8 +35,8 @@ describe('a filter of subscriptions', () => {
     [[HUB, 'News'], { hub: HUB, topic: 'news' }, false],
     [['https://other.example/', 'news'], { hub: HUB, topic: 'news' }, false],
     ['https://example.com/feed', { hub: HUB, topic: 'https://example.com/feed' }, false],
-  ])('by target %j matches a subscription to %j: %s', (target, subscribed, expected) => {
-    expect(matches({ target }, recordOf(subscribed))).toBe(expected);
+  ])('by target %j matches a subscription to %j: %s', (target, subscriptionTarget, expected) => {
+    expect(matches({ target }, recordOf(subscriptionTarget))).toBe(expected);
   });
 
   it.each<[SubscriptionFilter['metadata'], boolean]>([
@@ -89,7 +89,7 @@ describe('a filter of subscriptions', () => {
     [{ metadata: 'x' }, /filter\.metadata is a string/],
     ['active', /filter is a string; it must be an object/],
     [null, /filter is null; it must be an object/],
-  ])('%j is a ConfigurationError', async (filter, message) => {
+  ])('%j is refused with a ConfigurationError', async (filter, message) => {
     const { registry } = await world();
     const list = subscriptionList(registry);
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- without the compiler, a caller may pass any value

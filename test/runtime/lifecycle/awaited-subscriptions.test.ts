@@ -3,7 +3,7 @@ import { AwaitedSubscriptions } from '../../../src/runtime/lifecycle/awaited-sub
 import type { SubscriptionRecord } from '../../../src/subscription/record/record.js';
 import { subscription, world } from '../../subscription/registry/registry-world.js';
 
-it('rechecks one subscription for its events, and all of them only with recheckAll()', async () => {
+it('AwaitedSubscriptions checks one subscription with recheck(), and all of them only with recheckAll()', async () => {
   const { registry } = await world();
   for (const id of ['a', 'b', 'c']) await registry.add(subscription(id));
   const isAwaited = vi.fn<(record: SubscriptionRecord) => boolean>(({ desired }) => desired === 'subscribed');

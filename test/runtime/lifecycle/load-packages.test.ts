@@ -45,7 +45,7 @@ test('no more packages are loaded once the runtime stops', async () => {
   expect(loaded).toEqual([]);
 });
 
-test('the parser that undici loads with its first connection is loaded, too', async () => {
+test('the HTTP parser of undici is loaded too, before the first connection needs it', async () => {
   const logger = recordingLogger();
   const isParser = (path: string): boolean => path.includes('/undici/lib/llhttp/llhttp');
   expect(Object.keys(cache).some(isParser)).toBe(false);

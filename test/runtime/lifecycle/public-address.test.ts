@@ -39,14 +39,14 @@ describe('the public address', () => {
 
   it("is the tunnel's URL, or publicUrl with a tunnel behind it", async () => {
     const localAddresses: string[] = [];
-    const opened = { url: 'https://abc.tunnel.example//', close: (): void => {} };
-    const tunnel = async (address: string): Promise<typeof opened> => {
+    const openTunnel = { url: 'https://abc.tunnel.example//', close: (): void => {} };
+    const tunnel = async (address: string): Promise<typeof openTunnel> => {
       localAddresses.push(address);
-      return opened;
+      return openTunnel;
     };
     expect(await resolvePublicAddress({ tunnel }, 9090, logger)).toEqual({
       url: 'https://abc.tunnel.example',
-      tunnel: opened,
+      tunnel: openTunnel,
     });
     expect((await resolvePublicAddress({ tunnel, publicUrl: 'https://me.example' }, 9090, logger)).url).toBe(
       'https://me.example',
@@ -54,7 +54,7 @@ describe('the public address', () => {
     expect(localAddresses).toEqual(['http://localhost:9090', 'http://localhost:9090']);
   });
 
-  it('is unknown while the given server does not listen', async () => {
+  it('is refused with a ConfigurationError while the given server does not listen', async () => {
     for (const options of [{}, { tunnel: tunnelTo({}), publicUrl: 'https://me.example' }]) {
       const failure = await failureOf(resolvePublicAddress(options, undefined, logger));
       expect(failure).toBeInstanceOf(ConfigurationError);
@@ -62,7 +62,7 @@ describe('the public address', () => {
     }
   });
 
-  it('throws a ListenerError if the tunnel cannot be opened', async () => {
+  it('is refused with a ListenerError if the tunnel cannot be opened', async () => {
     for (const reason of [new Error('no token'), 'no token']) {
       const failure = await failureOf(resolvePublicAddress({ tunnel: () => Promise.reject(reason) }, 9090, logger));
       expect(failure).toBeInstanceOf(ListenerError);
@@ -71,7 +71,7 @@ describe('the public address', () => {
     }
   });
 
-  it('throws a ListenerError for an unusable tunnel, and closes it', async () => {
+  it('is refused with a ListenerError if the tunnel is unusable, and the tunnel is closed', async () => {
     const close = vi.fn<() => void>(() => {
       throw new Error('closed anyhow');
     });
@@ -89,7 +89,7 @@ describe('the public address', () => {
     expect(close).toHaveBeenCalledTimes(2);
   });
 
-  it('has the listening host, if the runtime listens on one address only', async () => {
+  it('has the host that the runtime listens on, if that is one address only', async () => {
     const urls = ['0.0.0.0', '::', '127.0.0.2', '::1', 'box.example'].map(async (host) => {
       const { url } = await resolvePublicAddress({ host }, 9090, logger);
       return url;

@@ -34,7 +34,7 @@ describe('handleSignals', () => {
     expect(process.listenerCount('SIGTERM')).toBe(0);
   });
 
-  it('raises the second signal again at once', () => {
+  it('raises a second signal again at once', () => {
     handleSignals(() => new Promise(() => {}));
     process.emit('SIGINT', 'SIGINT');
     expect(raisedSignals()).toEqual([]);
@@ -55,11 +55,11 @@ describe('handleSignals', () => {
     clock.mockRestore();
   });
 
-  it('leaves no signal handler once all are removed', () => {
-    const before = process.listenerCount('SIGINT');
+  it('leaves no signal listener once all handlers are removed', () => {
+    const listenersBefore = process.listenerCount('SIGINT');
     const removers = [handleSignals(async () => {}), handleSignals(async () => {})];
     for (const remove of removers) remove();
-    expect(process.listenerCount('SIGINT')).toBeLessThanOrEqual(before);
+    expect(process.listenerCount('SIGINT')).toBeLessThanOrEqual(listenersBefore);
     expect(process.listenerCount('SIGINT')).toBe(0);
   });
 });

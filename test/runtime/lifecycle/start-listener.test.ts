@@ -16,7 +16,7 @@ async function listenWith(maxConnections: number, openFiles: number | undefined)
   return { logger, port: listener?.port ?? 0 };
 }
 
-test('C6 connections above the limit are closed, and a line a minute says so', async () => {
+test('C6 connections above the limit are closed, and several of them in a minute are logged once', async () => {
   const { logger, port } = await listenWith(1, undefined);
   const first = await openWire(port);
   first.send(request('GET', '/'));
@@ -37,7 +37,7 @@ test('C6 a low open-files limit lowers the connection limit, which is logged at 
   expect((await listenWith(500, 1_024)).logger.lines).toEqual([]);
 });
 
-test('the runtime does not listen with manual', async () => {
+test('the runtime does not listen if manual is set', async () => {
   const options = checkOptions({ manual: true, publicUrl: 'https://me.example' }, {});
   expect(await startListener(handler, options, recordingLogger())).toBe(undefined);
 });

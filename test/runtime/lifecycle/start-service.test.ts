@@ -26,51 +26,54 @@ describe('a start during which another process takes over the store', () => {
     return { store: new Keyv({ store: rows }), takeOver };
   }
 
-  test.each(['before the services start', 'in onStart'])('%s rejects with a StoreError, logged once', async (when) => {
-    const { store, takeOver } = storeWithTakeOver();
-    const logger = recordingLogger();
-    const started: string[] = [];
-    const isEarly = when !== 'in onStart';
-    const service = defineSubscriber(
-      { name: 'News', target: 'http://127.0.0.1:9/never-asked' },
-      {
-        onEventNotification: () => {},
-        async onStart() {
-          started.push('onStart');
-          if (!isEarly) await takeOver();
+  test.each(['before the services start', 'in onStart'])(
+    '%s rejects with a StoreError, which is logged once',
+    async (when) => {
+      const { store, takeOver } = storeWithTakeOver();
+      const logger = recordingLogger();
+      const started: string[] = [];
+      const isEarly = when !== 'in onStart';
+      const service = defineSubscriber(
+        { name: 'News', target: 'http://127.0.0.1:9/never-asked' },
+        {
+          onEventNotification: () => {},
+          async onStart() {
+            started.push('onStart');
+            if (!isEarly) await takeOver();
+          },
         },
-      },
-    );
-    const tunnel = async (url: string): Promise<{ url: string; close(): void }> => {
-      if (isEarly) await takeOver();
-      return { url, close: () => {} };
-    };
-    const starting = startService(service, { port: 0, store, logger, handleSignals: false, tunnel });
-    await expect(starting).rejects.toThrow(/was taken over by/);
-    await expect(starting).rejects.toBeInstanceOf(StoreError);
-    expect(started).toEqual(isEarly ? [] : ['onStart']);
-    expect(logger.said('fatal')).toHaveLength(1);
-    expect(logger.said('info')).not.toContain('asking the hub to subscribe');
-  });
+      );
+      const tunnel = async (url: string): Promise<{ url: string; close(): void }> => {
+        if (isEarly) await takeOver();
+        return { url, close: () => {} };
+      };
+      const starting = startService(service, { port: 0, store, logger, handleSignals: false, tunnel });
+      await expect(starting).rejects.toThrow(/was taken over by/);
+      await expect(starting).rejects.toBeInstanceOf(StoreError);
+      expect(started).toEqual(isEarly ? [] : ['onStart']);
+      expect(logger.said('fatal')).toHaveLength(1);
+      expect(logger.said('info')).not.toContain('asking the hub to subscribe');
+    },
+  );
 });
 
-test('a failed start answers the waiting requests of hubs', async () => {
+test('a failed start answers the waiting hub requests with 503', async () => {
   const { server, port } = await startUserServer();
-  let waiting: ReturnType<typeof exchange> | undefined;
+  let waitingAnswer: ReturnType<typeof exchange> | undefined;
   const service = defineSubscriber(
     { name: 'News' },
     {
       onEventNotification: () => {},
       async onStart() {
-        const requested = new Promise((resolve) => diagnostics.subscribe('http.server.request.start', resolve));
-        waiting = exchange(port, request('POST', '/websub/something', {}, 'news'));
-        await requested;
+        const requestStarted = new Promise((resolve) => diagnostics.subscribe('http.server.request.start', resolve));
+        waitingAnswer = exchange(port, request('POST', '/websub/something', {}, 'news'));
+        await requestStarted;
         throw new Error('no database');
       },
     },
   );
   await expect(startService(service, { server, store: 'memory', logger: false })).rejects.toThrow('no database');
-  expect(await waiting).toMatchObject({ status: 503, headers: { 'retry-after': '120' } });
+  expect(await waitingAnswer).toMatchObject({ status: 503, headers: { 'retry-after': '120' } });
   expect((await exchange(port, request('GET', '/websub/something'))).body).toBe('theirs');
 });
 

@@ -38,25 +38,25 @@ describe('startupGate', () => {
   });
 
   it('answers waiting and later requests with 503 if the start fails', async () => {
-    const reached: string[] = [];
-    const gate = startupGate(({ method = '' }) => void reached.push(method));
+    const handled: string[] = [];
+    const gate = startupGate(({ method = '' }) => void handled.push(method));
     const server = createServer(gate.nodeHandler);
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
     onTestFinished(() => void server.close());
     const address = server.address();
     const port = typeof address === 'object' && address !== null ? address.port : 0;
-    const waiting = exchange(port, request('POST', '/websub/a', {}, 'news'));
+    const waitingAnswer = exchange(port, request('POST', '/websub/a', {}, 'news'));
     await once(server, 'request');
     await gate.fail();
-    const late = exchange(port, request('GET', '/websub/a'));
-    for (const answer of [await waiting, await late]) {
+    const laterAnswer = exchange(port, request('GET', '/websub/a'));
+    for (const answer of [await waitingAnswer, await laterAnswer]) {
       expect(answer).toMatchObject({ status: 503, headers: { 'retry-after': '120' } });
     }
-    expect(reached).toEqual([]);
+    expect(handled).toEqual([]);
   });
 
-  it('does not answer a request that was aborted while it waited', async () => {
+  it('causes no response error for a request that was aborted while it waited', async () => {
     const gate = startupGate(() => expect.unreachable());
     const [errors, server] = [[] as unknown[], createServer(gate.nodeHandler)];
     server.listen(0, '127.0.0.1');

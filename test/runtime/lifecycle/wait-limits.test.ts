@@ -12,7 +12,7 @@ describe('waitUnlessAborted', () => {
     limit.end();
   });
 
-  it('resolves when the time is up, even if it was up before', async () => {
+  it('resolves when the time is up, even if it was up before the call', async () => {
     await waitAtMost(never, 5);
     const limit = timeLimit(60_000);
     const waiting = waitUnlessAborted(never, limit.signal);
@@ -24,14 +24,14 @@ describe('waitUnlessAborted', () => {
 });
 
 describe('timeLimit', () => {
-  it('can be shortened, and not extended', async () => {
+  it('can be shortened but not extended', async () => {
     const limit = timeLimit(20);
     limit.end(60_000);
     await waitUnlessAborted(never, limit.signal);
-    const long = timeLimit(60_000);
-    long.end(5);
-    await waitUnlessAborted(never, long.signal);
-    expect(long.signal.aborted).toBe(true);
+    const longLimit = timeLimit(60_000);
+    longLimit.end(5);
+    await waitUnlessAborted(never, longLimit.signal);
+    expect(longLimit.signal.aborted).toBe(true);
   });
 });
 

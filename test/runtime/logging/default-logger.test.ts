@@ -8,7 +8,7 @@ import { loggerFrom } from '../../../src/runtime/logging/default-logger.js';
 import { recordingLogger } from '../../kit/recording-logger.js';
 
 describe('loggerFrom', () => {
-  it("returns the user's logger, or a silent one", () => {
+  it("returns the user's logger, or the silent logger for `false`", () => {
     const logger = recordingLogger();
     expect(loggerFrom(logger, 'nonsense')).toBe(logger);
     expect(loggerFrom(false, undefined)).toBe(silentLogger);

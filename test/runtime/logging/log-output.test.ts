@@ -73,7 +73,7 @@ describe('the output of the default logger', () => {
     expect(reader.attempts).toBeLessThanOrEqual(110);
   });
 
-  it('buffers 4 MiB of lines, drops and counts more lines, and writes the count in their place', () => {
+  it('buffers 4 MiB of lines, drops further lines, and writes their count in their place', () => {
     const reader = new Reader(0);
     const output = outputTo(reader);
     const buffered = Array.from({ length: 4 * 1024 }, (_, index) => `${index}`.padEnd(1023, '.'));
@@ -107,7 +107,7 @@ describe('the output of the default logger', () => {
     expect(reader.text === written.join('')).toBe(true);
   });
 
-  it('drains the buffer before it drops a line if the reader has room', () => {
+  it('writes its buffered lines before it drops a line, if the reader has room again', () => {
     const reader = new Reader(0);
     const output = outputTo(reader);
     const line = `${'x'.repeat(1023)}\n`;

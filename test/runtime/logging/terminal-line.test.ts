@@ -9,14 +9,14 @@ const time = new Date(2030, 0, 2, 3, 4, 5, 6).getTime();
 // oxlint-disable-next-line no-control-regex -- matches the forbidden characters
 const CONTROL_CHARACTERS = /[\0-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/;
 
-const plain = (line: object, hasColors = false): string =>
+const render = (line: object, hasColors = false): string =>
   terminalLine(`${JSON.stringify({ level: 30, time, pid: 7, hostname: 'h', name: 'websub-subscriber', ...line })}\n`, {
     hasColors,
   });
 
 describe('a line on a terminal', () => {
   it('has local time, level and message, then its fields', () => {
-    expect(plain({ subscription: 's1', attempt: 2, isNew: true, msg: 'a handler failed' })).toBe(
+    expect(render({ subscription: 's1', attempt: 2, isNew: true, msg: 'a handler failed' })).toBe(
       '03:04:05.006 INFO  a handler failed subscription=s1 attempt=2 isNew=true\n',
     );
   });
@@ -30,21 +30,21 @@ describe('a line on a terminal', () => {
     [60, 'FATAL'],
     [35, '35   '],
   ])('names the level %d', (level, label) => {
-    expect(plain({ level, msg: 'said' })).toBe(`03:04:05.006 ${label} said\n`);
+    expect(render({ level, msg: 'said' })).toBe(`03:04:05.006 ${label} said\n`);
   });
 
   it('does not show the grant, or counts that are zero', () => {
-    expect(plain({ grant: 'g1', notLogged: 0, leftOut: 3, msg: 'said' })).toBe('03:04:05.006 INFO  said leftOut=3\n');
+    expect(render({ grant: 'g1', notLogged: 0, leftOut: 3, msg: 'said' })).toBe('03:04:05.006 INFO  said leftOut=3\n');
   });
 
   it('quotes values with several words, shows objects as JSON, and cuts long values', () => {
-    const line = plain({ a: 'b "c"', d: '', e: 'f=g', h: { i: ['j'] }, k: 'l'.repeat(400), msg: 'said' });
+    const line = render({ a: 'b "c"', d: '', e: 'f=g', h: { i: ['j'] }, k: 'l'.repeat(400), msg: 'said' });
     expect(line).toBe(`03:04:05.006 INFO  said a="b \\"c\\"" d="" e="f=g" h={"i":["j"]} k=${'l'.repeat(300)}…\n`);
   });
 
   it('shows only the message of an error below the level warn', () => {
     const err = { type: 'TypeError', message: 'no paper', stack: 'TypeError: no paper\n    at there' };
-    expect(plain({ err, msg: 'said' })).toBe('03:04:05.006 INFO  said err="TypeError: no paper"\n');
+    expect(render({ err, msg: 'said' })).toBe('03:04:05.006 INFO  said err="TypeError: no paper"\n');
   });
 
   it('shows at most ten errors of an AggregateError below its stack', () => {
@@ -63,7 +63,7 @@ describe('a line on a terminal', () => {
 
   it('shows the stack of an error from the level warn on, indented and with causes', () => {
     const stack = 'TypeError: no paper\n    at one\n    at two\ncaused by: Error: no ink\n    at three';
-    expect(plain({ level: 40, err: { type: 'TypeError', message: 'no paper', stack }, msg: 'said', a: 1 })).toBe(
+    expect(render({ level: 40, err: { type: 'TypeError', message: 'no paper', stack }, msg: 'said', a: 1 })).toBe(
       [
         '03:04:05.006 WARN  said a=1',
         '    TypeError: no paper',
@@ -81,11 +81,11 @@ describe('a line on a terminal', () => {
     ['is a string', 'Error: no', '"Error: no"'],
     ['is a number', 5, '5'],
   ])('shows an error that %s next to the message', (_kind, err, shown) => {
-    expect(plain({ level: 50, err, msg: 'said' })).toBe(`03:04:05.006 ERROR said err=${shown}\n`);
+    expect(render({ level: 50, err, msg: 'said' })).toBe(`03:04:05.006 ERROR said err=${shown}\n`);
   });
 
   it('colors the level, and dims time and field names, if the terminal has colors', () => {
-    expect(plain({ level: 40, a: 1, msg: 'said' }, true)).toBe(
+    expect(render({ level: 40, a: 1, msg: 'said' }, true)).toBe(
       '\u001b[2m03:04:05.006\u001b[0m \u001b[33mWARN \u001b[0m said \u001b[2ma=\u001b[0m1\n',
     );
   });
@@ -97,17 +97,17 @@ describe('a line on a terminal', () => {
   it('escapes control characters in a message, a name, a value or an error', () => {
     const evil = 'a\u001b]0;title\u0007\r\n\u009b2J\u007f\u202eb\u2028c\t';
     const shown = String.raw`a\x1b]0;title\x07\r\n\x9b2J\x7f\u202eb\u2028c\t`;
-    expect(plain({ msg: evil })).toBe(`03:04:05.006 INFO  ${shown}\n`);
-    expect(plain({ msg: 'said', key: evil })).toBe(`03:04:05.006 INFO  said key="${shown}"\n`);
-    expect(plain({ msg: 'said', [evil]: 1 })).toContain(shown);
-    expect(plain({ msg: 'said', key: [evil] })).not.toContain('\u009b');
+    expect(render({ msg: evil })).toBe(`03:04:05.006 INFO  ${shown}\n`);
+    expect(render({ msg: 'said', key: evil })).toBe(`03:04:05.006 INFO  said key="${shown}"\n`);
+    expect(render({ msg: 'said', [evil]: 1 })).toContain(shown);
+    expect(render({ msg: 'said', key: [evil] })).not.toContain('\u009b');
     const stack = `Error: ${evil}\n    at there`;
-    expect(plain({ level: 50, msg: 'said', err: { type: 'Error', message: evil, stack } })).toBe(
+    expect(render({ level: 50, msg: 'said', err: { type: 'Error', message: evil, stack } })).toBe(
       `03:04:05.006 ERROR said\n    Error: ${shown}\n        at there\n`,
     );
   });
 
-  it('stays one line with any content; only a stack adds lines, all indented', () => {
+  it('stays one line with any content, apart from the indented lines of a stack', () => {
     const controlCharacter = fc.constantFrom(
       '\u001b',
       '\n',
@@ -126,7 +126,7 @@ describe('a line on a terminal', () => {
     fc.assert(
       fc.property(text, text, text, text, fc.constantFrom(30, 50), (msg, name, value, message, level) => {
         const err = { type: name, message, stack: `${name}: ${message}\n    at there` };
-        const line = plain({ [name]: value, msg, level, err });
+        const line = render({ [name]: value, msg, level, err });
         const [first, ...stackLines] = line.split('\n');
         expect(first).toMatch(/^[\d:.]{12} /);
         expect(stackLines.pop()).toBe('');
@@ -138,7 +138,7 @@ describe('a line on a terminal', () => {
   });
 });
 
-describe('colors', () => {
+describe('hasColors()', () => {
   it.each<[boolean, Record<string, string>]>([
     [true, { TERM: 'xterm-256color' }],
     [true, { TERM: 'xterm-256color', NO_COLOR: '' }],
@@ -146,7 +146,7 @@ describe('colors', () => {
     [false, { TERM: 'xterm-256color', NO_COLOR: '1', FORCE_COLOR: '1' }],
     [false, { TERM: 'dumb' }],
     [false, {}],
-  ])('are %s in the environment %j', (expected, env) => {
+  ])('is %s in the environment %j', (expected, env) => {
     expect(hasColors(env)).toBe(expected);
   });
 });

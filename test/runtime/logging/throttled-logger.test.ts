@@ -6,14 +6,14 @@ import { recordingLogger, type RecordingLogger } from '../../kit/recording-logge
 const MINUTE_MS = 60_000;
 const START = Date.parse('2030-01-01T00:00:00Z');
 
-interface World {
+interface SetUp {
   readonly output: RecordingLogger;
   readonly logger: ThrottledLogger;
   readonly advance: (milliseconds: number) => void;
   readonly setClock: (to: number) => void;
 }
 
-function world(): World {
+function setUp(): SetUp {
   let now = START;
   const output = recordingLogger();
   return {
@@ -46,7 +46,7 @@ afterEach(() => {
 
 describe('repeated lines of a kind about a subscription', () => {
   it('are written once in full, then once a minute with the number of suppressed lines', () => {
-    const { output, logger, advance } = world();
+    const { output, logger, advance } = setUp();
     for (let second = 0; second < 150; second += 1) {
       for (let n = 0; n < 10; n += 1) logger.warn({ subscription: 's1', n }, 'not signed');
       advance(1_000);
@@ -64,7 +64,7 @@ describe('repeated lines of a kind about a subscription', () => {
   });
 
   it('are counted in a line after a minute, even if no further line comes', () => {
-    const { output, logger, advance } = world();
+    const { output, logger, advance } = setUp();
     for (let n = 0; n < 3; n += 1) logger.error({ subscription: 's1', n }, 'it failed');
     advance(MINUTE_MS - 1);
     expect(output.lines).toHaveLength(1);
@@ -82,7 +82,7 @@ describe('repeated lines of a kind about a subscription', () => {
   });
 
   it('are counted as soon as a line comes after a minute', () => {
-    const { output, logger, setClock } = world();
+    const { output, logger, setClock } = setUp();
     logger.warn({ subscription: 's1' }, 'it failed');
     logger.warn({ subscription: 's1' }, 'it failed');
     setClock(START + MINUTE_MS);
@@ -96,7 +96,7 @@ describe('repeated lines of a kind about a subscription', () => {
   });
 
   it('are written in full if a minute lies between them', () => {
-    const { output, logger, advance } = world();
+    const { output, logger, advance } = setUp();
     for (let minute = 0; minute < 10; minute += 1) {
       logger.warn({ subscription: 's1' }, 'it failed');
       advance(MINUTE_MS);
@@ -105,7 +105,7 @@ describe('repeated lines of a kind about a subscription', () => {
   });
 
   it('are written again after the clock was set back', () => {
-    const { output, logger, advance, setClock } = world();
+    const { output, logger, advance, setClock } = setUp();
     logger.warn({ subscription: 's1' }, 'it failed');
     setClock(START - 10 * 60 * MINUTE_MS);
     logger.warn({ subscription: 's1' }, 'it failed');
@@ -115,35 +115,38 @@ describe('repeated lines of a kind about a subscription', () => {
   });
 });
 
-describe('lines that do not repeat each other', () => {
+describe('log lines', () => {
   it.each<[string, (logger: Logger, n: number) => void]>([
     ['of different subscriptions', (logger, n) => logger.warn({ subscription: `s${n}` }, 'it failed')],
     ['of different grants', (logger, n) => logger.warn({ subscription: 's1', grant: `g${n}` }, 'it failed')],
     ['of different services', (logger, n) => logger.warn({ service: `s${n}` }, 'it failed')],
-    ['that say different things', (logger, n) => logger.warn({ subscription: 's1' }, `it ${'failed'.slice(0, n + 1)}`)],
-    ['of different kinds by name', (logger, n) => logger.warn({ subscription: 's1', [KIND]: `k${n}` }, 'it failed')],
+    ['with different messages', (logger, n) => logger.warn({ subscription: 's1' }, `it ${'failed'.slice(0, n + 1)}`)],
+    [
+      'with different values of the field KIND',
+      (logger, n) => logger.warn({ subscription: 's1', [KIND]: `k${n}` }, 'it failed'),
+    ],
     ['without a subject', (logger, n) => logger.warn({ n }, 'it failed')],
-  ])('%s are written', (_name, log) => {
-    const { output, logger } = world();
+  ])('%s are all written', (_name, log) => {
+    const { output, logger } = setUp();
     for (let n = 0; n < 5; n += 1) log(logger, n);
     expect(output.lines).toHaveLength(5);
     expect(suppressedIn(output)).toBe(0);
   });
 
-  it('at the level info are written for any number of subscriptions', () => {
-    const { output, logger } = world();
+  it('at the level info are all written, for any number of subscriptions', () => {
+    const { output, logger } = setUp();
     for (let n = 0; n < 20_000; n += 1) logger.info({ subscription: `s${n}`, service: 'news' }, 'subscribed');
     expect(output.lines).toHaveLength(20_000);
   });
 
-  it('are throttled if they are about one subscription, however many events it has', () => {
-    const { output, logger } = world();
+  it('about different events of one subscription are throttled', () => {
+    const { output, logger } = setUp();
     for (let n = 0; n < 1_000; n += 1) logger.info({ event: `e${n}`, subscription: 's1' }, 'the event is kept');
     expect(output.lines).toHaveLength(1);
   });
 
-  it('at the levels debug and fatal are all written', () => {
-    const { output, logger } = world();
+  it('at the levels debug and fatal are all written, even if they repeat', () => {
+    const { output, logger } = setUp();
     for (const level of ['debug', 'fatal'] as const) {
       for (let n = 0; n < 100; n += 1) logger[level]({ subscription: 's1', [KIND]: 'one' }, 'it is so');
       logger[level]('it is so');
@@ -162,13 +165,13 @@ describe('the kind of a line', () => {
     ['an id', (n: number) => `grant 0b1c-${n}-ff is over`],
     ["a hub's own words", (n: number) => `hub error: ${'really '.repeat(n)}`],
   ])('does not depend on %s in the message', (_name, message) => {
-    const { output, logger } = world();
+    const { output, logger } = setUp();
     for (let n = 1; n <= 50; n += 1) logger.warn({ subscription: 's1' }, message(n));
     expect(output.lines).toHaveLength(1);
   });
 
   it('can be set by a field, which is not written', () => {
-    const { output, logger } = world();
+    const { output, logger } = setUp();
     logger.warn({ subscription: 's1', [KIND]: 'one' }, 'first');
     logger.warn({ subscription: 's1', [KIND]: 'one' }, 'second');
     expect(output.lines).toEqual([{ level: 'warn', fields: { subscription: 's1' }, message: 'first' }]);
@@ -176,33 +179,33 @@ describe('the kind of a line', () => {
   });
 });
 
-describe('a kind over all subscriptions', () => {
-  it.each(['warn', 'error'] as const)('has a burst at the level %s, then one line a minute', (level) => {
-    const { output, logger, advance } = world();
-    let written = 0;
+describe('lines of one kind about many subscriptions', () => {
+  it.each(['warn', 'error'] as const)('are written in a burst at the level %s, then once a minute', (level) => {
+    const { output, logger, advance } = setUp();
+    let logged = 0;
     for (let minute = 0; minute < 10; minute += 1) {
       for (let n = 0; n < 5_000; n += 1) logger[level]({ subscription: `s${minute}-${n}` }, 'it failed');
-      written += 5_000;
+      logged += 5_000;
       advance(MINUTE_MS);
     }
     expect(output.lines.length).toBeGreaterThanOrEqual(24 + 9);
     expect(output.lines.length).toBeLessThanOrEqual(24 + 11);
     logger.flush();
-    expect(countLines(output)).toBe(written);
+    expect(countLines(output)).toBe(logged);
   });
 
-  it('has a new burst after a quiet time', () => {
-    const { output, logger, advance } = world();
+  it('are written in a new burst after a quiet time', () => {
+    const { output, logger, advance } = setUp();
     for (let n = 0; n < 100; n += 1) logger.warn({ subscription: `s${n}` }, 'it failed');
     advance(MINUTE_MS);
     advance(30 * MINUTE_MS);
-    const before = output.lines.length;
+    const writtenBefore = output.lines.length;
     for (let n = 0; n < 100; n += 1) logger.warn({ subscription: `s${n}` }, 'it failed');
-    expect(output.lines.length - before).toBe(24);
+    expect(output.lines.length - writtenBefore).toBe(24);
   });
 
-  it('has one line a minute even if each subscription repeats itself', () => {
-    const { output, logger, advance } = world();
+  it('are written once a minute, even if each subscription repeats its line', () => {
+    const { output, logger, advance } = setUp();
     for (let second = 0; second < 600; second += 1) {
       for (let n = 0; n < 500; n += 1) logger.warn({ subscription: `s${n}` }, 'it failed');
       advance(1_000);
@@ -212,8 +215,8 @@ describe('a kind over all subscriptions', () => {
     expect(countLines(output)).toBe(600 * 500);
   });
 
-  it('does not suppress another kind', () => {
-    const { output, logger } = world();
+  it('do not suppress lines of another kind', () => {
+    const { output, logger } = setUp();
     for (let n = 0; n < 1_000; n += 1) logger.warn({ subscription: `s${n}` }, 'it failed');
     logger.warn({ subscription: 's1' }, 'and now for something else');
     expect(output.said('warn').at(-1)).toBe('and now for something else');
@@ -222,20 +225,20 @@ describe('a kind over all subscriptions', () => {
 
 describe('suppressed lines', () => {
   it('are tracked for a limited number of subscriptions, and all are counted', () => {
-    const { output, logger } = world();
+    const { output, logger } = setUp();
     for (let n = 0; n < 30_000; n += 1) {
       logger.info({ subscription: `s${n}` }, 'subscribed');
       logger.info({ subscription: `s${n}` }, 'subscribed');
     }
-    const written = output.lines.length;
+    const writtenBefore = output.lines.length;
     logger.flush();
     expect(countLines(output)).toBe(60_000);
     // Not one line for each subscription.
-    expect(output.lines.length - written).toBeLessThan(30);
+    expect(output.lines.length - writtenBefore).toBeLessThan(30);
   });
 
   it('are logged by a flush, which leaves no timer', () => {
-    const { output, logger } = world();
+    const { output, logger } = setUp();
     for (let n = 0; n < 3; n += 1) {
       logger.warn({ subscription: 's1' }, 'it failed');
       logger.info({ subscription: 's1' }, 'subscribed');

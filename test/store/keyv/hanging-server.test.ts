@@ -14,12 +14,12 @@ import { listenForTest } from '../../kit/listen-for-test.js';
 /** Milliseconds allowed for an operation. */
 const LIMIT_MS = 1_000;
 /** Milliseconds allowed for closing: an adapter waits for its sent operations. */
-const CLOSE_MS = 2_500;
+const CLOSE_LIMIT_MS = 2_500;
 
 for (const server of [redis, postgres, mysql]) {
-  const available = await answers(server);
+  const isAvailable = await answers(server);
 
-  describe.skipIf(!available)(`a store on ${server.name} that accepts and then stops answering`, () => {
+  describe.skipIf(!isAvailable)(`a store on ${server.name} that accepts connections and then stops answering`, () => {
     const sockets = new Set<Socket>();
     let proxy: Server;
     let uri: string;
@@ -32,17 +32,17 @@ for (const server of [redis, postgres, mysql]) {
 
     beforeEach(async () => {
       isSilent = false;
-      const target = new URL(server.uri);
-      const upstreamAddress = { host: target.hostname, port: Number(target.port) };
+      const proxiedUrl = new URL(server.uri);
+      const upstreamAddress = { host: proxiedUrl.hostname, port: Number(proxiedUrl.port) };
       proxy = createServer((client) => {
         const upstream = track(connect(upstreamAddress));
         track(client).on('data', (bytes) => isSilent || upstream.write(bytes));
         upstream.on('data', (bytes) => isSilent || client.write(bytes));
         client.on('close', () => upstream.destroy());
       });
-      target.port = String(await listenOn(proxy));
-      target.hostname = '127.0.0.1';
-      uri = target.href;
+      proxiedUrl.port = String(await listenOn(proxy));
+      proxiedUrl.hostname = '127.0.0.1';
+      uri = proxiedUrl.href;
     });
 
     afterEach(async () => {
@@ -74,7 +74,7 @@ for (const server of [redis, postgres, mysql]) {
       }
       const startedAt = performance.now();
       await store.close();
-      expect(performance.now() - startedAt).toBeLessThan(CLOSE_MS);
+      expect(performance.now() - startedAt).toBeLessThan(CLOSE_LIMIT_MS);
       await vi.waitFor(() => {
         expect(sockets.size).toBe(0);
       });
@@ -83,10 +83,10 @@ for (const server of [redis, postgres, mysql]) {
 }
 
 test.each(['redis', 'postgres', 'mysql'])(
-  'C9 a start with a store (%s) that accepts and never answers rejects within `storeTimeoutMs`',
+  'C9 a start with a store (%s) that accepts connections and never answers rejects after `storeTimeoutMs`',
   async (scheme) => {
-    const silent = createServer((socket) => void socket.on('error', () => undefined).resume());
-    const port = await listenForTest(silent);
+    const silentServer = createServer((socket) => void socket.on('error', () => undefined).resume());
+    const port = await listenForTest(silentServer);
     const startedAt = performance.now();
     const starting = new FakeWorld().start(recordingService().service, {
       store: `${scheme}://me:hush@127.0.0.1:${port}/1`,

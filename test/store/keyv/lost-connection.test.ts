@@ -8,9 +8,9 @@ import { answers, mysql, postgres, redis } from '../../contract/servers.js';
 import { listenOn } from '../../kit/ports.js';
 
 for (const server of [redis, postgres, mysql]) {
-  const available = await answers(server);
+  const isAvailable = await answers(server);
 
-  describe.skipIf(!available)(`a store on ${server.name} whose connections break`, () => {
+  describe.skipIf(!isAvailable)(`a store on ${server.name} whose connections break`, () => {
     const sockets = new Set<Socket>();
     let proxy: Server;
     let uri: string;
@@ -26,8 +26,8 @@ for (const server of [redis, postgres, mysql]) {
 
     beforeEach(async () => {
       isUp = true;
-      const target = new URL(server.uri);
-      const upstreamAddress = { host: target.hostname, port: Number(target.port) };
+      const proxiedUrl = new URL(server.uri);
+      const upstreamAddress = { host: proxiedUrl.hostname, port: Number(proxiedUrl.port) };
       proxy = createServer((client) => {
         track(client);
         if (!isUp) {
@@ -37,9 +37,9 @@ for (const server of [redis, postgres, mysql]) {
         const upstream = track(connect(upstreamAddress));
         client.pipe(upstream).pipe(client);
       });
-      target.port = String(await listenOn(proxy));
-      target.hostname = '127.0.0.1';
-      uri = target.href;
+      proxiedUrl.port = String(await listenOn(proxy));
+      proxiedUrl.hostname = '127.0.0.1';
+      uri = proxiedUrl.href;
     });
 
     afterEach(async () => {
@@ -47,7 +47,7 @@ for (const server of [redis, postgres, mysql]) {
       await new Promise((resolve) => proxy.close(resolve));
     });
 
-    test('fails while they are down, and works when they are isUp again', async () => {
+    test('fails while they are down, and works when they are up again', async () => {
       const warnings: string[] = [];
       const logger: Logger = Object.assign(Object.create(silentLogger), {
         warn: (_fields: object | string, message?: string) => warnings.push(message ?? ''),

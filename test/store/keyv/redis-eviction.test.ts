@@ -12,8 +12,8 @@ describe.skipIf(!canStartRedis())('a Redis', () => {
   const warnings = ({ lines }: FakeWorld): readonly string[] =>
     lines.filter(({ level }) => level !== 'debug').map(({ level, message }) => `${level}: ${message}`);
 
-  /** Opens and closes the store. Returns what was logged. */
-  async function opened(uri: string | Keyv): Promise<readonly string[]> {
+  /** Opens and closes the store. Returns the logged lines above the level debug. */
+  async function linesOfOpening(uri: string | Keyv): Promise<readonly string[]> {
     const world = new FakeWorld();
     const store = await openStore(uri, { logger: world.logger });
     await store.close();
@@ -28,7 +28,7 @@ describe.skipIf(!canStartRedis())('a Redis', () => {
   }
 
   test.each(['allkeys-lru', 'allkeys-lfu', 'allkeys-random'])(
-    'that deletes any key when its memory is full (%s) is refused by name, by URI and as a Keyv',
+    'that deletes any key when its memory is full (%s) is refused by URI and as a Keyv, and the error names its policy',
     async (policy) => {
       const uri = await ownRedis(...MEMORY, '--maxmemory-policy', policy);
       const error = await failureOf(openStore(uri));
@@ -38,15 +38,15 @@ describe.skipIf(!canStartRedis())('a Redis', () => {
           'subscriptions and stored events are deleted. Set maxmemory-policy to noeviction, or use another Redis.',
       );
       const keyv = await keyvOver(uri);
-      const same = await failureOf(openStore(keyv));
-      expect(same).toBeInstanceOf(StoreError);
-      expect(same.message).toContain(`The store a Keyv over KeyvRedis has maxmemory-policy ${policy}`);
+      const keyvError = await failureOf(openStore(keyv));
+      expect(keyvError).toBeInstanceOf(StoreError);
+      expect(keyvError.message).toContain(`The store a Keyv over KeyvRedis has maxmemory-policy ${policy}`);
     },
   );
 
   test('that deletes expiring keys (volatile-lru) causes a warning', async () => {
     const uri = await ownRedis(...MEMORY, '--maxmemory-policy', 'volatile-lru');
-    expect(await opened(uri)).toEqual([
+    expect(await linesOfOpening(uri)).toEqual([
       expect.stringMatching(
         /^warn: the Redis has maxmemory-policy volatile-lru and a maxmemory of 52428800 bytes: it may delete/,
       ),
@@ -55,10 +55,10 @@ describe.skipIf(!canStartRedis())('a Redis', () => {
 
   test('that does not report its policy causes a warning', async () => {
     const uri = await ownRedis('--rename-command', 'INFO', '');
-    expect(await opened(uri)).toEqual([
+    expect(await linesOfOpening(uri)).toEqual([
       expect.stringMatching(/^warn: the Redis does not tell whether it deletes keys when its memory is full/),
     ]);
-    expect(await opened(await keyvOver(uri))).toHaveLength(1);
+    expect(await linesOfOpening(await keyvOver(uri))).toHaveLength(1);
   });
 
   test.each([
@@ -66,7 +66,7 @@ describe.skipIf(!canStartRedis())('a Redis', () => {
     ['that deletes nothing', [...MEMORY, '--maxmemory-policy', 'noeviction']],
   ])('%s causes no warning', async (_name, settings) => {
     const uri = await ownRedis(...settings);
-    expect(await opened(uri)).toEqual([]);
-    expect(await opened(await keyvOver(uri))).toEqual([]);
+    expect(await linesOfOpening(uri)).toEqual([]);
+    expect(await linesOfOpening(await keyvOver(uri))).toEqual([]);
   });
 });

@@ -56,7 +56,7 @@ describe("a user's Keyv", () => {
     const store = await openStore(keyv);
     expect(keyv.throwOnErrors).toBe(true);
     expect(adapter.throwOnErrors).toBe(true);
-    outage.now = true;
+    outage.isOn = true;
     for (const attempt of [store.get('event', 'e'), store.set('event', 'e', 1), store.delete('event', 'e')]) {
       const error = await failureOf(attempt);
       expect(error).toBeInstanceOf(StoreError);
@@ -70,7 +70,7 @@ describe("a user's Keyv", () => {
     );
   });
 
-  test('throws a StoreError when its set returns false', async () => {
+  test('throws an error when its set returns false', async () => {
     const { adapter } = failingAdapter();
     adapter.set = () => Promise.resolve(false);
     const store = await openStore(new Keyv({ store: adapter }));
@@ -81,10 +81,10 @@ describe("a user's Keyv", () => {
     const { adapter, emitError } = failingAdapter();
     const store = await openStore(new Keyv({ store: adapter }));
     await store.set('event', 'a', 1);
-    const whole = adapter.iterator.bind(adapter);
+    const originalIterator = adapter.iterator.bind(adapter);
     adapter.iterator = async function* () {
       emitError(new Error('a hiccup'));
-      yield* whole();
+      yield* originalIterator();
       emitError(new Error('Iterator failed'));
     };
     const ids: string[] = [];
@@ -93,12 +93,12 @@ describe("a user's Keyv", () => {
     };
     expect((await failureOf(listing())).message).toMatch(/could not be listed in .*: Iterator failed$/);
     expect(ids).toEqual(['a']);
-    adapter.iterator = whole;
+    adapter.iterator = originalIterator;
     await listing();
     expect(ids).toEqual(['a', 'a']);
   });
 
-  test('with a row that is no record names it and lists all others', async () => {
+  test('with a row that is no record names that row, and lists all records', async () => {
     const map = new Map<string, unknown>();
     const store = await openStore(new Keyv(map));
     await store.set('event', 'a', 1);
@@ -125,9 +125,9 @@ describe("a user's Keyv", () => {
     const store = await openStore(new Keyv({ store: adapter }));
     for (const id of ['a', 'b']) await store.set('event', id, id);
     adapter.iterator = async function* () {
-      for (const key of ['a', 'b', 'a', 'b', 'a']) {
-        const row = `keyv:websub:event:${key}`;
-        yield [row, await adapter.get(row)];
+      for (const id of ['a', 'b', 'a', 'b', 'a']) {
+        const key = `keyv:websub:event:${id}`;
+        yield [key, await adapter.get(key)];
       }
     };
     for (let listing = 0; listing < 2; listing += 1) {
@@ -162,10 +162,10 @@ describe("a user's Keyv", () => {
 function failingAdapter() {
   class Adapter extends Map<string, unknown> {}
   const rows = new Map<string, unknown>();
-  const outage = { now: false };
+  const outage = { isOn: false };
   const listeners = new Set<(error: unknown) => void>();
   const attempt = <T>(act: () => T): Promise<T> =>
-    outage.now ? Promise.reject(new Error('connection lost')) : Promise.resolve(act());
+    outage.isOn ? Promise.reject(new Error('connection lost')) : Promise.resolve(act());
   const adapter = {
     constructor: Adapter,
     opts: { dialect: 'redis', url: 'redis://nowhere' },

@@ -8,10 +8,10 @@ describe('commitErrorOf', () => {
     expect(await commitErrorOf(error)).toBe(reason);
   });
 
-  test('returns the error itself when that promise gives no reason in time', async () => {
+  test('returns the error itself when no promise is attached, or that promise gives no reason', async () => {
     const error = new Error('Database is closed');
     expect(await commitErrorOf(error)).toBe(error);
-    const empty = Object.assign(new Error('Commit failed'), { commitError: Promise.resolve() });
-    expect(await commitErrorOf(empty)).toBe(empty);
+    const errorWithoutReason = Object.assign(new Error('Commit failed'), { commitError: Promise.resolve() });
+    expect(await commitErrorOf(errorWithoutReason)).toBe(errorWithoutReason);
   });
 });

@@ -23,16 +23,16 @@ test('writes in flight count against the next write, also after a new check of t
     () => 0,
     () => now,
   );
-  const half = await largestFittingSize(space);
+  const overHalf = await largestFittingSize(space);
   const writing = deferred();
-  const first = space.runWrite(half, 'event', () => writing.promise);
-  await expect(space.runWrite(half, 'event', async () => {})).rejects.toThrow('no space left');
+  const first = space.runWrite(overHalf, 'event', () => writing.promise);
+  await expect(space.runWrite(overHalf, 'event', async () => {})).rejects.toThrow('no space left');
   now += 1_000;
-  await expect(space.runWrite(half, 'event', async () => {})).rejects.toThrow('no space left');
+  await expect(space.runWrite(overHalf, 'event', async () => {})).rejects.toThrow('no space left');
   writing.reject(new Error('it was not written'));
   await expect(first).rejects.toThrow('it was not written');
   now += 1_000;
-  await space.runWrite(half, 'event', async () => {});
+  await space.runWrite(overHalf, 'event', async () => {});
 });
 
 test('a write runs when the file system does not report its free space', async () => {
@@ -58,7 +58,7 @@ test.each<[unknown, number]>([
   [new Uint8Array(1_000), 1_000],
   [{ v: 1, data: { raw: new Uint8Array(500), headers: [['content-type', 'text/plain']], none: undefined } }, 530],
   [null, 1],
-])('the estimated size of %o is not below its actual size', (value, least) => {
-  expect(estimateSize(value)).toBeGreaterThanOrEqual(least);
-  expect(estimateSize(value)).toBeLessThan(least * 2 + 150);
+])('the estimated size of %o is at least its actual size, and at most about twice as much', (value, actualSize) => {
+  expect(estimateSize(value)).toBeGreaterThanOrEqual(actualSize);
+  expect(estimateSize(value)).toBeLessThan(actualSize * 2 + 150);
 });

@@ -121,10 +121,10 @@ test('a commit that fails, or does not reach the disk, fails its own writes only
   await third;
 });
 
-test('a soon write shares the next commit, and does not cause one of its own', async () => {
+test("a 'soon' write shares the next commit, and does not cause a commit of its own", async () => {
   const { group, write, done, commits } = setUp();
   let hasEnded = false;
-  const later = group.write(() => void done.push('later'), 'soon').then(() => (hasEnded = true));
+  const soonWrite = group.write(() => void done.push('later'), 'soon').then(() => (hasEnded = true));
   await flushMicrotasks();
   expect(commits).toHaveLength(0);
   const first = write('a');
@@ -135,7 +135,7 @@ test('a soon write shares the next commit, and does not cause one of its own', a
   await flushMicrotasks();
   expect([commits.length, hasEnded], 'nor after the previous commit').toEqual([1, false]);
   commits[0]?.flushed.resolve();
-  await Promise.all([first, later]);
+  await Promise.all([first, soonWrite]);
   const idle = group.idle();
   await flushMicrotasks();
   expect(done).toEqual(['later', 'a', '|', 'after', '|']);
@@ -144,7 +144,7 @@ test('a soon write shares the next commit, and does not cause one of its own', a
   await idle;
 });
 
-test('a soon write commits alone after a moment when nothing else is written', async () => {
+test("'soon' writes are committed after a moment when nothing else is written", async () => {
   const group = new GroupCommit(
     async (writes) => {
       writes();
@@ -183,8 +183,8 @@ test('a transaction that cannot start fails all writes waiting for it', async ()
     writes();
     return { flushed: Promise.resolve() };
   });
-  const refused = [group.write(() => {}), group.write(() => {}, 'soon')];
-  for (const each of refused) await expect(each).rejects.toThrow('no transaction');
+  const writes = [group.write(() => {}), group.write(() => {}, 'soon')];
+  for (const each of writes) await expect(each).rejects.toThrow('no transaction');
   fails = false;
   await group.write(() => {});
 });
@@ -222,13 +222,13 @@ test('a commit that never ends fails its writes in time, and writes waiting behi
   expect(failures[2]).toBe('c: Error: no answer within 5000 ms');
   commits[0]?.committed.resolve();
   await flushMicrotasks();
-  const after = group.write(() => void done.push('d'));
+  const lastWrite = group.write(() => void done.push('d'));
   await flushMicrotasks();
   for (const { committed, flushed } of commits) {
     committed.resolve();
     flushed.resolve();
   }
-  await after;
+  await lastWrite;
   expect(done).toEqual(['a', 'd']);
   expect(failures).toHaveLength(3);
 });
@@ -269,11 +269,11 @@ test('slow writes are split over several commits, in order, before later writes'
     group.write(() => {
       for (const startedAt = performance.now(); performance.now() - startedAt < 6;);
       commits.at(-1)?.push(name);
-      if (name === 'a') late = group.write(() => void commits.at(-1)?.push('late'), 'soon');
+      if (name === 'a') lateWrite = group.write(() => void commits.at(-1)?.push('late'), 'soon');
     });
-  let late = Promise.resolve();
+  let lateWrite = Promise.resolve();
   await Promise.all(['a', 'b', 'c', 'd', 'e'].map(write));
-  await late;
+  await lateWrite;
   expect(commits.flat()).toEqual(['a', 'b', 'c', 'd', 'e', 'late']);
   expect(commits.length).toBeGreaterThan(2);
 });

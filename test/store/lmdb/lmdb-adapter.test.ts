@@ -125,7 +125,7 @@ describe('the LMDB adapter', () => {
     expect([...adapter.keys()]).toEqual(['m:1', 'n', 'n;1', 'o:1']);
   });
 
-  test('an exchange sees current rows but no expired ones, and is atomic', async () => {
+  test('an exchange sees no expired row, changes nothing if it throws, and can keep or delete the row', async () => {
     await adapter.set('k', 'old', 10);
     time = 2_000;
     await adapter.exchange('k', (current) => ({ set: [current] }));
@@ -155,14 +155,14 @@ describe('the LMDB adapter', () => {
   });
 
   test('an expired row that cannot be removed emits an error event, not an unhandled rejection', async () => {
-    const closing = new KeyvLmdb(join(root, 'closing'), { now: () => time });
-    const errorEvent = new Promise<unknown>((resolve) => closing.on('error', resolve));
-    await closing.set('n:k', 1, 10);
+    const failing = new KeyvLmdb(join(root, 'closing'), { now: () => time });
+    const errorEvent = new Promise<unknown>((resolve) => failing.on('error', resolve));
+    await failing.set('n:k', 1, 10);
     time = 5_000;
-    closing.delete = () => Promise.reject(new Error('disk full'));
-    for await (const entry of closing.iterator('n')) expect(entry).toBe('nothing');
+    failing.delete = () => Promise.reject(new Error('disk full'));
+    for await (const entry of failing.iterator('n')) expect(entry).toBe('nothing');
     expect(await errorEvent).toEqual(new Error('disk full'));
-    await closing.disconnect();
+    await failing.disconnect();
   });
 });
 

@@ -19,7 +19,7 @@ describe('the directory of an LMDB store', () => {
     directory = join(root, 'store');
   });
 
-  const database = async (): Promise<string> => {
+  const createDatabase = async (): Promise<string> => {
     const opened = open(directory, { noSubdir: false });
     await opened.put('key', 'value');
     await opened.close();
@@ -73,31 +73,37 @@ describe('the directory of an LMDB store', () => {
   });
 
   test('may contain a database, which stays unchanged', async () => {
-    const path = await database();
-    const before = readFileSync(path);
+    const path = await createDatabase();
+    const bytesBefore = readFileSync(path);
     prepareLmdbDirectory(directory);
-    expect(readFileSync(path).equals(before)).toBe(true);
+    expect(readFileSync(path).equals(bytesBefore)).toBe(true);
   });
 
-  test.runIf(process.arch.endsWith('64'))('must not hold anything else under that name', async () => {
-    const path = await database();
-    const whole = readFileSync(path);
-    const refused = (bytes: string | Buffer, why: string): void => {
-      writeFileSync(path, bytes);
-      expect(() => {
-        prepareLmdbDirectory(directory);
-      }).toThrow(`${path} ${why}. Restore it from a backup, or move it away to start with an empty store`);
-    };
-    refused('', 'is empty (delete it if no service has ever used this store)');
-    refused('short', 'is damaged: its meta pages are cut off');
-    refused(whole.subarray(0, 4_200), 'is damaged: its meta pages are cut off');
-    refused(whole.subarray(0, 5_000), 'is cut off: it has 5000 bytes, and 12288 or more are in use');
-    refused('x'.repeat(20_000), 'is not a database of LMDB, or is damaged: its first meta page does not say LMDB');
-    whole.writeUInt16LE(1, 28);
-    refused(whole, "has LMDB's format 1, and this package reads format 2");
-  });
+  test.runIf(process.arch.endsWith('64'))(
+    'is refused when its data.mdb is not an intact database of LMDB',
+    async () => {
+      const path = await createDatabase();
+      const intact = readFileSync(path);
+      const expectRefused = (bytes: string | Buffer, why: string): void => {
+        writeFileSync(path, bytes);
+        expect(() => {
+          prepareLmdbDirectory(directory);
+        }).toThrow(`${path} ${why}. Restore it from a backup, or move it away to start with an empty store`);
+      };
+      expectRefused('', 'is empty (delete it if no service has ever used this store)');
+      expectRefused('short', 'is damaged: its meta pages are cut off');
+      expectRefused(intact.subarray(0, 4_200), 'is damaged: its meta pages are cut off');
+      expectRefused(intact.subarray(0, 5_000), 'is cut off: it has 5000 bytes, and 12288 or more are in use');
+      expectRefused(
+        'x'.repeat(20_000),
+        'is not a database of LMDB, or is damaged: its first meta page does not say LMDB',
+      );
+      intact.writeUInt16LE(1, 28);
+      expectRefused(intact, "has LMDB's format 1, and this package reads format 2");
+    },
+  );
 
-  test('must not contain directories with the names of its files', () => {
+  test('is refused when its lock.mdb is a directory', () => {
     mkdirSync(join(directory, 'lock.mdb'), { recursive: true });
     expect(() => {
       prepareLmdbDirectory(directory);

@@ -51,14 +51,19 @@ for (const name of ['LMDB', 'a Keyv without transactions'] as const) {
     const now = (): number => time;
     let store: RecordStore;
     let locks: OwnerLock[];
-    let lost: StoreError[];
+    let lostErrors: StoreError[];
 
     const acquire = async (options: Partial<AcquireOwnerLockOptions> = {}): Promise<OwnerLock> => {
-      const lock = await acquireOwnerLock(store, { now, onLost: (error) => lost.push(error), settleMs: 0, ...options });
+      const lock = await acquireOwnerLock(store, {
+        now,
+        onLost: (error) => lostErrors.push(error),
+        settleMs: 0,
+        ...options,
+      });
       locks.push(lock);
       return lock;
     };
-    const write = (owner: Partial<ProcessIdentity> & { heartbeatAt?: number }): Promise<void> =>
+    const writeOwner = (owner: Partial<ProcessIdentity> & { heartbeatAt?: number }): Promise<void> =>
       store.set(
         'owner',
         'runtime',
@@ -69,7 +74,7 @@ for (const name of ['LMDB', 'a Keyv without transactions'] as const) {
       vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
       time = 1_000_000;
       locks = [];
-      lost = [];
+      lostErrors = [];
       store = await openStore(name === 'LMDB' ? 'lmdb://owners' : new Keyv(), { directory });
     });
 
@@ -93,7 +98,7 @@ for (const name of ['LMDB', 'a Keyv without transactions'] as const) {
       expect(second.owner.id).not.toBe(first.owner.id);
     });
 
-    test('is exactly one when several claim at once', async () => {
+    test('is only one of several that claim the store at once', async () => {
       const claims = await Promise.allSettled(Array.from({ length: 8 }, () => acquire({ settleMs: 20 })));
       const winners = claims.filter(({ status }) => status === 'fulfilled');
       expect(winners).toHaveLength(1);
@@ -101,20 +106,23 @@ for (const name of ['LMDB', 'a Keyv without transactions'] as const) {
     });
 
     test('is replaced at once when its process has ended on this host', async () => {
-      await write({ pid: 2 ** 22 - 1 });
+      await writeOwner({ pid: 2 ** 22 - 1 });
       expect((await acquire()).owner.pid).toBe(process.pid);
     });
 
-    test.runIf(process.platform === 'linux')('whose pid belongs to a later process is followed at once', async () => {
-      await write({ pid: process.ppid, started: 'boot 1' });
-      expect((await acquire()).owner.pid).toBe(process.pid);
-    });
+    test.runIf(process.platform === 'linux')(
+      'is replaced at once when its pid belongs to a later process',
+      async () => {
+        await writeOwner({ pid: process.ppid, started: 'boot 1' });
+        expect((await acquire()).owner.pid).toBe(process.pid);
+      },
+    );
 
     test.runIf(process.platform === 'linux')(
       'is not replaced while it runs on this host, however old its heartbeat',
       async () => {
         const parent = thisProcess();
-        await write({ ...parent, pid: process.ppid, started: startTimeOf(process.ppid), heartbeatAt: 0 });
+        await writeOwner({ ...parent, pid: process.ppid, started: startTimeOf(process.ppid), heartbeatAt: 0 });
         expect((await failureOf(acquire())).message).toContain(`process ${process.ppid} on`);
       },
     );
@@ -122,16 +130,16 @@ for (const name of ['LMDB', 'a Keyv without transactions'] as const) {
     test.each([
       ['on another host', otherProcess],
       ['whose start cannot be known', { pid: process.ppid, started: undefined }],
-      ['in this process that is not known to hold it', {}],
+      ['in this process but without a known lock', {}],
     ])('%s is replaced 30 seconds after its last heartbeat', async (_name, owner) => {
-      await write({ ...owner, heartbeatAt: now() - 29_999 });
+      await writeOwner({ ...owner, heartbeatAt: now() - 29_999 });
       expect(await failureOf(acquire())).toBeInstanceOf(StoreError);
-      await write({ ...owner, heartbeatAt: now() - 30_000 });
+      await writeOwner({ ...owner, heartbeatAt: now() - 30_000 });
       await acquire();
     });
 
     test('on another host is named with the time until its heartbeat is stale', async () => {
-      await write({ ...otherProcess, heartbeatAt: now() - 10_000 });
+      await writeOwner({ ...otherProcess, heartbeatAt: now() - 10_000 });
       expect((await failureOf(acquire())).message).toMatch(/process 1 on other-host, since .* can be had in 20 s\.$/);
     });
 
@@ -146,20 +154,20 @@ for (const name of ['LMDB', 'a Keyv without transactions'] as const) {
           data: { id: lock.owner.id, startedAt: 1_000_000, heartbeatAt: 1_010_000 },
         });
       });
-      expect(lost).toEqual([]);
+      expect(lostErrors).toEqual([]);
     });
 
-    test('is told once that another process took over, and leaves it the store', async () => {
+    test('is told once that another process took over, and leaves the store to that process', async () => {
       const lock = await acquire();
-      await write(otherProcess);
+      await writeOwner(otherProcess);
       vi.advanceTimersByTime(10_000);
       await vi.waitFor(() => {
-        expect(lost).toHaveLength(1);
+        expect(lostErrors).toHaveLength(1);
       });
-      expect(lost[0]?.message).toMatch(/was taken over by process 1 on other-host/);
+      expect(lostErrors[0]?.message).toMatch(/was taken over by process 1 on other-host/);
       vi.advanceTimersByTime(60_000);
       await lock.release();
-      expect(lost).toHaveLength(1);
+      expect(lostErrors).toHaveLength(1);
       expect(await store.get('owner', 'runtime')).toMatchObject({ data: { host: otherProcess.host } });
     });
 
@@ -168,11 +176,11 @@ for (const name of ['LMDB', 'a Keyv without transactions'] as const) {
       await store.set('owner', 'runtime', { v: 2, data: 'who knows' });
       vi.advanceTimersByTime(10_000);
       await vi.waitFor(() => {
-        expect(lost[0]?.message).toContain('was taken over by another version of this package');
+        expect(lostErrors[0]?.message).toContain('was taken over by another version of this package');
       });
     });
 
-    test('written by a newer package or by no package causes an error, and its record stays', async () => {
+    test('whose record is newer or corrupt causes an error, and the corrupt record stays', async () => {
       await store.set('owner', 'runtime', { v: 2, data: 'who knows' });
       expect((await failureOf(acquire())).message).toContain('The record owner has version 2');
       for (const data of [null, { id: 'x' }, { ...thisProcess(), id: 'x', pid: -1, startedAt: 1, heartbeatAt: 1 }]) {
@@ -182,26 +190,26 @@ for (const name of ['LMDB', 'a Keyv without transactions'] as const) {
       }
     });
 
-    test('goes on after a failed heartbeat', async () => {
-      const reachable = store;
+    test('sends the next heartbeat after a failed heartbeat', async () => {
+      const workingStore = store;
       let refusals = 0;
       const refuse = (): Promise<never> => {
         refusals += 1;
         return Promise.reject(new StoreError('away'));
       };
-      let away = false;
+      let isAway = false;
       store = {
-        ...reachable,
-        get: (kind, id) => (away ? refuse() : reachable.get(kind, id)),
-        ...(reachable.exchange && {
-          exchange: (kind, id, decide) => (away ? refuse() : (reachable.exchange?.(kind, id, decide) ?? refuse())),
+        ...workingStore,
+        get: (kind, id) => (isAway ? refuse() : workingStore.get(kind, id)),
+        ...(workingStore.exchange && {
+          exchange: (kind, id, decide) => (isAway ? refuse() : (workingStore.exchange?.(kind, id, decide) ?? refuse())),
         }),
       };
       const lock = await acquire();
-      away = true;
+      isAway = true;
       vi.advanceTimersByTime(10_000);
       expect(refusals).toBe(1);
-      away = false;
+      isAway = false;
       await new Promise((resolve) => setImmediate(resolve));
       time = 1_020_000;
       vi.advanceTimersByTime(10_000);
@@ -209,7 +217,7 @@ for (const name of ['LMDB', 'a Keyv without transactions'] as const) {
         const stored = await store.get('owner', 'runtime');
         expect(stored).toMatchObject({ data: { id: lock.owner.id, heartbeatAt: 1_020_000 } });
       });
-      expect(lost).toEqual([]);
+      expect(lostErrors).toEqual([]);
     });
   });
 }

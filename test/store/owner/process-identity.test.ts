@@ -5,7 +5,7 @@ import { describe, expect, test, vi } from 'vitest';
 import { isRunning, startTimeOf, thisProcess } from '../../../src/store/owner/process-identity.js';
 
 describe('the identity of a process', () => {
-  test('is its pid, host and start time, the same each time', () => {
+  test('contains its pid and host, and is the same each time', () => {
     const identity = thisProcess();
     expect(identity.pid).toBe(process.pid);
     expect(identity.host.startsWith(hostname())).toBe(true);
@@ -18,7 +18,7 @@ describe('the identity of a process', () => {
     expect(startTimeOf(2 ** 22 - 1)).toBeUndefined();
   });
 
-  test('is running until the process has ended', async () => {
+  test('shows whether the process has ended', async () => {
     expect(isRunning(process.pid)).toBe(true);
     const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)']);
     await once(child, 'spawn');
@@ -28,19 +28,22 @@ describe('the identity of a process', () => {
     expect(isRunning(child.pid ?? 0)).toBe(false);
   });
 
-  test.runIf(process.platform === 'linux')('that ended and was not reaped by its parent is not running', async () => {
-    // It ends after the exec. Before that the shell might reap it.
-    const parent = spawn('sh', ['-c', 'sleep 0.3 & echo $!; exec sleep 60'], { stdio: ['ignore', 'pipe', 'ignore'] });
-    const [output] = await once(parent.stdout, 'data');
-    const zombie = Number(String(output));
-    await vi.waitFor(() => {
-      expect(isRunning(zombie)).toBe(false);
-    });
-    expect(() => process.kill(zombie, 0)).not.toThrow();
-    parent.kill('SIGKILL');
-  });
+  test.runIf(process.platform === 'linux')(
+    'shows that a process has ended although its parent has not reaped it',
+    async () => {
+      // It ends after the exec. Before that the shell might reap it.
+      const parent = spawn('sh', ['-c', 'sleep 0.3 & echo $!; exec sleep 60'], { stdio: ['ignore', 'pipe', 'ignore'] });
+      const [output] = await once(parent.stdout, 'data');
+      const zombie = Number(String(output));
+      await vi.waitFor(() => {
+        expect(isRunning(zombie)).toBe(false);
+      });
+      expect(() => process.kill(zombie, 0)).not.toThrow();
+      parent.kill('SIGKILL');
+    },
+  );
 
-  test('is running when the process belongs to another user', () => {
+  test('shows that a process of another user is running', () => {
     const denied = Object.assign(new Error('kill EPERM'), { code: 'EPERM' });
     const kill = vi.spyOn(process, 'kill').mockImplementation(() => {
       throw denied;

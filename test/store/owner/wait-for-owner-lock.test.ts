@@ -19,7 +19,7 @@ const directory = temporaryDirectory(afterAll);
 
 const lockOptions = { now: Date.now, onLost: () => undefined };
 
-async function opened(uri: string | Keyv, namespace?: string): Promise<RecordStore> {
+async function openForTest(uri: string | Keyv, namespace?: string): Promise<RecordStore> {
   const store = await openStore(uri, { directory, namespace });
   onTestFinished(async () => {
     // A killed process leaves its record behind.
@@ -29,18 +29,18 @@ async function opened(uri: string | Keyv, namespace?: string): Promise<RecordSto
   return store;
 }
 
-/** Starts waiting for another process. `begun` resolves once the wait has begun. */
-function waiting(store: RecordStore, waitMs: number) {
+/** Starts waiting for another process. `waitStarted` resolves once the wait has started. */
+function startWaiting(store: RecordStore, waitMs: number) {
   const logger = recordingLogger();
-  let begin = (): void => {};
-  const begun = new Promise<void>((resolve) => {
-    begin = resolve;
+  let markStarted = (): void => {};
+  const waitStarted = new Promise<void>((resolve) => {
+    markStarted = resolve;
   });
   const pause = (milliseconds: number): Promise<void> => {
-    begin();
+    markStarted();
     return delay(milliseconds);
   };
-  return { logger, begun, lock: waitForOwnerLock(store, lockOptions, { waitMs, logger, pause }) };
+  return { logger, waitStarted, lock: waitForOwnerLock(store, lockOptions, { waitMs, logger, pause }) };
 }
 
 const STORES = [
@@ -56,9 +56,9 @@ describe.each(STORES)('waiting for a store in $name that another process owns', 
   test.runIf(isAvailable).each(['SIGTERM', 'SIGKILL'] as const)('ends when the owner stops by %s', async (signal) => {
     const { child, line, ended } = runFixture('own-store.ts', uri, namespace);
     await line('owner: ');
-    const store = await opened(uri, namespace);
-    const { logger, begun, lock } = waiting(store, 30_000);
-    await begun;
+    const store = await openForTest(uri, namespace);
+    const { logger, waitStarted, lock } = startWaiting(store, 30_000);
+    await waitStarted;
     expect(logger.lines).toEqual([
       {
         level: 'info',
@@ -79,7 +79,7 @@ describe.each(STORES)('waiting for a store in $name that another process owns', 
     const { child, line } = runFixture('own-store.ts', uri, namespace);
     onTestFinished(() => void child.kill('SIGKILL'));
     await line('owner: ');
-    const { lock } = waiting(await opened(uri, namespace), 300);
+    const { lock } = startWaiting(await openForTest(uri, namespace), 300);
     const error = await failureOf(lock);
     expect(error).toBeInstanceOf(StoreError);
     expect(error.message).toMatch(
@@ -92,9 +92,9 @@ describe.each(STORES)('waiting for a store in $name that another process owns', 
 });
 
 describe('waiting for a store', () => {
-  /** A store whose owner lives for `livesMs` of a clock that only pauses advance. */
-  async function owned(waitMs: number, livesMs: number) {
-    const store = await opened(new Keyv());
+  /** A store whose owner lives for `ownerLivesMs`. Only pauses advance the clock. */
+  async function ownedStore(waitMs: number, ownerLivesMs: number) {
+    const store = await openForTest(new Keyv());
     let time = 0;
     const otherProcess = { ...thisProcess(), host: 'other-host pid:[1]', pid: 7 };
     await store.set(
@@ -111,14 +111,14 @@ describe('waiting for a store', () => {
       pause: async (milliseconds) => {
         pauses.push(milliseconds);
         time += milliseconds;
-        if (time >= livesMs) await store.delete('owner', 'runtime');
+        if (time >= ownerLivesMs) await store.delete('owner', 'runtime');
       },
     };
     return { store, logger, pauses, wait, now: () => time };
   }
 
-  test('polls often enough to end within a quarter of a second', async () => {
-    const { store, pauses, wait, now } = await owned(10_000, 1_234);
+  test('ends within 150 ms after the owner has gone', async () => {
+    const { store, pauses, wait, now } = await ownedStore(10_000, 1_234);
     const lock = await waitForOwnerLock(store, { ...lockOptions, settleMs: 0 }, wait);
     await lock.release();
     expect(now()).toBeLessThan(1_234 + 150);
@@ -126,7 +126,7 @@ describe('waiting for a store', () => {
   });
 
   test('logs when it begins, and once a minute', async () => {
-    const { store, logger, wait } = await owned(600_000, 150_000);
+    const { store, logger, wait } = await ownedStore(600_000, 150_000);
     const lock = await waitForOwnerLock(store, { ...lockOptions, settleMs: 0 }, wait);
     await lock.release();
     expect(logger.said('info')).toEqual([
@@ -136,15 +136,15 @@ describe('waiting for a store', () => {
     ]);
   });
 
-  test('neither waits nor logs when the wait is 0', async () => {
-    const { store, logger, pauses, wait } = await owned(0, 1_000);
+  test('rejects at once and logs nothing if `waitMs` is 0', async () => {
+    const { store, logger, pauses, wait } = await ownedStore(0, 1_000);
     const error = await failureOf(waitForOwnerLock(store, lockOptions, wait));
     expect(error.message).toMatch(/is in use by process 7 on other-host.* can be had in \d+ s\.$/);
     expect([pauses, logger.lines]).toEqual([[], []]);
   });
 
-  test('throws other errors at once', async () => {
-    const { store, pauses, wait } = await owned(10_000, 10_000);
+  test('rejects at once with any other error', async () => {
+    const { store, pauses, wait } = await ownedStore(10_000, 10_000);
     await store.set('owner', 'runtime', { v: 2, data: 'who knows' });
     expect((await failureOf(waitForOwnerLock(store, lockOptions, wait))).message).toContain(
       'The record owner has version 2',
@@ -152,16 +152,16 @@ describe('waiting for a store', () => {
     expect(pauses).toEqual([]);
   });
 
-  test('goes on when another waiting process gets the store first', async () => {
-    const store = await opened('lmdb://shared-wait');
+  test('goes on when another waiter gets the store first', async () => {
+    const store = await openForTest('lmdb://shared-wait');
     const first = await acquireOwnerLock(store, lockOptions);
     const wait = { waitMs: 10_000, logger: recordingLogger() };
-    const others = [waitForOwnerLock(store, lockOptions, wait), waitForOwnerLock(store, lockOptions, wait)];
+    const waits = [waitForOwnerLock(store, lockOptions, wait), waitForOwnerLock(store, lockOptions, wait)];
     await first.release();
-    const second = await Promise.race(others);
+    const second = await Promise.race(waits);
     await second.release();
-    const owners = (await Promise.all(others)).map(({ owner }) => owner.id);
+    const owners = (await Promise.all(waits)).map(({ owner }) => owner.id);
     expect(new Set([first.owner.id, ...owners]).size).toBe(3);
-    await Promise.all(others.map(async (each) => (await each).release()));
+    await Promise.all(waits.map(async (each) => (await each).release()));
   });
 });

@@ -10,7 +10,7 @@ import { FakeWorld } from '../../kit/fake-world.js';
 import { until } from '../../kit/until.js';
 import { sealKey } from './seal-keys.js';
 
-const [key, older] = [sealKey(1), sealKey(2)];
+const [key, olderKey] = [sealKey(1), sealKey(2)];
 
 const recordOf = (kind: RecordKind, id: string): unknown =>
   kind === 'event' ? encodeRecord(1, { id, headers: [] }) : encodeRecord(2, { id });
@@ -18,7 +18,7 @@ const recordOf = (kind: RecordKind, id: string): unknown =>
 /** Sets up a store with records of each kind, listed as at a start. */
 async function setUp(
   counts: { readonly subscription: number; readonly event: number },
-  around = (store: RecordStore) => store,
+  wrapStore = (store: RecordStore) => store,
 ) {
   const plain = await openStore('memory');
   for (const kind of ['subscription', 'event'] as const) {
@@ -26,7 +26,7 @@ async function setUp(
       await plain.set(kind, `${index}`, recordOf(kind, `${index}`));
     }
   }
-  const sealed = sealedStore(around(plain), [key, older]);
+  const sealed = sealedStore(wrapStore(plain), [key, olderKey]);
   for (const kind of ['subscription', 'event'] as const) {
     for await (const [id] of sealed.records.list(kind)) expect(id).toMatch(/^\d+$/);
   }
@@ -44,7 +44,7 @@ async function setUp(
 
 /** Counts the records of a kind that the next start would have to seal. */
 async function countStale(plain: RecordStore, kind: 'subscription' | 'event'): Promise<number> {
-  const sealed = sealedStore(plain, [key, older]);
+  const sealed = sealedStore(plain, [key, olderKey]);
   for await (const [id, value] of sealed.records.list(kind)) expect(value).toEqual(recordOf(kind, id));
   return sealed.stale[kind].size;
 }
@@ -63,7 +63,7 @@ describe('the resealer', () => {
 
   it('reseals records sealed with an older key', async () => {
     const { plain, sealed, runUntilSealed } = await setUp({ subscription: 1, event: 0 });
-    await sealedStore(plain, [older]).records.set('subscription', 'older', recordOf('subscription', 'older'));
+    await sealedStore(plain, [olderKey]).records.set('subscription', 'older', recordOf('subscription', 'older'));
     for await (const [id] of sealed.records.list('subscription')) expect(id).toBeDefined();
     await runUntilSealed();
     expect(await countStale(plain, 'subscription')).toBe(0);
@@ -72,7 +72,7 @@ describe('the resealer', () => {
     );
   });
 
-  it('does and logs nothing when all records are sealed, or there is no key', async () => {
+  it('changes and logs nothing when all records are sealed, or there is no key', async () => {
     const { resealer, lines, waits } = await setUp({ subscription: 0, event: 0 });
     resealer.start();
     await resealer.stop();
@@ -80,11 +80,11 @@ describe('the resealer', () => {
     await plain.set('subscription', 's', recordOf('subscription', 's'));
     const unsealed = sealedStore(plain, []);
     for await (const [id] of unsealed.records.list('subscription')) expect(id).toBe('s');
-    const { logger, lines: others } = new FakeWorld();
-    const idle = createResealer(unsealed, { logger, check: { subscription: () => {}, event: () => {} } });
-    idle.start();
-    await idle.stop();
-    expect([...lines, ...others, ...waits]).toEqual([]);
+    const { logger, lines: idleLines } = new FakeWorld();
+    const idleResealer = createResealer(unsealed, { logger, check: { subscription: () => {}, event: () => {} } });
+    idleResealer.start();
+    await idleResealer.stop();
+    expect([...lines, ...idleLines, ...waits]).toEqual([]);
     expect(await plain.get('subscription', 's')).toEqual(recordOf('subscription', 's'));
   });
 
@@ -121,27 +121,27 @@ describe('the resealer', () => {
   });
 
   it('stops midway with nothing in flight, and the next start finds the remaining records', async () => {
-    const [reached, released] = [deferred(), deferred()];
+    const [waitStarted, waitMayEnd] = [deferred(), deferred()];
     const { plain, sealed, lines, logger, check } = await setUp({ subscription: 200, event: 5 });
     const resealer = createResealer(sealed, {
       logger,
       check,
       wait: async (_, signal) => {
-        reached.resolve();
-        await released.promise;
+        waitStarted.resolve();
+        await waitMayEnd.promise;
         signal.throwIfAborted();
       },
     });
     resealer.start();
-    await reached.promise;
+    await waitStarted.promise;
     const stopped = resealer.stop();
-    released.resolve();
+    waitMayEnd.resolve();
     await stopped;
     expect(lines).toEqual([]);
     expect([await countStale(plain, 'subscription'), await countStale(plain, 'event')]).toEqual([200 - 64, 5]);
   });
 
-  it('waits with its own timer, which stop ends', async () => {
+  it('stop() ends the wait of the default timer', async () => {
     const { plain, sealed, logger, check } = await setUp({ subscription: 65, event: 0 });
     const resealer = createResealer(sealed, { logger, check });
     resealer.start();

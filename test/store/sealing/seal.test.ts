@@ -4,57 +4,63 @@ import { open, seal } from '../../../src/store/sealing/seal.js';
 import { sealKeyOf } from '../../../src/store/sealing/seal-key.js';
 import { keyText, sealKey } from './seal-keys.js';
 
-const place = { kind: 'subscription', id: 's1', field: 'record' };
+const location = { kind: 'subscription', id: 's1', field: 'record' };
 const value = { secret: 'día ☃ 🎉', bytes: Uint8Array.from([0, 255]), list: [1, null, true] };
 const key = sealKey(1);
 const keys = new Map([[key.id, key]]);
 
 describe('a sealed value', () => {
   it('opens to the same value, at its location and with its key', () => {
-    const sealed = seal(key, place, value);
-    expect(open(keys, place, sealed)).toEqual({ type: 'opened', value, keyId: key.id });
+    const sealed = seal(key, location, value);
+    expect(open(keys, location, sealed)).toEqual({ type: 'opened', value, keyId: key.id });
     expect(Buffer.from(sealed).toString('latin1')).not.toContain('secret');
   });
 
   it('differs each time, because its nonce is random', () => {
-    const nonces = Array.from({ length: 100 }, () => Buffer.from(seal(key, place, value)).toString('hex', 9, 21));
+    const nonces = Array.from({ length: 100 }, () => Buffer.from(seal(key, location, value)).toString('hex', 9, 21));
     expect(new Set(nonces).size).toBe(100);
   });
 
   it.each([
-    ['kind', { ...place, kind: 'event' }],
-    ['id', { ...place, id: 's2' }],
-    ['field', { ...place, field: 'headers' }],
+    ['kind', { ...location, kind: 'event' }],
+    ['id', { ...location, id: 's2' }],
+    ['field', { ...location, field: 'headers' }],
   ])('does not open under another %s', (_, otherLocation) => {
-    const opened = open(keys, otherLocation, seal(key, place, value));
+    const opened = open(keys, otherLocation, seal(key, location, value));
     expect(opened).toMatchObject({ type: 'broken', why: expect.stringContaining('sealed for another record') });
   });
 
   it('names its key when that key is missing', () => {
     const other = sealKey(2);
-    expect(open(new Map([[other.id, other]]), place, seal(key, place, value))).toEqual({
+    expect(open(new Map([[other.id, other]]), location, seal(key, location, value))).toEqual({
       type: 'unknown-key',
       keyId: key.id,
     });
   });
 
   it('does not open after any of its bytes is changed', () => {
-    const sealed = seal(key, place, value);
-    for (let at = 0; at < sealed.length; at += 1) {
+    const sealed = seal(key, location, value);
+    for (let index = 0; index < sealed.length; index += 1) {
       const changed = Uint8Array.from(sealed);
-      changed[at] = (changed[at] ?? 0) ^ 1;
-      expect([at, open(keys, place, changed).type]).toEqual([at, at >= 1 && at <= 8 ? 'unknown-key' : 'broken']);
+      changed[index] = (changed[index] ?? 0) ^ 1;
+      expect([index, open(keys, location, changed).type]).toEqual([
+        index,
+        index >= 1 && index <= 8 ? 'unknown-key' : 'broken',
+      ]);
     }
   });
 
-  it.each([[undefined], ['text'], [new Uint8Array(0)], [new Uint8Array(36)], [{}]])('is never %s', (sealed) => {
-    expect(open(keys, place, sealed)).toMatchObject({ type: 'broken' });
-  });
+  it.each([[undefined], ['text'], [new Uint8Array(0)], [new Uint8Array(36)], [{}]])(
+    'does not open if it is %s',
+    (sealed) => {
+      expect(open(keys, location, sealed)).toMatchObject({ type: 'broken' });
+    },
+  );
 
   it('does not open when it is truncated anywhere', () => {
-    const sealed = seal(key, place, value);
+    const sealed = seal(key, location, value);
     for (let length = 9; length < sealed.length; length += 1) {
-      expect(open(keys, place, sealed.subarray(0, length)).type).toBe('broken');
+      expect(open(keys, location, sealed.subarray(0, length)).type).toBe('broken');
     }
   });
 });
@@ -77,7 +83,7 @@ describe('a seal key', () => {
     [Buffer.alloc(32).toString('hex')],
     [`${keyText(1)} `],
     [`!${keyText(1).slice(1)}`],
-  ])('is not %j', (text) => {
+  ])('cannot be made from %j', (text) => {
     expect(sealKeyOf(text)).toBeUndefined();
   });
 
@@ -90,9 +96,9 @@ describe('a seal key', () => {
 
   it('has an id that depends on all of its bytes', () => {
     const bytes = Buffer.alloc(32, 1);
-    const ids = Array.from({ length: 32 }, (_, at) => {
+    const ids = Array.from({ length: 32 }, (_, index) => {
       const changed = Buffer.from(bytes);
-      changed[at] = 2;
+      changed[index] = 2;
       return sealKeyOf(changed.toString('base64'))?.id;
     });
     expect(new Set([...ids, key.id]).size).toBe(33);

@@ -81,7 +81,7 @@ it.each<[string, Call, string]>([
   ['hub.until()', call('until', () => true, { timeout: 1 }), 'timeout is not a known option (did you mean timeoutMs?'],
   ['hub.verified()', call('verified', undefined, { timeout: 1 }), 'timeout is not a known option'],
   ['hub.unsubscribed()', call('unsubscribed', undefined, { timeout: 1 }), 'timeout is not a known option'],
-])('%s rejects an unknown option and names the nearest and all known options (%#)', async (name, act, expected) => {
+])('%s rejects an unknown option and suggests known options (%#)', async (name, act, expected) => {
   const hub = await startHub();
   const errorMessage = await errorMessageOf(() => act(hub));
   expect(errorMessage.slice(0, name.length + 2 + expected.length)).toBe(`${name}: ${expected}`);
@@ -131,13 +131,13 @@ it.each<[string, Call, string]>([
   ['protocol', () => startHub({ protocol: 'pubsub' }), `TestHub.start(): protocol is "pubsub"; it must be 'websub' or`],
   ['port', () => startHub({ port: 70_000 }), 'TestHub.start(): port is 70000; it must be a port from 0 to 65535'],
   ['tls', () => startHub({ tls: { key: 'k' } }), 'TestHub.start(): tls.cert is missing'],
-  ['what', call('holdBack', 'answers'), `hub.holdBack(): its argument is "answers"; it must be 'answer' or`],
+  ['argument', call('holdBack', 'answers'), `hub.holdBack(): its argument is "answers"; it must be 'answer' or`],
   ['mode', call('verify', { topic: 'a', callback: 'b' }, { mode: 'sub' }), 'hub.verify(): mode is "sub"'],
   ['status', call('fail', 42), 'hub.fail(): status is 42'],
   ['status', call('fail'), 'hub.fail(): status is missing'],
   ['to', call('redirect', 307), 'hub.redirect(): to is missing'],
   ['options', call('topic', '/feed', 'text'), 'hub.topic(): the options object is a string; it must be an object.'],
-])('the hub rejects an invalid %s (%#)', async (_, act, expected) => {
+])('the hub rejects an invalid or missing %s (%#)', async (_name, act, expected) => {
   const hub = await startHub();
   expect(await errorMessageOf(() => act(hub))).toContain(expected);
 });
@@ -150,7 +150,7 @@ it('bytes of another realm count as bytes, as in a test runner with separate rea
   expect(await (await fetch(new URL('/feed', hub.url))).text()).toBe('news');
 });
 
-it('a rejected option changes nothing', async () => {
+it('a call with a rejected option adds no topic', async () => {
   const hub = await startHub();
   expect(await errorMessageOf(() => invoke(hub, 'configure', { deny: 'no', verfy: 'sync' }))).toContain('verfy');
   expect(await errorMessageOf(() => invoke(hub, 'topic', '/feed', { selff: '' }))).toContain('selff');

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { compliant, plainSubscriber, post, subscribe } from '../../kit/plain-subscriber.js';
 import { startHub } from '../../kit/start-hub.js';
 
-const codes = (hub: { readonly violations: ReadonlyArray<{ readonly code: string }> }): string[] =>
+const violationCodes = (hub: { readonly violations: ReadonlyArray<{ readonly code: string }> }): string[] =>
   hub.violations.map(({ code }) => code);
 
 test('a request is answered 202, then verified with mode, topic, challenge and lease', async () => {
@@ -50,25 +50,25 @@ test.each([
   ['a status other than 2xx', { status: 404, body: 'no' }, []],
   ['a redirect', { status: 302, headers: { location: '/elsewhere' } }, []],
   ['a body that is not the challenge', { status: 200, body: 'yes' }, ['challenge-not-echoed']],
-])('%s does not confirm', async (_, answer, violations) => {
+])('%s does not confirm the subscription', async (_name, answer, violations) => {
   const hub = await startHub({ verify: 'sync' });
   const { callback } = await plainSubscriber(() => answer);
   const response = await subscribe(hub, hub.topic('/feed'), callback);
   expect(response.status).toBe(409);
   expect(await response.text()).toContain(`The callback answered ${answer.status}`);
   expect(hub.subscriptions.map(({ state }) => state)).toEqual(['refused']);
-  expect(codes(hub)).toEqual(violations);
+  expect(violationCodes(hub)).toEqual(violations);
 });
 
-test('a challenge with extra text around it does not confirm', async () => {
+test('a challenge with extra text after it does not confirm the subscription', async () => {
   const hub = await startHub({ verify: 'sync' });
   const { callback } = await plainSubscriber(({ query }) => ({ status: 200, body: `${query.get('hub.challenge')}\n` }));
   await subscribe(hub, hub.topic('/feed'), callback);
-  expect(codes(hub)).toEqual(['challenge-not-echoed']);
+  expect(violationCodes(hub)).toEqual(['challenge-not-echoed']);
   expect(hub.violations[0]?.delivery?.kind).toBe('verification');
 });
 
-test('an unreachable callback does not confirm', async () => {
+test('a callback that resets the connection does not confirm the subscription', async () => {
   const hub = await startHub({ verify: 'sync' });
   const { callback } = await plainSubscriber(() => 'reset');
   const response = await subscribe(hub, hub.topic('/feed'), callback);
@@ -77,14 +77,14 @@ test('an unreachable callback does not confirm', async () => {
   expect(hub.deliveries[0]?.error).toBeInstanceOf(Error);
 });
 
-test('a callback that does not answer within the timeout does not confirm', async () => {
+test('a callback that does not answer within the timeout does not confirm the subscription', async () => {
   const hub = await startHub({ verify: 'sync', timeoutMs: 30 });
   const { callback } = await plainSubscriber(() => 'hang');
   expect((await subscribe(hub, hub.topic('/feed'), callback)).status).toBe(409);
   expect(hub.deliveries[0]?.error?.cause).toHaveProperty('name', 'TimeoutError');
 });
 
-test('S2 sync verifies the subscription while the request is open', async () => {
+test("S2 verify 'sync' verifies the subscription while the request is open", async () => {
   const hub = await startHub({ verify: 'sync' });
   const topic = hub.topic('/feed');
   let isAnswered = false;
@@ -98,7 +98,7 @@ test('S2 sync verifies the subscription while the request is open', async () => 
   expect(hub.subscriptions).toMatchObject([{ state: 'active' }]);
 });
 
-test('never accepts the request and leaves it pending', async () => {
+test("verify 'never' accepts the request and leaves the subscription pending", async () => {
   const hub = await startHub({ verify: 'never' });
   const { callback, requests } = await plainSubscriber();
   expect((await subscribe(hub, hub.topic('/feed'), callback)).status).toBe(202);
@@ -107,7 +107,7 @@ test('never accepts the request and leaves it pending', async () => {
   expect(hub.subscriptions).toMatchObject([{ state: 'pending' }]);
 });
 
-test('V1 wrong-topic verifies another topic; confirming it is a violation', async () => {
+test("V1 verify 'wrong-topic' names another topic, and confirming that topic is a violation", async () => {
   const hub = await startHub({ verify: 'wrong-topic' });
   const topic = hub.topic('/feed');
   const { callback, requests } = await plainSubscriber();
@@ -115,10 +115,10 @@ test('V1 wrong-topic verifies another topic; confirming it is a violation', asyn
   await hub.settled();
   expect(requests[0]?.query.get('hub.topic')).not.toBe(topic.self);
   expect(hub.subscriptions).toMatchObject([{ topic: topic.self, state: 'refused' }]);
-  expect(codes(hub)).toEqual(['confirmed-wrong-topic']);
+  expect(violationCodes(hub)).toEqual(['confirmed-wrong-topic']);
 });
 
-test('V1 wrong-topic: refusing the verification is not a violation', async () => {
+test("V1 refusing the other topic of verify 'wrong-topic' is not a violation", async () => {
   const hub = await startHub({ verify: 'wrong-topic' });
   const { callback } = await plainSubscriber(() => ({ status: 404 }));
   await subscribe(hub, hub.topic('/feed'), callback);
@@ -126,7 +126,7 @@ test('V1 wrong-topic: refusing the verification is not a violation', async () =>
   expect(hub.violations).toEqual([]);
 });
 
-test('wrong-challenge rejects the correct echo', async () => {
+test("verify 'wrong-challenge' rejects the correct echo", async () => {
   const hub = await startHub({ verify: 'wrong-challenge' });
   const { callback, requests } = await plainSubscriber();
   await subscribe(hub, hub.topic('/feed'), callback);
@@ -137,23 +137,25 @@ test('wrong-challenge rejects the correct echo', async () => {
 });
 
 test.each([
-  ['requested', undefined, { 'hub.lease_seconds': '60' }, '60', 60],
+  ['as requested', undefined, { 'hub.lease_seconds': '60' }, '60', 60],
   ['of ten days by default', undefined, {}, '864000', 864_000],
   ['set by the fault', 30, { 'hub.lease_seconds': '60' }, '30', 30],
   ['that never expires', 'perpetual', { 'hub.lease_seconds': '60' }, null, undefined],
   ['that is negative', -1, {}, '-1', -1],
   ['that is not a number', Number.NaN, {}, 'NaN', Number.NaN],
-] as const)('V2 a hub grants the lease %s', async (_, leaseSeconds, form, sent, granted) => {
+] as const)('V2 a hub grants a lease %s', async (_name, leaseSeconds, form, announcedLease, grantedSeconds) => {
   const now = Date.UTC(2030, 0, 1);
   const hub = await startHub({ verify: 'sync', leaseSeconds, now: () => now });
   const { callback, requests } = await plainSubscriber();
   await subscribe(hub, hub.topic('/feed'), callback, form);
   const [subscription] = hub.subscriptions;
-  expect(requests[0]?.query.get('hub.lease_seconds')).toBe(sent);
+  expect(requests[0]?.query.get('hub.lease_seconds')).toBe(announcedLease);
   expect(subscription?.state).toBe('active');
   expect(subscription?.verifiedAt).toEqual(new Date(now));
-  expect(subscription?.leaseSeconds).toBe(granted);
-  expect(subscription?.expiresAt).toEqual(granted && granted > 0 ? new Date(now + granted * 1000) : undefined);
+  expect(subscription?.leaseSeconds).toBe(grantedSeconds);
+  expect(subscription?.expiresAt).toEqual(
+    grantedSeconds && grantedSeconds > 0 ? new Date(now + grantedSeconds * 1000) : undefined,
+  );
 });
 
 test('a subscription lapses when its lease expires, and can be requested again', async () => {
@@ -234,7 +236,7 @@ test('V3 an unconfirmed unsubscription leaves the subscription active', async ()
   expect(hub.subscriptions).toMatchObject([{ state: 'active' }]);
 });
 
-test('S4 hub.verify=sync is verified at once and answered 204, and the hub echoes the token', async () => {
+test('S4 hub.verify=sync leads to a verification at once and a 204, and the hub echoes the token', async () => {
   const hub = await startHub();
   const { callback, requests } = await plainSubscriber();
   const form = { 'hub.verify': 'sync', 'hub.verify_token': 'a token' };
@@ -249,16 +251,16 @@ test('S4 a PubSubHubbub 0.3 hub requires hub.verify and uses the first preferenc
   const topic = hub.topic('/feed');
   const { callback } = await plainSubscriber();
   expect((await subscribe(hub, topic, callback)).status).toBe(400);
-  expect(codes(hub)).toEqual(['missing-verify']);
+  expect(violationCodes(hub)).toEqual(['missing-verify']);
   const body = new URLSearchParams({ 'hub.mode': 'subscribe', 'hub.topic': topic.self, 'hub.callback': callback });
   body.append('hub.verify', 'async');
   body.append('hub.verify', 'sync');
   expect((await fetch(hub.url, { method: 'POST', body })).status).toBe(202);
   await hub.verified();
-  expect(codes(hub)).toEqual(['missing-verify']);
+  expect(violationCodes(hub)).toEqual(['missing-verify']);
 });
 
-test("a topic of another server is served like one of the hub's own", async () => {
+test('a subscription to a topic of another server is verified', async () => {
   const hub = await startHub({ verify: 'sync' });
   const { callback } = await plainSubscriber();
   await post(hub, { 'hub.mode': 'subscribe', 'hub.topic': 'https://example.com/feed', 'hub.callback': callback });

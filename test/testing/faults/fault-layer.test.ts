@@ -29,14 +29,14 @@ test('failures are counted down layer by layer, and start again when set again',
   expect(take()).toBeUndefined();
 });
 
-test('one delay applies to every kind, several delays each to their own kind', () => {
+test('a single delay applies to every kind of message, and a delay of one kind only to that kind', () => {
   expect(delayOf({}, 'answer')).toBe(0);
   expect(delayOf({ delayMs: 5 }, 'topic')).toBe(5);
   expect(delayOf({ delayMs: { content: 7 } }, 'content')).toBe(7);
   expect(delayOf({ delayMs: { content: 7 } }, 'answer')).toBe(0);
 });
 
-test('a fault applies only to the requests it names, and counts only those', () => {
+test('a fault applies only to the requests it names, and counts no other requests', () => {
   const layer = createFaultLayer({
     fail: { status: 400, only: 'unsubscriptions', times: 1 },
     redirect: { status: 302, to: '/', only: 'renewals' },
@@ -59,23 +59,26 @@ test('a fault applies only to the requests it names, and counts only those', () 
 
 test('a rate limit counts in windows, and the first layer that sets one decides', () => {
   const hub = createFaultLayer({ rateLimit: { requests: 2, perSeconds: 60 } });
-  const shielded = createFaultLayer({ rateLimit: false });
-  const other = createFaultLayer({});
-  expect(countAgainstRateLimit([shielded, hub], 0)).toBeUndefined();
-  expect([countAgainstRateLimit([other, hub], 1_000), countAgainstRateLimit([hub], 2_000)]).toEqual([
+  const exemptLayer = createFaultLayer({ rateLimit: false });
+  const emptyLayer = createFaultLayer({});
+  expect(countAgainstRateLimit([exemptLayer, hub], 0)).toBeUndefined();
+  expect([countAgainstRateLimit([emptyLayer, hub], 1_000), countAgainstRateLimit([hub], 2_000)]).toEqual([
     undefined,
     undefined,
   ]);
-  expect([countAgainstRateLimit([hub], 2_500), countAgainstRateLimit([other, hub], 60_999)]).toEqual([59, 1]);
+  expect([countAgainstRateLimit([hub], 2_500), countAgainstRateLimit([emptyLayer, hub], 60_999)]).toEqual([59, 1]);
   expect(countAgainstRateLimit([hub], 61_000)).toBeUndefined();
   hub.change({ rateLimit: { requests: 1, perSeconds: 10 } });
   expect([countAgainstRateLimit([hub], 62_000), countAgainstRateLimit([hub], 62_000)]).toEqual([undefined, 10]);
-  expect(countAgainstRateLimit([other], 0)).toBeUndefined();
+  expect(countAgainstRateLimit([emptyLayer], 0)).toBeUndefined();
 });
 
 test('a verify mode applies to all requests or to one kind', () => {
   expect(verifyModeOf({ verify: 'sync' }, 'unsubscribe')).toBe('sync');
-  const split = { verify: { unsubscriptions: 'never' } } as const;
-  expect([verifyModeOf(split, 'subscribe'), verifyModeOf(split, 'unsubscribe')]).toEqual([undefined, 'never']);
+  const separateModes = { verify: { unsubscriptions: 'never' } } as const;
+  expect([verifyModeOf(separateModes, 'subscribe'), verifyModeOf(separateModes, 'unsubscribe')]).toEqual([
+    undefined,
+    'never',
+  ]);
   expect(verifyModeOf({}, 'subscribe')).toBeUndefined();
 });

@@ -9,7 +9,7 @@ async function isOpen(work: Promise<unknown>): Promise<boolean> {
   return (await Promise.race([work, Promise.resolve('open')])) === 'open';
 }
 
-test('a held-back verification waits until it is released; content does not wait', async () => {
+test('a held-back verification waits until it is released, and content does not wait', async () => {
   const hub = await startHub({ verify: 'sync' });
   const topic = hub.topic('/feed');
   const { origin, requests } = await plainSubscriber();
@@ -42,15 +42,15 @@ test('held-back content keeps its signature', async () => {
   const topic = hub.topic('/feed');
   const { callback, requests } = await plainSubscriber();
   await subscribe(hub, topic, callback, { 'hub.secret': 'old' });
-  const first = await topic.publish('news');
+  const firstDeliveries = await topic.publish('news');
   const release = hub.holdBack('content');
-  const late = topic.publish('news');
-  expect(await isOpen(late)).toBe(true);
+  const heldBackPublish = topic.publish('news');
+  expect(await isOpen(heldBackPublish)).toBe(true);
   await subscribe(hub, topic, callback, { 'hub.secret': 'new' });
   release();
-  await late;
+  await heldBackPublish;
   const signatures = requests.flatMap(({ headers }) => headers['x-hub-signature'] ?? []);
-  expect(signatures).toEqual([1, 2].map(() => first[0]?.sent.headers['x-hub-signature']));
+  expect(signatures).toEqual([1, 2].map(() => firstDeliveries[0]?.sent.headers['x-hub-signature']));
 });
 
 test('responses to requests and to a GET of a topic are held back', async () => {
@@ -68,24 +68,24 @@ test('responses to requests and to a GET of a topic are held back', async () => 
 test('each hold-back is released separately, and releasing twice has no effect', async () => {
   const hub = await startHub();
   const topic = hub.topic('/feed');
-  const [first, second] = [hub.holdBack('topic'), hub.holdBack('topic')];
+  const [releaseFirst, releaseSecond] = [hub.holdBack('topic'), hub.holdBack('topic')];
   const answer = fetch(topic.url);
   await hub.until(({ requests }) => requests.length === 1);
-  first();
-  first();
+  releaseFirst();
+  releaseFirst();
   expect(await isOpen(answer)).toBe(true);
-  second();
+  releaseSecond();
   expect((await answer).status).toBe(200);
 });
 
-test('a closed hub holds nothing back', async () => {
+test('closing a hub aborts everything that is held back', async () => {
   const hub = await startHub({ verify: 'sync' });
   const topic = hub.topic('/feed');
   const { callback } = await plainSubscriber();
   await subscribe(hub, topic, callback);
   for (const kind of ['answer', 'verification', 'content', 'topic'] as const) hub.holdBack(kind);
-  const key = { topic: topic.self, callback };
-  const [content, verification] = [topic.publish('news'), hub.verify(key)];
+  const subscriptionKey = { topic: topic.self, callback };
+  const [content, verification] = [topic.publish('news'), hub.verify(subscriptionKey)];
   const answer = subscribe(hub, topic, callback).catch((error: unknown) => error);
   const topicAnswer = fetch(topic.url).catch((error: unknown) => error);
   await hub.until(({ requests }) => requests.length === 3);

@@ -58,27 +58,27 @@ export function fixtureFile(path: string): Buffer {
 }
 
 /** Reads what the runtime of 0.1.0 reported about a store before it stopped. */
-export function expectedOf(kind: StoreKind, moved: Moved = unmoved): Expected {
-  const expected: Expected = JSON.parse(moved(fixtureFile(`${kind}/expected.json`).toString()));
+export function expectedOf(kind: StoreKind, movePorts: PortMover = keepPorts): Expected {
+  const expected: Expected = JSON.parse(movePorts(fixtureFile(`${kind}/expected.json`).toString()));
   return expected;
 }
 
 /** Reads the service configurations that the store was written with. */
-export function oldConfigs(moved: Moved = unmoved): readonly SubscriberServiceConfig[] {
-  return JSON.parse(moved(fixtureFile('services.json').toString()));
+export function oldConfigs(movePorts: PortMover = keepPorts): readonly SubscriberServiceConfig[] {
+  return JSON.parse(movePorts(fixtureFile('services.json').toString()));
 }
 
 /** Replaces the ports of the fixture's hubs in a text. */
-export type Moved = (text: string) => string;
+export type PortMover = (text: string) => string;
 
-const unmoved: Moved = (text) => text;
+const keepPorts: PortMover = (text) => text;
 
 /**
- * Moves the hubs of the fixture to other ports, so that parallel test runs do not collide.
+ * Creates a function that moves the hubs of the fixture to other ports, so that parallel test runs do not collide.
  *
  * @param ports old and new ports with the same number of digits, so that the files keep their length
  */
-export function movedTo(ports: readonly (readonly [from: number, to: number | undefined])[]): Moved {
+export function portMover(ports: readonly (readonly [from: number, to: number | undefined])[]): PortMover {
   return (text) => {
     let moved = text;
     for (const [from, to = from] of ports) {

@@ -11,11 +11,11 @@ import type { TestHub } from 'websub-subscriber/testing';
 import { FakeWorld } from '../../../kit/fake-world.js';
 import {
   expectedOf,
-  movedTo,
   oldConfigs,
+  portMover,
   type Expected,
-  type Moved,
   type OldGrant,
+  type PortMover,
   type StoreKind,
 } from './expected.js';
 import { load } from './places.js';
@@ -63,25 +63,25 @@ export async function openOld(
   { later = 0, hubs = {}, options = {} }: OldWorldOptions = {},
 ): Promise<OldWorld> {
   const { hub, denying } = hubs;
-  const moved = movedTo([
+  const movePorts = portMover([
     [PORTS.hub, hub?.port],
     [PORTS.denying, denying?.port],
   ]);
-  const expected = expectedOf(kind, moved);
-  const store = await load[kind](moved);
+  const expected = expectedOf(kind, movePorts);
+  const store = await load[kind](movePorts);
   const world = new FakeWorld(expected.now + later);
   const events: ContentDistributionMessage[] = [];
-  const start = async (given: StartOptions): Promise<SubscriberRuntime> => {
-    const started = await world.start(services(events, moved), {
+  const start = async (startOptions: StartOptions): Promise<SubscriberRuntime> => {
+    const started = await world.start(services(events, movePorts), {
       store,
       publicUrl: 'http://127.0.0.1:18930',
-      ...given,
+      ...startOptions,
     });
     onTestFinished(() => started.stopNow());
     return started;
   };
   const runtime = await start(options);
-  const url = (callback: string): string => `http://127.0.0.1:${runtime.port}${new URL(callback).pathname}`;
+  const currentUrl = (callback: string): string => `http://127.0.0.1:${runtime.port}${new URL(callback).pathname}`;
   return {
     runtime,
     world,
@@ -92,17 +92,17 @@ export async function openOld(
     async post({ callback }, body, secret, contentType = 'text/plain; charset=utf-8') {
       const headers = new Headers({ 'content-type': contentType });
       if (secret !== undefined) headers.set('x-hub-signature', `sha256=${hmac(secret, body)}`);
-      return (await fetch(url(callback), { method: 'POST', headers, body })).status;
+      return (await fetch(currentUrl(callback), { method: 'POST', headers, body })).status;
     },
     async get({ callback }, query) {
-      const answer = await fetch(`${url(callback)}?${new URLSearchParams(query).toString()}`);
+      const answer = await fetch(`${currentUrl(callback)}?${new URLSearchParams(query).toString()}`);
       return { status: answer.status, text: await answer.text() };
     },
   };
 }
 
-function services(events: ContentDistributionMessage[], moved: Moved): readonly SubscriberDefinition[] {
-  return oldConfigs(moved).map((config) =>
+function services(events: ContentDistributionMessage[], movePorts: PortMover): readonly SubscriberDefinition[] {
+  return oldConfigs(movePorts).map((config) =>
     defineSubscriber(
       { unsubscribeOnShutdown: false, ...config },
       { onEventNotification: (event) => void events.push(event) },

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { onTestFinished } from 'vitest';
 import { answers, mysql, postgres, redis } from '../../../contract/servers.js';
-import { fixtureFile, type Moved, type StoreKind } from './expected.js';
+import { fixtureFile, type PortMover, type StoreKind } from './expected.js';
 
 interface Row {
   readonly key: string;
@@ -35,17 +35,17 @@ interface Column {
 }
 
 /** Copies the store of 0.1.0 to its own location until the test has finished. Resolves to its URI. */
-export const load: Readonly<Record<StoreKind, (moved: Moved) => Promise<string>>> = {
-  async lmdb(moved) {
+export const load: Readonly<Record<StoreKind, (movePorts: PortMover) => Promise<string>>> = {
+  async lmdb(movePorts) {
     const directory = await mkdtemp(join(tmpdir(), 'websub-old-'));
     onTestFinished(() => rm(directory, { recursive: true }));
     // In latin1 each byte is one character, so that the rest of the file stays unchanged.
-    const data = moved(gunzipSync(fixtureFile('lmdb/data.mdb.gz')).toString('latin1'));
+    const data = movePorts(gunzipSync(fixtureFile('lmdb/data.mdb.gz')).toString('latin1'));
     await writeFile(join(directory, 'data.mdb'), data, 'latin1');
     return `lmdb://${directory}`;
   },
 
-  async redis(moved) {
+  async redis(movePorts) {
     const { rows }: Dump = dumpOf('redis');
     const { createClient } = await import('@keyv/redis');
     for (let database = 15; database > 0; database -= 1) {
@@ -53,9 +53,10 @@ export const load: Readonly<Record<StoreKind, (moved: Moved) => Promise<string>>
       uri.pathname = `/${database}`;
       const client = createClient({ url: uri.href });
       await client.connect();
-      // Another test run may use one at the same time. An abandoned claim expires.
-      const isOurs = (await client.set('claimed', '', { NX: true, EX: 120 })) === 'OK' && (await client.dbSize()) === 1;
-      if (!isOurs) {
+      // Another test run may use a database at the same time. An abandoned claim expires.
+      const isClaimed =
+        (await client.set('claimed', '', { NX: true, EX: 120 })) === 'OK' && (await client.dbSize()) === 1;
+      if (!isClaimed) {
         client.destroy();
         continue;
       }
@@ -63,13 +64,13 @@ export const load: Readonly<Record<StoreKind, (moved: Moved) => Promise<string>>
         await client.flushDb();
         client.destroy();
       });
-      for (const { key, value } of rows) await client.set(key, moved(value));
+      for (const { key, value } of rows) await client.set(key, movePorts(value));
       return uri.href;
     }
     throw new Error('no database of Redis from 1 to 15 is empty');
   },
 
-  async postgres(moved) {
+  async postgres(movePorts) {
     const { columns, indexes, rows }: PostgresDump = dumpOf('postgres');
     const { Client }: PostgresDriver = driverOf('@keyv/postgres', 'pg');
     const connected = async (uri: string): Promise<SqlClient> => {
@@ -87,12 +88,13 @@ export const load: Readonly<Record<StoreKind, (moved: Moved) => Promise<string>>
     const client = await connected(uri);
     await client.query(`CREATE TABLE websub (${columns.map(definition).join(', ')})`);
     for (const index of indexes) await client.query(index);
-    for (const { key, value } of rows) await client.query('INSERT INTO websub VALUES ($1, $2)', [key, moved(value)]);
+    for (const { key, value } of rows)
+      await client.query('INSERT INTO websub VALUES ($1, $2)', [key, movePorts(value)]);
     await client.end();
     return uri;
   },
 
-  async mysql(moved) {
+  async mysql(movePorts) {
     const { createTable, rows }: MysqlDump = dumpOf('mysql');
     const driver: MysqlDriver = driverOf('@keyv/mysql', 'mysql2/promise');
     const { name, uri } = databaseOn(mysql.uri);
@@ -104,7 +106,7 @@ export const load: Readonly<Record<StoreKind, (moved: Moved) => Promise<string>>
     });
     await client.query(`USE ${name}`);
     await client.query(createTable);
-    for (const { key, value } of rows) await client.query('INSERT INTO websub VALUES (?, ?)', [key, moved(value)]);
+    for (const { key, value } of rows) await client.query('INSERT INTO websub VALUES (?, ?)', [key, movePorts(value)]);
     return uri;
   },
 };

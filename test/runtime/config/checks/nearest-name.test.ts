@@ -12,11 +12,11 @@ describe('nearestName', () => {
     ['secrets', 'secret'],
     ['path', undefined],
     ['', undefined],
-  ])('finds for %j: %j', (name, expected) => {
+  ])('returns for %j the name %j', (name, expected) => {
     expect(nearestName(name, known)).toBe(expected);
   });
 
-  it('finds nothing without known names', () => {
+  it('returns undefined without known names', () => {
     expect(nearestName('target', [])).toBeUndefined();
   });
 });

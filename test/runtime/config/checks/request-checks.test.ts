@@ -12,7 +12,7 @@ function problem(config: unknown): string {
   throw new Error('The configuration was accepted.');
 }
 
-describe('an invalid request option is refused, and not shown, because it may be a credential:', () => {
+describe('the request options', () => {
   it.each<[config: object, message: string]>([
     [{ httpConfig: 'hush' }, 'httpConfig is a string; it must be an object.'],
     [
@@ -69,13 +69,13 @@ describe('an invalid request option is refused, and not shown, because it may be
     [{ customParams: { '': 'hush' } }, 'customParams has a parameter without a name; name it or leave it out.'],
     [{ customHeaders: { Host: 'hush' } }, 'customHeaders.Host is set by the request itself; leave it out.'],
     [{ customHeaders: { 'Content-Type': 'hush' } }, 'customHeaders.Content-Type is set by the request itself'],
-  ])('%j', (config, message) => {
+  ])('%j are refused, and the error does not show a credential', (config, message) => {
     expect(problem(config)).toContain(`Service "News": ${message}`);
     expect(problem(config)).not.toContain('hush');
   });
 
   it.each(['hub.callback', 'hub.mode', 'hub.topic', 'hub.lease_seconds', 'hub.secret', 'hub.verify_token'])(
-    'a parameter that the protocol sets: %s',
+    'with the custom parameter %s are refused, because the protocol sets it',
     (name) => {
       expect(problem({ customParams: { [name]: 'hush' } })).toMatch(
         `Service "News": customParams: ${name} is no custom`,
@@ -83,7 +83,7 @@ describe('an invalid request option is refused, and not shown, because it may be
     },
   );
 
-  it('a parameter that PubSubHubbub 0.3 sets; with WebSub it is allowed', () => {
+  it('with the custom parameter hub.verify are accepted for WebSub and refused for PubSubHubbub 0.3', () => {
     const customParams = { 'hub.verify': 'sync' };
     expect(checkServiceConfig('News', { customParams }).customParams).toEqual(customParams);
     expect(problem({ customParams, protocol: 'pubsubhubbub-0.3' })).toMatch(

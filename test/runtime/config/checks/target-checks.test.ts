@@ -3,20 +3,23 @@ import { checkServiceConfig } from '../../../../src/runtime/config/check-config.
 
 const check = (config: unknown): unknown => Reflect.apply(checkServiceConfig, undefined, ['News', config]);
 
-const a = 'https://example.com/a';
-const b = 'http://example.com:8080/b?x=1&y=é';
+const feedUrl = 'https://example.com/a';
+const urlWithQuery = 'http://example.com:8080/b?x=1&y=é';
 const hub = 'https://hub.example/';
 
 describe('targets', () => {
   it.each([
-    [{ target: a }, [a]],
-    [{ target: [hub, a] }, [{ hub, topic: a }]],
-    [{ target: { hub, topic: a } }, [{ hub, topic: a }]],
-    [{ target: b, targets: [a, { hub, topic: a }] }, [b, a, { hub, topic: a }]],
+    [{ target: feedUrl }, [feedUrl]],
+    [{ target: [hub, feedUrl] }, [{ hub, topic: feedUrl }]],
+    [{ target: { hub, topic: feedUrl } }, [{ hub, topic: feedUrl }]],
+    [
+      { target: urlWithQuery, targets: [feedUrl, { hub, topic: feedUrl }] },
+      [urlWithQuery, feedUrl, { hub, topic: feedUrl }],
+    ],
     [{ target: { hub, topic: 'fdb2f928-5546' } }, [{ hub, topic: 'fdb2f928-5546' }]],
     [{ targets: [] }, []],
     [{ target: 'HTTPS://Example.COM' }, ['HTTPS://Example.COM']],
-  ])('are accepted from %j, and stay unchanged', (config, targets) => {
+  ])('are accepted from %j, and their URLs keep their spelling', (config, targets) => {
     expect(check(config)).toMatchObject({ targets });
   });
 
@@ -24,26 +27,26 @@ describe('targets', () => {
     [{ target: 'example.com/feed' }, 'target "example.com/feed" is not an absolute URL'],
     [{ target: 'ftp://example.com/' }, 'target "ftp://example.com/" is not an http or https URL'],
     [{ target: 'https://' }, 'target "https://" is not an absolute URL'],
-    [{ target: `${a}#top` }, `target "${a}#top" has a fragment`],
-    [{ target: ` ${a}` }, `target is " ${a}"; it must be an http or https URL without white space.`],
-    [{ target: `${a} b` }, `target is "${a} b"; it must be an http or https URL without white space.`],
+    [{ target: `${feedUrl}#top` }, `target "${feedUrl}#top" has a fragment`],
+    [{ target: ` ${feedUrl}` }, `target is " ${feedUrl}"; it must be an http or https URL without white space.`],
+    [{ target: `${feedUrl} b` }, `target is "${feedUrl} b"; it must be an http or https URL without white space.`],
     [{ target: 'https://example.com:99999/' }, 'target "https://example.com:99999/" is not an absolute URL'],
     [{ target: 5 }, 'target is 5; it must be a URL as a string, or { hub, topic }.'],
-    [{ target: new URL(a) }, 'target is an object; it must be a URL as a string, or { hub, topic }.'],
+    [{ target: new URL(feedUrl) }, 'target is an object; it must be a URL as a string, or { hub, topic }.'],
     [{ target: [hub] }, 'target names no topic; a known pair has a hub and a topic.'],
     [{ target: [] }, 'target names no hub;'],
-    [{ target: [hub, a, a] }, 'target has 3 items; it must be [hub, topic], or use targets.'],
+    [{ target: [hub, feedUrl, feedUrl] }, 'target has 3 items; it must be [hub, topic], or use targets.'],
     [{ target: [hub, 'a b'] }, 'target[1] is "a b"; it must be the hub\'s name'],
-    [{ target: ['hub', a] }, 'target[0] "hub" is not an absolute URL'],
+    [{ target: ['hub', feedUrl] }, 'target[0] "hub" is not an absolute URL'],
     [{ target: { hub } }, 'target names no topic;'],
-    [{ target: { topic: a } }, 'target names no hub;'],
+    [{ target: { topic: feedUrl } }, 'target names no hub;'],
     [{ target: { hub, topic: '' } }, 'target.topic is ""; it must be the hub\'s name of the topic, without'],
     [{ target: { hub, topic: 5 } }, "target.topic is 5; it must be the hub's name of the topic"],
-    [{ target: { hub: `${hub}#a`, topic: a } }, `target.hub "${hub}#a" has a fragment`],
-    [{ target: { hub, topics: a } }, 'target.topics is not a known field (did you mean topic?)'],
-    [{ targets: a }, `targets is "${a}"; it must be a list of URLs and { hub, topic }.`],
-    [{ targets: [a, 'b'] }, 'targets[1] "b" is not an absolute URL'],
-    [{ targets: [[hub, a]] }, 'targets[0] is an array; it must be a URL as a string, or { hub, topic }.'],
+    [{ target: { hub: `${hub}#a`, topic: feedUrl } }, `target.hub "${hub}#a" has a fragment`],
+    [{ target: { hub, topics: feedUrl } }, 'target.topics is not a known field (did you mean topic?)'],
+    [{ targets: feedUrl }, `targets is "${feedUrl}"; it must be a list of URLs and { hub, topic }.`],
+    [{ targets: [feedUrl, 'b'] }, 'targets[1] "b" is not an absolute URL'],
+    [{ targets: [[hub, feedUrl]] }, 'targets[0] is an array; it must be a URL as a string, or { hub, topic }.'],
   ])('are refused if they are invalid: %j', (config, message) => {
     expect(() => check(config)).toThrow(`Service "News": ${message}`);
   });
@@ -59,19 +62,22 @@ describe('targets', () => {
   it.each([
     { target: 'https://user:hush@example.com/' },
     { target: 'https://hush@example.com/ a' },
-    { target: { hub: 'https://user:hush@example.com/', topic: a } },
+    { target: { hub: 'https://user:hush@example.com/', topic: feedUrl } },
     { target: { hub, topic: 'https://user:hush@example.com/' } },
   ])('are refused with credentials, and the error does not show them: %j', (config) => {
     expect(() => check(config)).toThrow(/^Service "News": target[^:]*"https:\/\/example\.com\/.*$/);
   });
 
   it.each([
-    [{ targets: [a, a] }, a],
-    [{ target: a, targets: [a] }, a],
+    [{ targets: [feedUrl, feedUrl] }, feedUrl],
+    [{ target: feedUrl, targets: [feedUrl] }, feedUrl],
     [{ target: [hub, 'x'], targets: [{ hub, topic: 'x' }] }, `x at ${hub}`],
     [{ target: 'https://example.com', targets: ['https://EXAMPLE.com/'] }, 'https://EXAMPLE.com/'],
-    [{ target: [hub, a], targets: [{ hub: 'https://hub.example', topic: a }] }, `${a} at https://hub.example`],
-  ])('are refused if two are equal: %j', (config, duplicate) => {
+    [
+      { target: [hub, feedUrl], targets: [{ hub: 'https://hub.example', topic: feedUrl }] },
+      `${feedUrl} at https://hub.example`,
+    ],
+  ])('are refused if two of them are equal: %j', (config, duplicate) => {
     expect(() => check(config)).toThrow(
       `Service "News": targets names ${duplicate} twice, target included; name each once.`,
     );
