@@ -57,14 +57,14 @@ test.each([
   ...caps,
   ['Retry-After', MAX_RETRY_AFTER_MS + RETRY_AFTER_SPREAD_MS] as const,
   ['a deferral', MAX_DEFERRAL_MS] as const,
-])('L2 S3 the longest wait of %s does not look like one of a clock that was set back', (_name, waitMs) => {
-  const life = verifying().unreachable(0);
-  const { now } = life;
-  const waiting = (at: number) => ({
-    ...life.record,
+])('L2 S3 the longest wait of %s does not look like the effect of a clock that was set back', (_name, waitMs) => {
+  const machine = verifying().unreachable(0);
+  const { now } = machine;
+  const recordWaitingUntil = (at: number) => ({
+    ...machine.record,
     nextAttemptAt: at,
-    grants: life.record.grants.map((grant) => ({ ...grant, nextAttemptAt: at, notBefore: at })),
+    grants: machine.record.grants.map((grant) => ({ ...grant, nextAttemptAt: at, notBefore: at })),
   });
-  expect(isAffectedByClockSetBack(waiting(now + waitMs), life)).toBe(false);
-  expect(isAffectedByClockSetBack(waiting(now + MAX_WAIT_MS + 61_000), life)).toBe(true);
+  expect(isAffectedByClockSetBack(recordWaitingUntil(now + waitMs), machine)).toBe(false);
+  expect(isAffectedByClockSetBack(recordWaitingUntil(now + MAX_WAIT_MS + 61_000), machine)).toBe(true);
 });

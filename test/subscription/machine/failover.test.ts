@@ -1,55 +1,55 @@
 import { describe, expect, test } from 'vitest';
 import { FAILOVER_AFTER } from '../../../src/subscription/retry-policy.js';
 import { dueAt } from '../../../src/subscription/machine/steps/on-due.js';
-import { failure, HUB, SECOND_HUB, verifying, type Life } from './life.js';
+import { failure, HUB, SECOND_HUB, verifying, type SubscriptionMachine } from './life.js';
 
-const dueIn = (life: Life): number => (dueAt(life.record) ?? Infinity) - life.now;
+const dueIn = (machine: SubscriptionMachine): number => (dueAt(machine.record) ?? Infinity) - machine.now;
 
-describe('S3 a long list of refusing hubs', () => {
+describe('S3 a list of hubs that refuse or do not answer', () => {
   const HUBS = Array.from({ length: 6 }, (_, index) => `https://hub-${index}.example/`);
 
-  test('is tried slowly: two failovers at once, further ones after growing waits', () => {
-    const life = verifying(...HUBS);
-    life.random = 1;
+  test('is tried slowly, with two failovers at once and further failovers after growing waits', () => {
+    const machine = verifying(...HUBS);
+    machine.random = 1;
     const waits: number[] = [];
     for (const _hub of HUBS.slice(1)) {
-      life.refused();
-      waits.push(life.actions.includes('subscribe') ? 0 : dueIn(life));
-      if (waits.at(-1) !== 0) life.due(dueIn(life)).discovered(...HUBS);
-      expect(life.actions).toContain('subscribe');
-      life.requested();
+      machine.refused();
+      waits.push(machine.actions.includes('subscribe') ? 0 : dueIn(machine));
+      if (waits.at(-1) !== 0) machine.due(dueIn(machine)).discovered(...HUBS);
+      expect(machine.actions).toContain('subscribe');
+      machine.requested();
     }
     expect(waits).toEqual([0, 0, 2_000, 4_000, 8_000]);
-    expect(life.grant.advertisedHub).toBe(HUBS[5]);
+    expect(machine.grant.advertisedHub).toBe(HUBS[5]);
   });
 
-  test('N2 leaves one grant for each hub, which stores the wait of that hub', () => {
-    const life = verifying(...HUBS);
-    let { id } = life.grant;
-    for (let time = 0; time < 40; time += 1) {
-      const refusal = { grantId: id, requestId: 'r1', failure: failure('refused', life.now) };
-      life.apply({ type: 'refused', ...refusal });
-      const refused = life.record.grants.find((grant) => grant.id === id);
-      expect(refused?.refusals).toBe(1 + Math.floor(time / HUBS.length));
-      expect(refused?.notBefore).toBeGreaterThanOrEqual(life.now + 60_000);
-      for (let step = 0; step < 5 && !life.actions.includes('subscribe'); step += 1) {
-        life.due(dueIn(life));
-        if (life.actions.includes('discover')) life.discovered(...HUBS);
+  test('N2 leads to at most one grant per hub, which stores the wait of that hub', () => {
+    const machine = verifying(...HUBS);
+    let { id } = machine.grant;
+    for (let attempt = 0; attempt < 40; attempt += 1) {
+      const refusal = { grantId: id, requestId: 'r1', failure: failure('refused', machine.now) };
+      machine.apply({ type: 'refused', ...refusal });
+      const refused = machine.record.grants.find((grant) => grant.id === id);
+      expect(refused?.refusals).toBe(1 + Math.floor(attempt / HUBS.length));
+      expect(refused?.notBefore).toBeGreaterThanOrEqual(machine.now + 60_000);
+      for (let step = 0; step < 5 && !machine.actions.includes('subscribe'); step += 1) {
+        machine.due(dueIn(machine));
+        if (machine.actions.includes('discover')) machine.discovered(...HUBS);
       }
-      id = life.effects.flatMap((effect) => (effect.type === 'request' ? effect.grantId : []))[0] ?? 'none';
-      expect(life.record.grants.find((grant) => grant.id === id)?.notBefore ?? 0).toBeLessThanOrEqual(life.now);
-      life.requested({ grantId: id });
-      expect(life.record.grants.length).toBeLessThanOrEqual(HUBS.length);
+      id = machine.effects.flatMap((effect) => (effect.type === 'request' ? effect.grantId : []))[0] ?? 'none';
+      expect(machine.record.grants.find((grant) => grant.id === id)?.notBefore ?? 0).toBeLessThanOrEqual(machine.now);
+      machine.requested({ grantId: id });
+      expect(machine.record.grants.length).toBeLessThanOrEqual(HUBS.length);
     }
   });
 
-  test('V4 keeps the grants of hubs that did not answer, because they may verify late', () => {
-    const life = verifying(HUB, SECOND_HUB);
-    const { id } = life.grant;
-    for (let time = 1; time < FAILOVER_AFTER; time += 1) life.unreachable().due(dueIn(life)).requested();
-    life.unreachable();
-    expect(life.actions).toContain('subscribe');
-    life.requested().refused();
-    expect(life.verified(undefined, id).grantAt(HUB).state).toBe('active');
+  test('V4 keeps the grant of a hub that did not answer, because that hub may verify late', () => {
+    const machine = verifying(HUB, SECOND_HUB);
+    const { id } = machine.grant;
+    for (let attempt = 1; attempt < FAILOVER_AFTER; attempt += 1) machine.unreachable().due(dueIn(machine)).requested();
+    machine.unreachable();
+    expect(machine.actions).toContain('subscribe');
+    machine.requested().refused();
+    expect(machine.verified(undefined, id).grantAt(HUB).state).toBe('active');
   });
 });

@@ -11,15 +11,15 @@ import {
 } from 'websub-subscriber';
 import { TestHub } from 'websub-subscriber/testing';
 
-const opened: AsyncDisposable[] = [];
+const openResources: AsyncDisposable[] = [];
 
 afterEach(async () => {
-  for (const each of opened.splice(0).toReversed()) await each[Symbol.asyncDispose]();
+  for (const resource of openResources.splice(0).toReversed()) await resource[Symbol.asyncDispose]();
 });
 
 async function startHub(options: Parameters<typeof TestHub.start>[0] = {}): Promise<TestHub> {
   const hub = await TestHub.start(options);
-  opened.push(hub);
+  openResources.push(hub);
   return hub;
 }
 
@@ -28,24 +28,24 @@ const subscriber = (handlers: Partial<SubscriberHandlers> = {}): SubscriberDefin
 
 async function start(service: SubscriberDefinition): Promise<SubscriberRuntime> {
   const runtime = await startService(service, { port: 0, store: 'memory', logger: false, handleSignals: false });
-  opened.push(runtime);
+  openResources.push(runtime);
   return runtime;
 }
 
 const nextHook = (runtime: SubscriberRuntime, name: HookName): Promise<Subscription> =>
   new Promise((resolve) => {
-    const off = runtime.hooks.on(name, ({ subscription }) => {
-      off();
+    const removeListener = runtime.hooks.on(name, ({ subscription }) => {
+      removeListener();
       resolve(subscription);
     });
   });
 
-const requests = (hub: TestHub): readonly (string | null)[] =>
+const requestedModes = (hub: TestHub): readonly (string | null)[] =>
   hub.requests
     .filter(({ method }) => method === 'POST')
     .map(({ body }) => new URLSearchParams(body.toString()).get('hub.mode'));
 
-test('D8 S8 the second hub is requested under another callback when the first one refuses', async () => {
+test('D8 S8 the second hub is requested under another callback when the first hub refuses', async () => {
   const [first, second] = [await startHub(), await startHub()];
   first.fail(403);
   const topic = first.topic('/feed', { body: 'news', hubs: [first, second] });
@@ -61,29 +61,29 @@ test('D8 S8 the second hub is requested under another callback when the first on
   expect(new Set(callbacks).size).toBe(2);
 });
 
-test('N1 N2 the second hub is requested at once when the first one denies, and a retry starts again with the first', async () => {
+test('N1 N2 the second hub is requested at once after a denial, and a retry starts at the first hub', async () => {
   const [first, second] = [await startHub({ deny: 'not you' }), await startHub({ deny: 'nor here' })];
   const topic = first.topic('/feed', { body: 'news', hubs: [first, second] });
   const service = subscriber();
   const runtime = await start(service);
   let denials = 0;
-  const denied = new Promise<Subscription>((resolve) => {
+  const secondDenial = new Promise<Subscription>((resolve) => {
     runtime.hooks.on('denied', ({ subscription }) => {
       denials += 1;
       if (denials === 2) resolve(subscription);
     });
   });
   const { id } = await runtime.subscribe(service, { target: topic.url });
-  expect(await denied).toMatchObject({ state: 'denied', lastError: { cause: 'denied', message: 'nor here' } });
-  expect([requests(first), requests(second)]).toEqual([['subscribe'], ['subscribe']]);
+  expect(await secondDenial).toMatchObject({ state: 'denied', lastError: { cause: 'denied', message: 'nor here' } });
+  expect([requestedModes(first), requestedModes(second)]).toEqual([['subscribe'], ['subscribe']]);
   const { nextAttemptAt } = (await runtime.subscriptions.get(id)) ?? {};
   expect(Number(nextAttemptAt) - Date.now()).toBeGreaterThan(50_000);
   expect(Number(nextAttemptAt) - Date.now()).toBeLessThanOrEqual(120_000);
   for (const hub of [first, second]) hub.configure({ deny: false });
   await runtime.retry(id);
   await runtime.ready({ timeoutMs: 5_000 });
-  expect(requests(first)).toEqual(['subscribe', 'subscribe']);
-  expect(requests(second)).toEqual(['subscribe']);
+  expect(requestedModes(first)).toEqual(['subscribe', 'subscribe']);
+  expect(requestedModes(second)).toEqual(['subscribe']);
 });
 
 test('S3 the unsubscribe request goes to the new URL of a hub that moved permanently', async () => {
@@ -91,19 +91,19 @@ test('S3 the unsubscribe request goes to the new URL of a hub that moved permane
   first.redirect(308, second.url);
   const service = subscriber();
   const runtime = await start(service);
-  const moved = nextHook(runtime, 'hub-moved');
+  const hubMovedHook = nextHook(runtime, 'hub-moved');
   const { id } = await runtime.subscribe(service, { target: first.topic('/feed', { body: 'news' }).url });
-  expect(await moved).toMatchObject({ hub: second.url });
+  expect(await hubMovedHook).toMatchObject({ hub: second.url });
   await runtime.ready({ timeoutMs: 5_000 });
-  const gone = nextHook(runtime, 'unsubscribed');
+  const unsubscribedHook = nextHook(runtime, 'unsubscribed');
   await runtime.unsubscribe(id);
-  expect((await gone).state).toBe('unsubscribed');
-  expect(requests(first)).toEqual(['subscribe']);
-  expect(requests(second)).toEqual(['subscribe', 'unsubscribe']);
+  expect((await unsubscribedHook).state).toBe('unsubscribed');
+  expect(requestedModes(first)).toEqual(['subscribe']);
+  expect(requestedModes(second)).toEqual(['subscribe', 'unsubscribe']);
   expect(second.violations).toEqual([]);
 });
 
-test('V7 a subscription that the handler refused during the open request may be retried at once', async () => {
+test('V7 a subscription that the handler refused during the open request can be retried at once', async () => {
   const hub = await startHub({ verify: 'sync' });
   let refusals = 1;
   const service = subscriber({
@@ -113,24 +113,24 @@ test('V7 a subscription that the handler refused during the open request may be 
     },
   });
   const runtime = await start(service);
-  const refused = nextHook(runtime, 'failed');
+  const failedHook = nextHook(runtime, 'failed');
   const { id } = await runtime.subscribe(service, { target: hub.topic('/feed', { body: 'news' }).url });
-  expect(await refused).toMatchObject({ state: 'failed', gaveUp: true, lastError: { cause: 'handler-refused' } });
+  expect(await failedHook).toMatchObject({ state: 'failed', gaveUp: true, lastError: { cause: 'handler-refused' } });
   await runtime.retry(id);
   await runtime.ready({ timeoutMs: 5_000 });
-  expect(requests(hub)).toEqual(['subscribe', 'subscribe']);
+  expect(requestedModes(hub)).toEqual(['subscribe', 'subscribe']);
 });
 
-test('V1 a subscription that is unsubscribed during its verification is not confirmed, and may be wanted again at once', async () => {
+test('V1 a subscription unsubscribed during its request is not confirmed, and can be subscribed again', async () => {
   const hub = await startHub({ delayMs: { answer: 100 } });
   const service = subscriber();
   const runtime = await start(service);
   const target = hub.topic('/feed', { body: 'news' }).url;
   const { id } = await runtime.subscribe(service, { target });
-  await hub.until(() => requests(hub).length === 1);
-  const gone = nextHook(runtime, 'unsubscribed');
+  await hub.until(() => requestedModes(hub).length === 1);
+  const unsubscribedHook = nextHook(runtime, 'unsubscribed');
   await runtime.unsubscribe(id);
-  expect(await gone).toMatchObject({ desired: 'unsubscribed', state: 'unsubscribed' });
+  expect(await unsubscribedHook).toMatchObject({ desired: 'unsubscribed', state: 'unsubscribed' });
   await runtime.subscribe(service, { target });
   await runtime.ready({ timeoutMs: 5_000 });
   await hub.settled();
@@ -144,11 +144,15 @@ test('V4 a late verification is accepted after the service gave up', async () =>
     { onEventNotification: () => {} },
   );
   const runtime = await start(service);
-  const gaveUp = nextHook(runtime, 'failed');
+  const failedHook = nextHook(runtime, 'failed');
   const { id } = await runtime.subscribe(service, { target: hub.topic('/feed', { body: 'news' }).url });
-  expect(await gaveUp).toMatchObject({ state: 'failed', gaveUp: true, lastError: { cause: 'verification-missing' } });
+  expect(await failedHook).toMatchObject({
+    state: 'failed',
+    gaveUp: true,
+    lastError: { cause: 'verification-missing' },
+  });
   const [pending] = hub.subscriptions;
-  if (pending === undefined) throw new Error('the hub was not asked');
+  if (pending === undefined) throw new Error('the hub got no request');
   expect((await hub.verify(pending)).status).toBe(200);
   expect(await runtime.subscriptions.get(id)).toMatchObject({ state: 'active', attempts: 0 });
 });
@@ -157,12 +161,12 @@ test('L1 a lease of ten seconds is renewed before it ends, under the same callba
   const hub = await startHub({ leaseSeconds: 10 });
   const service = subscriber();
   const runtime = await start(service);
-  const renewed = nextHook(runtime, 'renewed');
+  const renewedHook = nextHook(runtime, 'renewed');
   const { id } = await runtime.subscribe(service, { target: hub.topic('/feed', { body: 'news' }).url });
   await runtime.ready({ timeoutMs: 5_000 });
   const { callback, verifiedAt } = (await runtime.subscriptions.get(id)) ?? {};
-  const again = await renewed;
-  expect(again.callback).toBe(callback);
-  expect(Number(again.verifiedAt) - Number(verifiedAt)).toBeLessThan(9_000);
+  const renewedSubscription = await renewedHook;
+  expect(renewedSubscription.callback).toBe(callback);
+  expect(Number(renewedSubscription.verifiedAt) - Number(verifiedAt)).toBeLessThan(9_000);
   expect(hub.subscriptions).toHaveLength(1);
 });

@@ -1,4 +1,4 @@
-/* oxlint-disable vitest/no-conditional-expect, vitest/expect-expect -- `always` runs each check, which skips steps that it does not concern */
+/* oxlint-disable vitest/no-conditional-expect, vitest/expect-expect -- `always` runs each check */
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { canConfirm } from '../../../src/subscription/machine/steps/on-verified.js';
@@ -8,9 +8,9 @@ import { isCurrent } from '../../../src/subscription/machine/rules/current-grant
 import type { GrantRecord, SubscriptionRecord } from '../../../src/subscription/record/record.js';
 import { subscriptionSnapshot } from '../../../src/subscription/record/snapshot-of.js';
 import { isEnabled, isLive, isOver, isWorking } from '../../../src/subscription/machine/state.js';
-import { DAY, failure, HUB, Life, SECOND_HUB, TOPIC } from './life.js';
+import { DAY, failure, HUB, SubscriptionMachine, SECOND_HUB, TOPIC } from './life.js';
 
-/** The same lives at every run, so only a change can make it fail. `SEED=… npx vitest run …` tries others. */
+/** Each run tries the same steps, so only a change of the code makes a test fail. Another `SEED` tries other steps. */
 const SEED = Number(process.env['SEED'] ?? 20_260_101);
 
 const THIRD_HUB = 'https://third-hub.example/';
@@ -70,10 +70,14 @@ const step: fc.Arbitrary<Step> = fc.record({
   lease: fc.constantFrom(undefined, '10', '600', '864000', '-1'),
 });
 
-function eventOf(life: Life, { kind, which, hubs, secret, lease }: Step, requestId: string): TransitionInput {
-  const grants = life.record.grants;
+function inputOf(
+  machine: SubscriptionMachine,
+  { kind, which, hubs, secret, lease }: Step,
+  requestId: string,
+): TransitionInput {
+  const grants = machine.record.grants;
   const { id: grantId = 'none', pending, state } = grants[which % Math.max(1, grants.length)] ?? {};
-  const request = { grantId, requestId: pending?.id ?? 'none', failure: failure('unreachable', life.now) };
+  const request = { grantId, requestId: pending?.id ?? 'none', failure: failure('unreachable', machine.now) };
   const mode = pending?.mode ?? (state === 'unsubscribing' ? 'unsubscribe' : 'subscribe');
   switch (kind) {
     case 'discovered':
@@ -118,32 +122,32 @@ function eventOf(life: Life, { kind, which, hubs, secret, lease }: Step, request
 const liveGrants = (record: SubscriptionRecord): readonly GrantRecord[] => record.grants.filter(isLive);
 const grantAfter = (record: SubscriptionRecord, { id }: GrantRecord): GrantRecord | undefined =>
   record.grants.find((grant) => grant.id === id);
-const renewal = (grant: GrantRecord): number => grant.nextAttemptAt ?? grant.renewsAt ?? Infinity;
+const nextRequestAt = (grant: GrantRecord): number => grant.nextAttemptAt ?? grant.renewsAt ?? Infinity;
 
-/** Runs a life step by step. The check gets the record before the event, the event, and the life after it. */
+/** Runs a machine step by step. The check gets the record before the input, the input, and the machine after it. */
 function always(
-  check: (before: SubscriptionRecord, input: TransitionInput, life: Life, isDown: boolean) => void,
+  check: (before: SubscriptionRecord, input: TransitionInput, machine: SubscriptionMachine, isDown: boolean) => void,
 ): void {
   fc.assert(
     fc.property(
       fc.array(step, { minLength: 1, maxLength: 60 }),
       fc.boolean(),
       fc.boolean(),
-      (steps, isLimited, isAllHubs) => {
-        const life = new Life();
-        if (isAllHubs) life.rules = { ...life.rules, hubs: 'all' };
-        if (isLimited) life.rules = { ...life.rules, maxAttempts: 4 };
-        life.apply({ type: 'wanted' });
+      (steps, hasMaxAttempts, isAllHubs) => {
+        const machine = new SubscriptionMachine();
+        if (isAllHubs) machine.rules = { ...machine.rules, hubs: 'all' };
+        if (hasMaxAttempts) machine.rules = { ...machine.rules, maxAttempts: 4 };
+        machine.apply({ type: 'wanted' });
         let isDown = false;
         for (const [index, each] of steps.entries()) {
-          life.after(each.seconds * 1000);
-          life.random = each.random;
-          const input = eventOf(life, each, `r${index}`);
-          const before = life.record;
-          life.apply(input);
+          machine.after(each.seconds * 1000);
+          machine.random = each.random;
+          const input = inputOf(machine, each, `r${index}`);
+          const before = machine.record;
+          machine.apply(input);
           if (input.type === 'unwanted' && input.why === 'shutdown') isDown = true;
           if (input.type === 'wanted' || input.type === 'retried') isDown = false;
-          check(before, input, life, isDown);
+          check(before, input, machine, isDown);
         }
       },
     ),
@@ -151,31 +155,31 @@ function always(
   );
 }
 
-test('a subscription that is wanted and not stopped always has work scheduled, except between a shutdown and the next start', () => {
-  always((_before, _event, { record }, isDown) => {
+test('an enabled subscription always has work scheduled, except between a shutdown and the next start', () => {
+  always((_before, _input, { record }, isDown) => {
     if (!isDown && isEnabled(record)) expect(dueAt(record)).toBeDefined();
   });
 });
 
 test('a live grant has work scheduled at the end of its lease at the latest', () => {
-  always((_before, _event, { record }) => {
+  always((_before, _input, { record }) => {
     for (const grant of liveGrants(record)) expect(dueAt(record)).toBeLessThanOrEqual(grant.expiresAt ?? 0);
   });
 });
 
-test('all due work is done at once: the next work lies in the future', () => {
+test('after due work is done, the next planned work lies in the future', () => {
   always((_before, input, { record, now }) => {
     if (input.type === 'due') expect(dueAt(record) ?? Infinity).toBeGreaterThan(now);
   });
 });
 
-test('S8 at most one current grant works, and at most one other current grant is requested', () => {
-  always((_before, _event, life, isDown) => {
-    const { record } = life;
-    if (life.rules.hubs === 'all') return;
+test("S8 with hubs: 'failover' at most one current grant works, and at most one more is requested", () => {
+  always((_before, _input, machine, isDown) => {
+    const { record } = machine;
+    if (machine.rules.hubs === 'all') return;
     // A grant whose hub or topic moved works on, and is renewed where it was, until the new place has granted (PROTOCOL
     // D10).
-    const current = record.grants.filter((grant) => isCurrent(record, grant, life));
+    const current = record.grants.filter((grant) => isCurrent(record, grant, machine));
     // A verification that may be forged replaces no other grant: during the open request, or unsolicited.
     const isSettled = ({ pending, provisional }: GrantRecord): boolean =>
       pending?.verified !== true && provisional !== true;
@@ -191,13 +195,13 @@ test('S8 at most one current grant works, and at most one other current grant is
 });
 
 test('S8 every grant has its own callback', () => {
-  always((_before, _event, { record: { grants } }) => {
+  always((_before, _input, { record: { grants } }) => {
     expect(new Set(grants.map(({ callback }) => callback)).size).toBe(grants.length);
   });
 });
 
-test('a superseded grant is only unsubscribed: never requested, never wanted again', () => {
-  always((before, _event, { record, effects }) => {
+test('a superseded grant stays superseded, and no subscribe request is sent for it', () => {
+  always((before, _input, { record, effects }) => {
     for (const grant of before.grants) {
       if (grant.superseded !== true) continue;
       const after = grantAfter(record, grant);
@@ -225,7 +229,7 @@ test('V4 an unsolicited verification never postpones a renewal', () => {
     const grant = before.grants.find(({ id }) => id === input.grantId);
     if (grant?.state !== 'active' || grant.pending !== undefined) return;
     const after = grantAfter(record, grant);
-    expect(after === undefined ? Infinity : renewal(after)).toBeLessThanOrEqual(renewal(grant));
+    expect(after === undefined ? Infinity : nextRequestAt(after)).toBeLessThanOrEqual(nextRequestAt(grant));
   });
 });
 
@@ -236,22 +240,24 @@ test('V6 a secret is accepted for a day after it is replaced, and a pending one 
       if (after === undefined) continue;
       for (const { value, acceptedUntil = Infinity, role } of grant.secrets) {
         if (acceptedUntil <= now) continue;
-        const kept = after.secrets.filter((secret) => secret.value === value);
-        const until = Math.max(...kept.map((secret) => secret.acceptedUntil ?? Infinity));
-        const isReplaced = role !== 'replaced' && kept.every((secret) => secret.role === 'replaced');
+        const sameSecrets = after.secrets.filter((secret) => secret.value === value);
+        const until = Math.max(...sameSecrets.map((secret) => secret.acceptedUntil ?? Infinity));
+        const isReplaced = role !== 'replaced' && sameSecrets.every((secret) => secret.role === 'replaced');
         expect(until).toBeGreaterThanOrEqual(isReplaced ? now + DAY : Math.min(acceptedUntil, now + DAY));
       }
     }
     if (input.type !== 'requested' || input.secret === undefined) return;
-    const requested = record.grants.find(({ id, pending }) => id === input.grantId && pending?.id === input.requestId);
-    if (requested === undefined) return;
-    const taken = requested.secrets.filter(({ value }) => value === input.secret);
-    expect(taken.some(({ acceptedUntil = Infinity }) => acceptedUntil >= now + DAY)).toBe(true);
+    const requestedGrant = record.grants.find(
+      ({ id, pending }) => id === input.grantId && pending?.id === input.requestId,
+    );
+    if (requestedGrant === undefined) return;
+    const requestedSecrets = requestedGrant.secrets.filter(({ value }) => value === input.secret);
+    expect(requestedSecrets.some(({ acceptedUntil = Infinity }) => acceptedUntil >= now + DAY)).toBe(true);
   });
 });
 
-test('secrets do not pile up', () => {
-  always((_before, _event, { record }) => {
+test('a grant stores each secret once, with at most one current and one pending secret', () => {
+  always((_before, _input, { record }) => {
     for (const { secrets } of record.grants) {
       expect(new Set(secrets.map(({ value }) => value)).size).toBe(secrets.length);
       for (const role of ['current', 'pending']) {
@@ -261,7 +267,7 @@ test('secrets do not pile up', () => {
   });
 });
 
-test('N2 a hub that denied or refused is not requested before its wait ends, except by the user or at the end of a lease', () => {
+test('N2 a hub that denied or refused gets no request during its wait, except by the user or as a lease ends', () => {
   always((before, input, { record, effects, now }) => {
     if (input.type === 'retried') return;
     const hasEnded = before.grants.some(({ state, expiresAt = 0 }) => state === 'active' && expiresAt <= now);
@@ -284,34 +290,34 @@ test('L2 after a failure the next try comes after a second at the earliest and a
     if (effects.some(({ type }) => type === 'request')) return;
     const grant = before.grants.find(({ id }) => id === input.grantId);
     if (grant?.pending?.id !== input.requestId || grant.id === undefined) return;
-    const again = grantAfter(record, grant)?.nextAttemptAt ?? record.nextAttemptAt;
-    if (again === undefined) return;
-    expect(again - now).toBeGreaterThanOrEqual(input.retryAfterSeconds === undefined ? 1_000 : 7_200_000);
-    expect(again - now).toBeLessThanOrEqual(DAY);
+    const retryAt = grantAfter(record, grant)?.nextAttemptAt ?? record.nextAttemptAt;
+    if (retryAt === undefined) return;
+    expect(retryAt - now).toBeGreaterThanOrEqual(input.retryAfterSeconds === undefined ? 1_000 : 7_200_000);
+    expect(retryAt - now).toBeLessThanOrEqual(DAY);
   });
 });
 
-test('V1 V3 no unwanted subscription is confirmed, and no unsolicited unsubscribe', () => {
-  always((_before, _event, life) => {
-    const { record } = life;
+test('V1 V3 neither an unwanted subscription nor an unsolicited unsubscribe is confirmed', () => {
+  always((_before, _input, machine) => {
+    const { record } = machine;
     for (const grant of record.grants) {
-      if (canConfirm(record, grant, 'subscribe', life)) expect(record.desired).toBe('subscribed');
-      if (canConfirm(record, grant, 'unsubscribe', life))
+      if (canConfirm(record, grant, 'subscribe', machine)) expect(record.desired).toBe('subscribed');
+      if (canConfirm(record, grant, 'unsubscribe', machine))
         expect(['unsubscribing', 'unsubscribed']).toContain(grant.state);
     }
   });
 });
 
 test('a snapshot never contains a secret or a verify token', () => {
-  always((_before, _event, { record }) => {
+  always((_before, _input, { record }) => {
     const grants = record.grants.map((grant) => ({ ...grant, verifyToken: 'secret-token' }));
     const stats = { received: 0, rejected: 0, delivered: 0, failed: 0, refused: 0, duplicates: 0, missed: 0 };
     expect(JSON.stringify(subscriptionSnapshot({ ...record, grants }, stats))).not.toContain('secret-');
   });
 });
 
-test('a hook has its grant, even if the transition removed it', () => {
-  always((_before, _event, { record, effects }) => {
+test('a hook has its grant, even if the transition removed that grant', () => {
+  always((_before, _input, { record, effects }) => {
     for (const effect of effects) {
       if (effect.type !== 'hook' || effect.grantId === undefined) continue;
       const grant = record.grants.find(({ id }) => id === effect.grantId) ?? effect.removedGrant;

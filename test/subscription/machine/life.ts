@@ -41,31 +41,31 @@ export const failure = (cause: FailureRecord['cause'], at = START): FailureRecor
   at,
 });
 
-/** The life of one subscription. Applies events and stores the effects of the last one. */
-export class Life {
+/** The state machine of one subscription, with a clock. Applies inputs and stores the effects of the last input. */
+export class SubscriptionMachine {
   record: SubscriptionRecord;
   now = START;
   random = 0.5;
   rules = RULES;
   callbackOf = (path: string): string => `https://me.example/websub/${path}`;
   hasOneCallback = false;
-  /** The effects of the last event. */
+  /** The effects of the last input. */
   effects: readonly Effect[] = [];
   #ids = 0;
 
   constructor(change: Partial<SubscriptionRecord> = {}) {
-    const wanted = { id: 's', service: 'News', target: TOPIC, declared: true, createdAt: START, overrides: undefined };
-    this.record = { ...newSubscription(wanted), ...change };
+    const initial = { id: 's', service: 'News', target: TOPIC, declared: true, createdAt: START, overrides: undefined };
+    this.record = { ...newSubscription(initial), ...change };
   }
 
   get context(): TransitionContext {
-    const fresh = (): GrantIdentity => {
+    const newGrantIdentity = (): GrantIdentity => {
       this.#ids += 1;
       const path = hasOneCallback ? 'news' : `path-${this.#ids}`.padEnd(43, '_');
       return { id: `g${this.#ids}`, path, verifyToken: undefined };
     };
     const { now, random, rules, callbackOf, hasOneCallback } = this;
-    return { now, random, rules, newGrantIdentity: fresh, callbackOf, hasOneCallback };
+    return { now, random, rules, newGrantIdentity, callbackOf, hasOneCallback };
   }
 
   apply(input: TransitionInput): this {
@@ -174,7 +174,7 @@ export class Life {
     return this.apply({ type: 'unwanted', why });
   }
 
-  /** The effects of the last event, in words. */
+  /** The effects of the last input, in words. */
   get actions(): readonly string[] {
     return this.effects.map(inWords);
   }
@@ -196,14 +196,14 @@ function inWords(effect: Effect): string {
 }
 
 /** Milliseconds until the next planned work. */
-export const dueIn = (life: Life): number => (dueAt(life.record) ?? Infinity) - life.now;
+export const dueIn = (machine: SubscriptionMachine): number => (dueAt(machine.record) ?? Infinity) - machine.now;
 
-/** A life whose request is stored as pending. */
-export const verifying = (...hubs: readonly string[]): Life =>
-  new Life()
+/** A machine whose request is stored as pending. */
+export const verifying = (...hubs: readonly string[]): SubscriptionMachine =>
+  new SubscriptionMachine()
     .apply({ type: 'wanted' })
     .discovered(...hubs)
     .requested();
 
-/** A life whose hub has verified a lease, of ten days by default. */
-export const active = (leaseSeconds = '864000'): Life => verifying().accepted().verified(leaseSeconds);
+/** A machine whose hub has verified a lease, of ten days by default. */
+export const active = (leaseSeconds = '864000'): SubscriptionMachine => verifying().accepted().verified(leaseSeconds);

@@ -1,14 +1,16 @@
-import { active, DAY, failure, HUB, Life, START, TOPIC, verifying } from './life.js';
+import { active, DAY, failure, HUB, SubscriptionMachine, START, TOPIC, verifying } from './life.js';
 import type { TransitionInput } from '../../../src/subscription/machine/transition-types.js';
 import { dueAt } from '../../../src/subscription/machine/steps/on-due.js';
 
-/** The situations of a subscription, each reached by events alone. */
+/** The situations of a subscription, each reached by inputs alone. */
 export const SITUATIONS = {
-  new: () => new Life(),
-  discovering: () => new Life().apply({ type: 'wanted' }),
+  new: () => new SubscriptionMachine(),
+  discovering: () => new SubscriptionMachine().apply({ type: 'wanted' }),
   'discovery failed': () =>
-    new Life().apply({ type: 'wanted' }).apply({ type: 'discovery-failed', failure: failure('discovery') }),
-  requested: () => new Life().apply({ type: 'wanted' }).discovered(),
+    new SubscriptionMachine()
+      .apply({ type: 'wanted' })
+      .apply({ type: 'discovery-failed', failure: failure('discovery') }),
+  requested: () => new SubscriptionMachine().apply({ type: 'wanted' }).discovered(),
   verifying: () => verifying().accepted(),
   failed: () => verifying().unreachable(),
   active: () => active(),
@@ -33,38 +35,38 @@ export const SITUATIONS = {
       .denied(),
   'waiting after a denial': () => verifying().accepted().denied().due(60_000),
   'stopped as denied': () => {
-    const life = verifying().accepted();
-    life.rules = { ...life.rules, afterDenial: 'stop' };
-    return life.denied().due(60_000);
+    const machine = verifying().accepted();
+    machine.rules = { ...machine.rules, afterDenial: 'stop' };
+    return machine.denied().due(60_000);
   },
   'refused by handler': () => {
-    const life = verifying();
-    return life.apply(refusedByHandler(life, 'subscribe'));
+    const machine = verifying();
+    return machine.apply(refusedByHandler(machine, 'subscribe'));
   },
   'gave up': () => {
-    const life = verifying();
-    life.rules = { ...life.rules, maxAttempts: 1 };
-    return life.unreachable();
+    const machine = verifying();
+    machine.rules = { ...machine.rules, maxAttempts: 1 };
+    return machine.unreachable();
   },
   unsubscribing: () => active().unwanted('unsubscribed').requested(),
   deleting: () => active().unwanted('deleted').requested(),
   'shutting down': () => active().unwanted('shutdown').requested(),
   unsubscribed: () => unsubscribed(active().unwanted('unsubscribed')),
   'shut down': () => unsubscribed(active().unwanted('shutdown')),
-} satisfies Record<string, () => Life>;
+} satisfies Record<string, () => SubscriptionMachine>;
 
 export type Situation = keyof typeof SITUATIONS;
 
-function unsubscribed(life: Life): Life {
-  return life.requested().apply({ type: 'verified', grantId: life.grant.id, mode: 'unsubscribe' });
+function unsubscribed(machine: SubscriptionMachine): SubscriptionMachine {
+  return machine.requested().apply({ type: 'verified', grantId: machine.grant.id, mode: 'unsubscribe' });
 }
 
-const grantId = (life: Life): string => life.record.grants.at(-1)?.id ?? 'none';
+const grantId = (machine: SubscriptionMachine): string => machine.record.grants.at(-1)?.id ?? 'none';
 
-const requestIds = (life: Life) => ({ grantId: grantId(life), requestId: 'r1' });
+const requestIds = (machine: SubscriptionMachine) => ({ grantId: grantId(machine), requestId: 'r1' });
 
-/** The events that can happen in a situation. */
-export const EVENT_CASES = {
+/** The inputs that are applied in each situation. */
+export const INPUT_CASES = {
   wanted: () => ({ type: 'wanted' }),
   retried: () => ({ type: 'retried' }),
   'unwanted: unsubscribed': () => ({ type: 'unwanted', why: 'unsubscribed' }),
@@ -72,53 +74,53 @@ export const EVENT_CASES = {
   'unwanted: shutdown': () => ({ type: 'unwanted', why: 'shutdown' }),
   discovered: () => ({ type: 'discovered', topic: TOPIC, hubs: [HUB] }),
   'discovery-failed': () => ({ type: 'discovery-failed', failure: failure('discovery') }),
-  'requested: subscribe': (life) => ({
+  'requested: subscribe': (machine) => ({
     type: 'requested',
-    ...requestIds(life),
+    ...requestIds(machine),
     requestId: 'r9',
     mode: 'subscribe',
     secret: 's',
   }),
-  'requested: unsubscribe': (life) => ({
+  'requested: unsubscribe': (machine) => ({
     type: 'requested',
-    ...requestIds(life),
+    ...requestIds(machine),
     requestId: 'r9',
     mode: 'unsubscribe',
   }),
-  accepted: (life) => ({ type: 'accepted', ...requestIds(life), hub: 'https://moved.example/', moved: true }),
-  refused: (life) => ({ type: 'refused', ...requestIds(life), failure: failure('refused') }),
-  unreachable: (life) => ({ type: 'unreachable', ...requestIds(life), failure: failure('unreachable') }),
-  'verified: subscribe': (life) => ({
+  accepted: (machine) => ({ type: 'accepted', ...requestIds(machine), hub: 'https://moved.example/', moved: true }),
+  refused: (machine) => ({ type: 'refused', ...requestIds(machine), failure: failure('refused') }),
+  unreachable: (machine) => ({ type: 'unreachable', ...requestIds(machine), failure: failure('unreachable') }),
+  'verified: subscribe': (machine) => ({
     type: 'verified',
-    grantId: grantId(life),
+    grantId: grantId(machine),
     mode: 'subscribe',
     leaseSeconds: '60',
   }),
-  'verified: unsubscribe': (life) => ({ type: 'verified', grantId: grantId(life), mode: 'unsubscribe' }),
-  'handler-refused: subscribe': (life) => refusedByHandler(life, 'subscribe'),
-  'handler-refused: unsubscribe': (life) => refusedByHandler(life, 'unsubscribe'),
-  denied: (life) => ({ type: 'denied', grantId: grantId(life), failure: failure('denied') }),
-  'denial-answered': (life) => ({ type: 'denial-answered', grantId: grantId(life) }),
-  'hub-delivered': (life) => ({ type: 'hub-delivered', grantId: grantId(life), isSigned: true }),
-  'hub-error': (life) => ({ type: 'hub-error', grantId: grantId(life), failure: failure('hub-error') }),
+  'verified: unsubscribe': (machine) => ({ type: 'verified', grantId: grantId(machine), mode: 'unsubscribe' }),
+  'handler-refused: subscribe': (machine) => refusedByHandler(machine, 'subscribe'),
+  'handler-refused: unsubscribe': (machine) => refusedByHandler(machine, 'unsubscribe'),
+  denied: (machine) => ({ type: 'denied', grantId: grantId(machine), failure: failure('denied') }),
+  'denial-answered': (machine) => ({ type: 'denial-answered', grantId: grantId(machine) }),
+  'hub-delivered': (machine) => ({ type: 'hub-delivered', grantId: grantId(machine), isSigned: true }),
+  'hub-error': (machine) => ({ type: 'hub-error', grantId: grantId(machine), failure: failure('hub-error') }),
   'renewal-wanted': () => ({ type: 'renewal-wanted' }),
   'rotation-wanted: secret': () => ({ type: 'rotation-wanted', rotate: 'secret' }),
   'rotation-wanted: callback': () => ({ type: 'rotation-wanted', rotate: 'callback' }),
   'counters-reset': () => ({ type: 'counters-reset' }),
   'content-rejected': () => ({ type: 'content-rejected', failure: failure('unsigned') }),
   'due: nothing yet': () => ({ type: 'due' }),
-  'due: next planned time': (life) => {
-    life.now = dueAt(life.record) ?? life.now;
+  'due: next planned time': (machine) => {
+    machine.now = dueAt(machine.record) ?? machine.now;
     return { type: 'due' };
   },
-  'due: after a year': (life) => {
-    life.now = START + 365 * DAY;
+  'due: after a year': (machine) => {
+    machine.now = START + 365 * DAY;
     return { type: 'due' };
   },
-} satisfies Record<string, (life: Life) => TransitionInput>;
+} satisfies Record<string, (machine: SubscriptionMachine) => TransitionInput>;
 
-export type EventCase = keyof typeof EVENT_CASES;
+export type InputCase = keyof typeof INPUT_CASES;
 
-function refusedByHandler(life: Life, mode: 'subscribe' | 'unsubscribe'): TransitionInput {
-  return { type: 'handler-refused', grantId: grantId(life), mode, failure: failure('handler-refused') };
+function refusedByHandler(machine: SubscriptionMachine, mode: 'subscribe' | 'unsubscribe'): TransitionInput {
+  return { type: 'handler-refused', grantId: grantId(machine), mode, failure: failure('handler-refused') };
 }

@@ -1,15 +1,15 @@
 import { expect, test } from 'vitest';
 import { isNeverRequested } from '../../../src/subscription/machine/state.js';
-import { active, Life, verifying } from './life.js';
+import { active, SubscriptionMachine, verifying } from './life.js';
 
 test('C1 a callback that no hub knows yet counts as never requested', () => {
-  const life = new Life().apply({ type: 'wanted' }).discovered();
-  expect(isNeverRequested(life.grant)).toBe(true);
-  expect(isNeverRequested(life.requested().grant)).toBe(false);
-  expect(isNeverRequested(life.unreachable().grant)).toBe(false);
+  const machine = new SubscriptionMachine().apply({ type: 'wanted' }).discovered();
+  expect(isNeverRequested(machine.grant)).toBe(true);
+  expect(isNeverRequested(machine.requested().grant)).toBe(false);
+  expect(isNeverRequested(machine.unreachable().grant)).toBe(false);
 });
 
-test('C1 a callback stays known once it was verified, whatever happens to its grant', () => {
+test('C1 a callback that was requested stays known, even if its grant ends or is requested again', () => {
   expect(isNeverRequested(active().grant)).toBe(false);
   expect(isNeverRequested(verifying().unwanted('unsubscribed').grant)).toBe(false);
   const shutDown = active().unwanted('shutdown').requested();

@@ -1,10 +1,10 @@
-import type { EventCase, Situation } from './situations.js';
+import type { InputCase, Situation } from './situations.js';
 
 /**
- * The result of each event in each situation, as `state [grants]: effects`. A grant with … has an open request. A grant
- * with ! was denied, and its state is a different one. A situation that is not listed does not change.
+ * The result of each input in each situation, as `state [grants]: effects`. A grant with `…` has an open request. A
+ * grant with `!` was denied but has another state. An input changes nothing in a situation that is not listed for it.
  */
-export const TRANSITIONS: Readonly<Record<EventCase, Partial<Readonly<Record<Situation, string>>>>> = {
+export const TRANSITIONS: Readonly<Record<InputCase, Partial<Readonly<Record<Situation, string>>>>> = {
   wanted: {
     new: 'requested []: discover',
     discovering: 'requested []: discover',

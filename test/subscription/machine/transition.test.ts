@@ -1,39 +1,40 @@
 import { describe, expect, test } from 'vitest';
 import { grantStateOf, stateOf } from '../../../src/subscription/machine/state.js';
 import type { TransitionInput } from '../../../src/subscription/machine/transition-types.js';
-import { EVENT_CASES, SITUATIONS, type EventCase, type Situation } from './situations.js';
-import type { Life } from './life.js';
+import { INPUT_CASES, SITUATIONS, type InputCase, type Situation } from './situations.js';
+import type { SubscriptionMachine } from './life.js';
 import { TRANSITIONS } from './transition-table.js';
 
 const keys = <Key extends string>(object: Readonly<Record<Key, unknown>>): readonly Key[] =>
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the keys of a literal are those of its type
   Object.keys(object) as Key[];
 
-function inWords({ record, actions }: Life): string {
+function inWords({ record, actions }: SubscriptionMachine): string {
   const grants = record.grants.map((grant) => {
     const { state, pending } = grant;
     // A denial that does not end a working grant shows nowhere else.
-    const shown = grantStateOf(grant) === state && grant.deniedAt !== undefined ? `${state}!` : grantStateOf(grant);
-    return pending === undefined ? shown : `${shown}…`;
+    const stateInWords =
+      grantStateOf(grant) === state && grant.deniedAt !== undefined ? `${state}!` : grantStateOf(grant);
+    return pending === undefined ? stateInWords : `${stateInWords}…`;
   });
   return `${stateOf(record)} [${grants.join(' ')}]${actions.length === 0 ? '' : `: ${actions.join(', ')}`}`;
 }
 
-describe.each(keys(EVENT_CASES))('%s', (eventCase: EventCase) => {
-  test.each(keys(SITUATIONS))('%s', (situation: Situation) => {
-    const life = SITUATIONS[situation]();
-    const original = life.record;
-    const before = structuredClone(original);
-    const input: TransitionInput = EVENT_CASES[eventCase](life);
-    life.apply(input);
-    const isUnchanged = JSON.stringify([life.record, life.effects]) === JSON.stringify([before, []]);
-    expect(isUnchanged ? undefined : inWords(life)).toBe(TRANSITIONS[eventCase][situation]);
+describe.each(keys(INPUT_CASES))('the input "%s"', (inputCase: InputCase) => {
+  test.each(keys(SITUATIONS))('in the situation "%s" leads to the result in the table', (situation: Situation) => {
+    const machine = SITUATIONS[situation]();
+    const original = machine.record;
+    const copyOfOriginal = structuredClone(original);
+    const input: TransitionInput = INPUT_CASES[inputCase](machine);
+    machine.apply(input);
+    const isUnchanged = JSON.stringify([machine.record, machine.effects]) === JSON.stringify([copyOfOriginal, []]);
+    expect(isUnchanged ? undefined : inWords(machine)).toBe(TRANSITIONS[inputCase][situation]);
     // The original record is never changed.
-    expect(original).toEqual(before);
+    expect(original).toEqual(copyOfOriginal);
   });
 });
 
-test('every situation has the state of its name', () => {
+test('each situation begins with the listed state and grants', () => {
   const states = Object.fromEntries(keys(SITUATIONS).map((name) => [name, inWords(SITUATIONS[name]()).split(':')[0]]));
   expect(states).toEqual({
     new: 'requested []',

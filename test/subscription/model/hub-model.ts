@@ -8,7 +8,7 @@ import type { Timeline } from '../machine/timeline.js';
 export type Denies = 'nothing' | 'and forgets' | 'and keeps' | 'renewals' | 'and verifies later';
 
 /** The behavior of a hub, good or bad. */
-export interface HubManners {
+export interface HubBehavior {
   readonly answer: 'accepts' | 'loses the answer' | 'breaks' | 'refuses' | 'is busy' | 'is down' | 'moves';
   readonly answerSeconds: number;
   /** Seconds from the request to the verification, which may be before its answer. Undefined: it never verifies. */
@@ -19,21 +19,21 @@ export interface HubManners {
   /** Whether and how it denies subscribe requests. */
   readonly denies: Denies;
   /** Whether it reports an error a second after a verification. */
-  readonly errs: boolean;
+  readonly reportsError: boolean;
   /** When it switches to a new secret: real hubs do either. */
   readonly takesSecretAt: 'request' | 'verification';
   readonly retryAfterSeconds: number;
 }
 
 /** A hub that follows the specification. */
-export const GOOD_MANNERS: HubManners = {
+export const GOOD_BEHAVIOR: HubBehavior = {
   answer: 'accepts',
   answerSeconds: 1,
   verifySeconds: 2,
   verifications: 1,
   lease: '864000',
   denies: 'nothing',
-  errs: false,
+  reportsError: false,
   takesSecretAt: 'verification',
   retryAfterSeconds: 0,
 };
@@ -92,7 +92,7 @@ const LONGEST_HUB_LEASE_MS = 14 * DAY;
 
 /** A hub like real ones: a table by topic and callback that changes when a subscriber confirms. */
 export class HubModel {
-  manners = GOOD_MANNERS;
+  behavior = GOOD_BEHAVIOR;
   readonly url: string;
   readonly entries = new Map<string, HubSubscription>();
   readonly #timeline: Timeline;
@@ -113,12 +113,12 @@ export class HubModel {
 
   /** From now on the hub behaves well, and drops the verifications it had planned. */
   heal(): void {
-    this.manners = GOOD_MANNERS;
+    this.behavior = GOOD_BEHAVIOR;
     this.#generation += 1;
   }
 
   async request(request: HubRequest): Promise<HubAnswer> {
-    const { answer, answerSeconds, takesSecretAt, retryAfterSeconds } = this.manners;
+    const { answer, answerSeconds, takesSecretAt, retryAfterSeconds } = this.behavior;
     if (answer === 'is down') {
       await this.#timeline.passed(answerSeconds === 0 ? 0 : CLIENT_TIMEOUT_MS);
       return { type: 'unreachable' };
@@ -127,8 +127,8 @@ export class HubModel {
     if (takesSecretAt === 'request' && request.mode === 'subscribe' && known !== undefined) {
       this.#signWith(known, { secret: request.secret, requestedAt: this.#timeline.now }, false);
     }
-    const isTaken = answer !== 'refuses' && answer !== 'is busy';
-    if (isTaken) this.#verifyLater(request);
+    const isProcessed = answer !== 'refuses' && answer !== 'is busy';
+    if (isProcessed) this.#verifyLater(request);
     await this.#timeline.passed(answer === 'loses the answer' ? CLIENT_TIMEOUT_MS : answerSeconds * 1000);
     switch (answer) {
       case 'refuses':
@@ -158,8 +158,8 @@ export class HubModel {
     const seconds = Number(intent.lease ?? 0);
     const leaseEnd = now + (seconds > 0 ? Math.min(seconds * 1000, LONGEST_HUB_LEASE_MS) : LONGEST_HUB_LEASE_MS);
     const { topic, callback } = intent;
-    const none = { topic, callback, leaseEnd, secret: null, secretRequestedAt: now, isVerified: true };
-    const entry: HubSubscription = this.entries.get(key) ?? none;
+    const newEntry = { topic, callback, leaseEnd, secret: null, secretRequestedAt: now, isVerified: true };
+    const entry: HubSubscription = this.entries.get(key) ?? newEntry;
     entry.leaseEnd = leaseEnd;
     if (requested !== undefined) this.#signWith(entry, requested, true);
     this.entries.set(key, entry);
@@ -172,24 +172,24 @@ export class HubModel {
   }
 
   #verifyLater(request: HubRequest): void {
-    const { verifySeconds, verifications, denies, errs } = this.manners;
+    const { verifySeconds, verifications, denies, reportsError } = this.behavior;
     const { mode, topic, callback } = request;
     if (verifySeconds === undefined) return;
     const isApprovedLater = denies === 'and verifies later';
-    const at = (seconds: number, work: () => Promise<void>): void => this.#later(verifySeconds + seconds, work);
-    if (isApprovedLater) at(0, () => this.deny(topic, callback, true));
+    const schedule = (seconds: number, work: () => Promise<void>): void => this.#later(verifySeconds + seconds, work);
+    if (isApprovedLater) schedule(0, () => this.deny(topic, callback, true));
     const verify = this.#verifying(request);
     const decide = async (): Promise<void> => {
       const isKnown = this.live.some((entry) => entry.topic === topic && entry.callback === callback);
       const isDenied = denies === 'and forgets' || denies === 'and keeps' || (denies === 'renewals' && isKnown);
       await (isDenied && mode === 'subscribe' ? this.deny(topic, callback, denies !== 'and forgets') : verify());
     };
-    for (let time = 0; time < verifications; time += 1) at((isApprovedLater ? 30 : 0) + time * 3, decide);
-    if (errs) at(1, async () => void (await this.#callbacks({ mode: 'hub-error', topic, callback })));
+    for (let count = 0; count < verifications; count += 1) schedule((isApprovedLater ? 30 : 0) + count * 3, decide);
+    if (reportsError) schedule(1, async () => void (await this.#callbacks({ mode: 'hub-error', topic, callback })));
   }
 
   #verifying({ mode, topic, callback, secret }: HubRequest): () => Promise<void> {
-    const { lease } = this.manners;
+    const { lease } = this.behavior;
     const requested = mode === 'subscribe' ? { secret, requestedAt: this.#timeline.now } : undefined;
     return () => this.verify({ mode, topic, callback, lease }, requested);
   }

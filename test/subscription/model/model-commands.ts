@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import type { TransitionInput } from '../../../src/subscription/machine/transition-types.js';
-import { forge, salvo, type Salvo } from './forger.js';
-import { GOOD_MANNERS, type HubManners } from './hub-model.js';
+import { forge, forgedSeries, type ForgedSeries } from './forger.js';
+import { GOOD_BEHAVIOR, type HubBehavior } from './hub-model.js';
 import { DAY } from '../machine/life.js';
 import { LONGEST_LEASE_MS, type Setup } from './model-setup.js';
 import { HUBS, ModelWorld, TOPICS, type Publisher } from './model-world.js';
@@ -12,22 +12,22 @@ const HOUR = 3_600_000;
 /** The commands of a run, one after the other. */
 export type Command =
   | { readonly type: 'time passes'; readonly seconds: number }
-  | { readonly type: 'a hub behaves'; readonly hub: number; readonly manners: HubManners }
+  | { readonly type: 'a hub behaves'; readonly hub: number; readonly behavior: HubBehavior }
   | { readonly type: 'the publisher says'; readonly publisher: Publisher }
   | { readonly type: 'a hub verifies unsolicited'; readonly which: number; readonly lease: string | undefined }
   | { readonly type: 'a hub unsubscribes us'; readonly which: number }
   | { readonly type: 'a hub denies'; readonly which: number; readonly isKept: boolean }
   | { readonly type: 'a hub delivers' | 'a hub errs'; readonly which: number }
-  | { readonly type: 'a forger sends'; readonly salvo: Salvo }
+  | { readonly type: 'a forger sends'; readonly forgedSeries: ForgedSeries }
   | { readonly type: 'the handler refuses'; readonly mode: 'subscribe' | 'unsubscribe' | undefined }
   | { readonly type: 'the user'; readonly calls: UserCall; readonly secret: string; readonly lease: number | undefined }
-  | { readonly type: 'the runtime stops'; readonly seconds: number; readonly down: number }
+  | { readonly type: 'the runtime stops'; readonly seconds: number; readonly downSeconds: number }
   | {
       readonly type: 'the process dies';
       readonly write: number;
       readonly isKept: boolean;
       readonly seconds: number;
-      readonly down: number;
+      readonly downSeconds: number;
       readonly base: string;
     }
   | { readonly type: 'the clock is off by'; readonly milliseconds: number }
@@ -54,8 +54,8 @@ const seconds = fc.oneof(
   fc.constantFrom(7 * 86_400, 10 * 86_400, 31 * 86_400),
 );
 
-const manners: fc.Arbitrary<HubManners> = fc.oneof(
-  { weight: 2, arbitrary: fc.constant(GOOD_MANNERS) },
+const behavior: fc.Arbitrary<HubBehavior> = fc.oneof(
+  { weight: 2, arbitrary: fc.constant(GOOD_BEHAVIOR) },
   {
     weight: 5,
     arbitrary: fc.record({
@@ -84,7 +84,7 @@ const manners: fc.Arbitrary<HubManners> = fc.oneof(
         'renewals',
         'and verifies later',
       ),
-      errs: fc.constantFrom(false, false, false, true),
+      reportsError: fc.constantFrom(false, false, false, true),
       takesSecretAt: fc.constantFrom('request', 'verification'),
       retryAfterSeconds: fc.constantFrom(0, 120, 7_200),
     }),
@@ -94,18 +94,18 @@ const manners: fc.Arbitrary<HubManners> = fc.oneof(
 const publisher: fc.Arbitrary<Publisher> = fc.record({
   topic: fc.constantFrom(TOPICS[0], TOPICS[0], TOPICS[1]),
   hubs: fc.uniqueArray(fc.constantFrom(...HUBS), { minLength: 1 }),
-  answers: fc.constantFrom(0, 0, 1, 8, 90, undefined),
+  answerSeconds: fc.constantFrom(0, 0, 1, 8, 90, undefined),
 });
 
 export const command: fc.Arbitrary<Command> = fc.oneof(
   { weight: 12, arbitrary: fc.record({ type: fc.constant('time passes'), seconds }) },
-  { weight: 5, arbitrary: fc.record({ type: fc.constant('a hub behaves'), hub: fc.nat(2), manners }) },
+  { weight: 5, arbitrary: fc.record({ type: fc.constant('a hub behaves'), hub: fc.nat(2), behavior }) },
   { weight: 3, arbitrary: fc.record({ type: fc.constant('the publisher says'), publisher }) },
   { weight: 2, arbitrary: fc.record({ type: fc.constant('a hub verifies unsolicited'), which, lease }) },
   { weight: 1, arbitrary: fc.record({ type: fc.constant('a hub unsubscribes us'), which }) },
   { weight: 1, arbitrary: fc.record({ type: fc.constant('a hub denies'), which, isKept: fc.boolean() }) },
   { weight: 2, arbitrary: fc.record({ type: fc.constantFrom('a hub delivers', 'a hub errs'), which }) },
-  { weight: 6, arbitrary: fc.record({ type: fc.constant('a forger sends'), salvo }) },
+  { weight: 6, arbitrary: fc.record({ type: fc.constant('a forger sends'), forgedSeries }) },
   {
     weight: 1,
     arbitrary: fc.record({
@@ -135,7 +135,11 @@ export const command: fc.Arbitrary<Command> = fc.oneof(
   },
   {
     weight: 1,
-    arbitrary: fc.record({ type: fc.constant('the runtime stops'), seconds: fc.constantFrom(0, 2, 30), down: seconds }),
+    arbitrary: fc.record({
+      type: fc.constant('the runtime stops'),
+      seconds: fc.constantFrom(0, 2, 30),
+      downSeconds: seconds,
+    }),
   },
   {
     weight: 2,
@@ -144,7 +148,7 @@ export const command: fc.Arbitrary<Command> = fc.oneof(
       write: fc.nat(3),
       isKept: fc.boolean(),
       seconds: fc.constantFrom(0, 61, 90_000),
-      down: seconds,
+      downSeconds: seconds,
       base: fc.constantFrom('', '', '', 'https://other.example'),
     }),
   },
@@ -187,7 +191,7 @@ export async function runCommand(world: ModelWorld, command: Command): Promise<v
       break;
     case 'a hub behaves': {
       const hub = world.hubs[command.hub];
-      if (hub !== undefined) hub.manners = command.manners;
+      if (hub !== undefined) hub.behavior = command.behavior;
       break;
     }
     case 'the publisher says':
@@ -201,17 +205,17 @@ export async function runCommand(world: ModelWorld, command: Command): Promise<v
       runHubCommand(world, command);
       break;
     case 'a forger sends':
-      forge(world, command.salvo);
+      forge(world, command.forgedSeries);
       break;
     case 'the handler refuses':
-      world.refusing = command.mode;
+      world.refusedMode = command.mode;
       break;
     case 'the user':
       await runUserCall(world, command);
       break;
     case 'the runtime stops':
       await stop(world, command.seconds);
-      await world.advance(command.down * 1000);
+      await world.advance(command.downSeconds * 1000);
       await world.start();
       break;
     case 'the process dies':
@@ -220,7 +224,7 @@ export async function runCommand(world: ModelWorld, command: Command): Promise<v
         await world.advance(command.seconds * 1000);
       }
       world.kill();
-      await world.advance(command.down * 1000);
+      await world.advance(command.downSeconds * 1000);
       if (command.base !== '') {
         world.base = `${command.base}/websub`;
         world.watch.onUpset();
@@ -238,24 +242,24 @@ export async function runCommand(world: ModelWorld, command: Command): Promise<v
       await sweepTombstones(world);
       break;
   }
-  await world.look();
+  await world.runDueWork();
 }
 
-/** Something a hub says unsolicited, about one of its subscriptions. */
-function runHubCommand(world: ModelWorld, said: Extract<Command, { which: number }>): void {
-  const { type, which } = said;
-  const known = world.hubs.flatMap((hub) => hub.live.map((entry) => ({ hub, entry })));
-  const one = known[which % Math.max(1, known.length)];
-  if (one === undefined) return;
-  const { hub, entry } = one;
+/** An unsolicited request of a hub, for one of its subscriptions. */
+function runHubCommand(world: ModelWorld, hubCommand: Extract<Command, { which: number }>): void {
+  const { type, which } = hubCommand;
+  const subscriptions = world.hubs.flatMap((hub) => hub.live.map((entry) => ({ hub, entry })));
+  const chosen = subscriptions[which % Math.max(1, subscriptions.length)];
+  if (chosen === undefined) return;
+  const { hub, entry } = chosen;
   const { topic, callback, secret } = entry;
   switch (type) {
     case 'a hub verifies unsolicited':
-      return void hub.verify({ mode: 'subscribe', topic, callback, lease: said.lease });
+      return void hub.verify({ mode: 'subscribe', topic, callback, lease: hubCommand.lease });
     case 'a hub unsubscribes us':
       return void hub.verify({ mode: 'unsubscribe', topic, callback });
     case 'a hub denies':
-      return void hub.deny(topic, callback, said.isKept);
+      return void hub.deny(topic, callback, hubCommand.isKept);
     case 'a hub errs':
       return void world.process?.answer({ mode: 'hub-error', topic, callback });
     case 'a hub delivers':
@@ -271,7 +275,7 @@ async function runUserCall(
   if (calls === 'reset counters') watch.onReset();
   else watch.onUserCall();
   const overrides = { secret: secret === '' ? undefined : secret, leaseSeconds: lease };
-  const events: Readonly<Record<UserCall, TransitionInput>> = {
+  const inputs: Readonly<Record<UserCall, TransitionInput>> = {
     subscribe: { type: 'retried', overrides },
     retry: { type: 'retried' },
     unsubscribe: { type: 'unwanted', why: 'unsubscribed' },
@@ -283,10 +287,10 @@ async function runUserCall(
   };
   if (calls === 'subscribe' || calls === 'retry') {
     const undo = watch.onRetry();
-    if (!(await world.tell(events[calls]))) undo();
+    if (!(await world.applyInput(inputs[calls]))) undo();
     return;
   }
-  const isDone = await world.tell(events[calls]);
+  const isDone = await world.applyInput(inputs[calls]);
   if (isDone && (calls === 'unsubscribe' || calls === 'delete')) watch.onUnwanted(true);
 }
 
@@ -295,14 +299,14 @@ async function stop(world: ModelWorld, seconds: number): Promise<void> {
   if (process === undefined) return;
   process.isStopping = true;
   watch.onUnwanted(false);
-  await world.tell({ type: 'unwanted', why: 'shutdown' });
+  await world.applyInput({ type: 'unwanted', why: 'shutdown' });
   await world.advance(seconds * 1000);
   world.kill();
 }
 
 async function sweepTombstones(world: ModelWorld): Promise<void> {
-  const forgotten = world.process?.registry.sweep(world.now - 30 * DAY);
-  forgotten?.catch(() => undefined);
+  const sweep = world.process?.registry.sweep(world.now - 30 * DAY);
+  sweep?.catch(() => undefined);
   await settled();
 }
 
@@ -317,27 +321,27 @@ export async function run(setup: Setup, commands: readonly Command[]): Promise<M
   }
   if (world.process === undefined) await world.start();
   world.heal();
-  await world.look();
+  await world.runDueWork();
   await settle(world);
   if (world.watch.violations.length === 0) world.watch.checkEnd();
   return world;
 }
 
-/** Enough events for everything to come about and continue for a while. */
-const MAX_EVENTS = 300;
+/** Enough steps for everything to become active and continue for a while. */
+const MAX_STEPS = 300;
 
-/** The requests of a forger when everything else works. */
-const LAST_SALVOS: readonly Salvo[] = [
-  { sends: [{ kind: 'denied' }], copies: 3, times: 1, everySeconds: 1, which: 99 },
+/** The forged requests that are sent when everything else works. */
+const LAST_FORGED_SERIES: readonly ForgedSeries[] = [
+  { forgedRequests: [{ kind: 'denied' }], copies: 3, times: 1, everySeconds: 1, which: 99 },
   {
-    sends: [{ kind: 'subscribe', lease: '1' }, { kind: 'hub-error' }],
+    forgedRequests: [{ kind: 'subscribe', lease: '1' }, { kind: 'hub-error' }],
     copies: 2,
     times: 1,
     everySeconds: 1,
     which: 99,
   },
   {
-    sends: [{ kind: 'denied' }, { kind: 'subscribe', lease: '31536000' }],
+    forgedRequests: [{ kind: 'denied' }, { kind: 'subscribe', lease: '31536000' }],
     copies: 1,
     times: 1,
     everySeconds: 1,
@@ -353,19 +357,20 @@ async function settle(world: ModelWorld): Promise<void> {
     ...hubs.flatMap((hub) => hub.live.map(({ leaseEnd }) => leaseEnd)),
   ];
   const longest = Math.max(0, ...ends.map((end) => end - timeline.now));
-  let left = MAX_EVENTS;
-  const pass = async (milliseconds: number): Promise<void> => void (left -= await world.advance(milliseconds, left));
-  await pass(2 * DAY);
-  world.watch.checkCome();
+  let stepsLeft = MAX_STEPS;
+  const advance = async (milliseconds: number): Promise<void> =>
+    void (stepsLeft -= await world.advance(milliseconds, stepsLeft));
+  await advance(2 * DAY);
+  world.watch.checkAfterTwoDays();
   if (world.setup.forgerStays) {
-    for (const salvo of LAST_SALVOS) {
-      forge(world, salvo);
-      await world.look();
-      await pass(HOUR / 6);
-      world.watch.checkUndone();
-      await pass(HOUR);
+    for (const forgedSeries of LAST_FORGED_SERIES) {
+      forge(world, forgedSeries);
+      await world.runDueWork();
+      await advance(HOUR / 6);
+      world.watch.checkAfterForger();
+      await advance(HOUR);
     }
   }
-  await pass(longest + 8 * DAY);
-  if (left <= 0) world.watch.violations.push(`L2 not settled after ${MAX_EVENTS} events`);
+  await advance(longest + 8 * DAY);
+  if (stepsLeft <= 0) world.watch.violations.push(`L2 not settled after ${MAX_STEPS} steps`);
 }

@@ -13,22 +13,22 @@ interface RequestedSecret {
 }
 
 /** The state of a callback, tracked apart from the record. */
-interface Callback {
+interface CallbackState {
   secret?: RequestedSecret;
   /** The last secret that was verified. */
   verified?: RequestedSecret;
-  /** The subscriber requested its hub to unsubscribe it. */
+  /** Whether the subscriber has sent an unsubscribe request for it. */
   isLeft: boolean;
   /** When an unsolicited denial came for it, in the time of hubs. */
   deniedAt?: number | undefined;
   /** When its lease ends, in the time of the subscriber. */
   expiresAt?: number | undefined;
   verifiedAt: number;
-  /** Its hub once accepted a request and verified it. */
+  /** Whether its hub once accepted a request and verified it. */
   wasSettled: boolean;
-  /** It is over, and rightly so. */
+  /** Whether it is over, and is allowed to be over. */
   isOver: boolean;
-  /** Its last request was denied after it had been verified. Either may be forged. */
+  /** Whether its last request was denied after a verification. The denial or the verification may be forged. */
   isDoubtful?: boolean;
 }
 
@@ -36,7 +36,7 @@ interface Callback {
 export class ContentWatch {
   readonly #world: Watched;
   readonly #expect: Expect;
-  readonly #callbacks = new Map<string, Callback>();
+  readonly #callbacks = new Map<string, CallbackState>();
   /** When a request of each grant was last accepted and verified, in the time of hubs. */
   readonly #settled = new Map<string, number>();
   #startedAt = -Infinity;
@@ -58,18 +58,18 @@ export class ContentWatch {
   }
 
   onRequest({ mode, callback, secret }: HubRequest): void {
-    const known = this.#at(callback);
-    if (mode === 'unsubscribe') known.isLeft = true;
-    else if (known.secret?.value !== secret) known.secret = { value: secret, verifiedAt: undefined };
+    const callbackState = this.#stateOf(callback);
+    if (mode === 'unsubscribe') callbackState.isLeft = true;
+    else if (callbackState.secret?.value !== secret) callbackState.secret = { value: secret, verifiedAt: undefined };
   }
 
   /** Whether the callback was unsubscribed, or will be. */
   isLeft(callback: string): boolean {
-    return this.#at(callback).isLeft;
+    return this.#stateOf(callback).isLeft;
   }
 
   isVerified(callback: string): boolean {
-    return this.#at(callback).verifiedAt > -Infinity;
+    return this.#stateOf(callback).verifiedAt > -Infinity;
   }
 
   isSettled({ id }: GrantRecord): boolean {
@@ -77,17 +77,17 @@ export class ContentWatch {
   }
 
   onVerified(callback: string, isRequested: boolean): void {
-    const known = this.#at(callback);
+    const callbackState = this.#stateOf(callback);
     const { now } = this.#world.timeline;
-    known.verifiedAt = now;
+    callbackState.verifiedAt = now;
     // An unsolicited verification during a request with another secret may count as the answer to that request.
-    verifySecret(known, now);
-    if (isRequested) Object.assign(known, { isLeft: false, isOver: false, deniedAt: undefined });
+    verifySecret(callbackState, now);
+    if (isRequested) Object.assign(callbackState, { isLeft: false, isOver: false, deniedAt: undefined });
   }
 
   onSettled({ id, callback, pending }: GrantRecord): void {
     this.#settled.set(id, this.#world.timeline.now);
-    Object.assign(this.#at(callback), { wasSettled: true, isDoubtful: pending?.denied === true });
+    Object.assign(this.#stateOf(callback), { wasSettled: true, isDoubtful: pending?.denied === true });
   }
 
   /** An unsubscribe was refused, so the grant stays. */
@@ -96,24 +96,24 @@ export class ContentWatch {
   }
 
   isDoubtful({ callback }: GrantRecord): boolean {
-    return this.#at(callback).isDoubtful === true;
+    return this.#stateOf(callback).isDoubtful === true;
   }
 
   onUnsolicitedDenial(callback: string): void {
-    this.#at(callback).deniedAt = this.#world.timeline.now;
+    this.#stateOf(callback).deniedAt = this.#world.timeline.now;
   }
 
   /** A verification stored before a process died may not have been answered. */
   onUnsureStart({ grants }: SubscriptionRecord): void {
     for (const grant of grants) {
       const { id, callback, verifiedAt, grantedAt, state, provisional, deniedUnsolicited, deniedAt } = grant;
-      const known = this.#at(callback);
+      const callbackState = this.#stateOf(callback);
       if (verifiedAt === undefined) continue;
       const isGranted = state === 'active' && grantedAt !== undefined && provisional !== true;
       if (isGranted && grant.pending === undefined) this.#settled.set(id, grantedAt);
-      if (deniedUnsolicited === true) known.deniedAt = deniedAt;
-      verifySecret(known, verifiedAt - this.#world.skew);
-      if (state === 'unsubscribed' || state === 'unsubscribing') known.isLeft = true;
+      if (deniedUnsolicited === true) callbackState.deniedAt = deniedAt;
+      verifySecret(callbackState, verifiedAt - this.#world.skew);
+      if (state === 'unsubscribed' || state === 'unsubscribing') callbackState.isLeft = true;
     }
   }
 
@@ -121,17 +121,17 @@ export class ContentWatch {
   check(record: SubscriptionRecord, isWanted: boolean, isRefused: boolean): void {
     if (record.stoppedBecause !== undefined) this.#stoppedAt = this.#world.timeline.now;
     for (const grant of record.grants) {
-      const known = this.#at(grant.callback);
-      known.expiresAt = grant.expiresAt;
-      if (!isOver(grant)) known.isOver = false;
+      const callbackState = this.#stateOf(grant.callback);
+      callbackState.expiresAt = grant.expiresAt;
+      if (!isOver(grant)) callbackState.isOver = false;
       if (grant.state !== 'active') this.#settled.delete(grant.id);
     }
     for (const hub of this.#world.hubs) {
-      for (const entry of hub.live) this.#isAccepted(entry, record, { isWanted, isRefused });
+      for (const entry of hub.live) this.#checkAccepted(entry, record, { isWanted, isRefused });
     }
   }
 
-  #isAccepted(
+  #checkAccepted(
     entry: HubSubscription,
     record: SubscriptionRecord,
     { isWanted, isRefused }: { isWanted: boolean; isRefused: boolean },
@@ -139,16 +139,16 @@ export class ContentWatch {
     const { now, timeline, process } = this.#world;
     const { topic, callback, secret, secretRequestedAt, isVerified } = entry;
     const match = process?.registry.match(callbackKey(callback));
-    const known = this.#at(callback);
+    const callbackState = this.#stateOf(callback);
     if (record.stoppedBecause === 'deleted') {
-      known.isOver ||= match === undefined || isOver(match.grant);
+      callbackState.isOver ||= match === undefined || isOver(match.grant);
       return;
     }
-    const isEnding = known.isLeft || !isWanted;
+    const isEnding = callbackState.isLeft || !isWanted;
     if (match === undefined || isOver(match.grant)) {
-      known.isOver ||= isEnding || this.#mayBeOver(known, match?.grant);
+      callbackState.isOver ||= isEnding || this.#mayBeOver(callbackState, match?.grant);
       this.#expect(
-        known.isOver,
+        callbackState.isOver,
         `C1 ${topic} is delivered to ${match?.grant.id ?? 'a callback not known any more'}, which is over`,
       );
       return;
@@ -156,7 +156,7 @@ export class ContentWatch {
     const { grant } = match;
     const status = contentStatus(match, secret, now);
     this.#expect(status === 202 || status === 403, `C1 ${topic} is delivered to ${grant.id} and answered ${status}`);
-    const { verified } = known;
+    const { verified } = callbackState;
     // A hub that verifies while another secret is requested counts as having verified that secret.
     const isReplaced = verified !== undefined && verified.value !== secret;
     if (isReplaced && timeline.now - (verified.verifiedAt ?? 0) >= DAY) return;
@@ -169,34 +169,34 @@ export class ContentWatch {
       (other) => other !== grant && other.advertisedHub === grant.advertisedHub && !isOver(other),
     );
     const isRequestedAgain = grant.state !== 'expired' || !isOneOfTwo;
-    const isGuaranteed = isVerified && known.wasSettled && isContinuing && isRequestedAgain;
+    const isGuaranteed = isVerified && callbackState.wasSettled && isContinuing && isRequestedAgain;
     if (!isGuaranteed && timeline.now - secretRequestedAt >= DAY) return;
     this.#expect(status === 202, `V6 ${topic} is signed with a secret that is not accepted any more at ${grant.id}`);
   }
 
   /** A grant is over when another one replaced it, and at the end of its lease after an unsolicited denial (N1). */
-  #mayBeOver({ deniedAt, expiresAt = 0, verifiedAt }: Callback, grant: GrantRecord | undefined): boolean {
+  #mayBeOver({ deniedAt, expiresAt = 0, verifiedAt }: CallbackState, grant: GrantRecord | undefined): boolean {
     if (deniedAt !== undefined && expiresAt <= this.#world.now) return true;
     if (grant?.superseded === true) return true;
     return [...this.#settled].some(([id, at]) => id !== grant?.id && at >= verifiedAt);
   }
 
-  #at(callback: string): Callback {
+  #stateOf(callback: string): CallbackState {
     const key = callbackKey(callback);
-    const known = this.#callbacks.get(key) ?? {
+    const callbackState = this.#callbacks.get(key) ?? {
       isLeft: false,
       verifiedAt: -Infinity,
       wasSettled: false,
       isOver: false,
     };
-    this.#callbacks.set(key, known);
-    return known;
+    this.#callbacks.set(key, callbackState);
+    return callbackState;
   }
 }
 
 /** The secret requested last counts as verified, from its first verification on. */
-function verifySecret(known: Callback, at: number): void {
-  if (known.secret === undefined) return;
-  known.secret.verifiedAt ??= at;
-  known.verified = known.secret;
+function verifySecret(callbackState: CallbackState, at: number): void {
+  if (callbackState.secret === undefined) return;
+  callbackState.secret.verifiedAt ??= at;
+  callbackState.verified = callbackState.secret;
 }

@@ -33,22 +33,22 @@ export class HandlerWatch {
   onCall(call: Intent['mode'], grant: GrantRecord): void {
     const { now } = this.#world;
     const key = `${call} ${grant.id}`;
-    const last = this.#calls.get(key);
+    const lastCall = this.#calls.get(key);
     // A denial may follow a forged verification.
-    const isHeard = call === 'denied' || grant.pending?.verified !== true;
-    const request = isHeard ? grant.pending?.id : undefined;
-    const isOther = request !== undefined && request !== last?.request;
+    const mayAnswer = call === 'denied' || grant.pending?.verified !== true;
+    const request = mayAnswer ? grant.pending?.id : undefined;
+    const isNewRequest = request !== undefined && request !== lastCall?.request;
     const isLeaving = call === 'unsubscribe' && grant.state === 'unsubscribing';
     const isLate = isLeaving || (call === 'subscribe' && request === undefined && isVerificationExpected(grant, now));
-    if (call !== 'hub-error' && (isOther || isLate)) {
-      this.#calls.set(key, { at: last?.at ?? -Infinity, request });
+    if (call !== 'hub-error' && (isNewRequest || isLate)) {
+      this.#calls.set(key, { at: lastCall?.at ?? -Infinity, request });
       return;
     }
-    this.#calls.set(key, { at: now, request: last?.request });
-    const sinceThen = last === undefined ? Infinity : now - last.at;
+    this.#calls.set(key, { at: now, request: lastCall?.request });
+    const sinceLastCall = lastCall === undefined ? Infinity : now - lastCall.at;
     this.#expect(
-      sinceThen < 0 || sinceThen >= MINUTE,
-      `V9 the handler of ${call} is called for ${grant.id} again after ${sinceThen} ms`,
+      sinceLastCall < 0 || sinceLastCall >= MINUTE,
+      `V9 the handler of ${call} is called for ${grant.id} again after ${sinceLastCall} ms`,
     );
   }
 }

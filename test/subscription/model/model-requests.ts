@@ -12,7 +12,7 @@ export const MAX_REQUESTS_A_DAY = 150;
 const REQUESTS_PER_DENIAL = 4;
 
 /** A request that was sent. Times are those of hubs. */
-interface Sent {
+interface SentRequest {
   readonly at: number;
   readonly grantId: string;
   readonly callback: string;
@@ -33,7 +33,7 @@ export class RequestWatch {
   requestCount = 0;
   readonly #world: Watched;
   readonly #expect: Expect;
-  #sent: Sent[] = [];
+  #sent: SentRequest[] = [];
   /** The times of unsolicited denials that were answered. */
   #denials: number[] = [];
   /** Grants whose last request has no explanation yet for a repetition. */
@@ -81,21 +81,21 @@ export class RequestWatch {
     );
     // A second request may have waited for an open one.
     const isQueued = this.#sent.some((sent) => sent !== last && sent.grantId === grant.id && now - sent.at <= 10_000);
-    const isUsers = now - this.#userAt <= 10_000;
-    const isExplained = last === undefined || hasExpired(grant, last.at, this.#world) || isUsers || isQueued;
+    const isUserCall = now - this.#userAt <= 10_000;
+    const isExplained = last === undefined || hasExpired(grant, last.at, this.#world) || isUserCall || isQueued;
     this.#expect(
       isExplained || !this.#unexplained.has(key) || now - last.at >= 1_000,
       `L2 ${hub.url} is requested twice within a second for one grant`,
     );
     this.#unexplained.add(key);
     const place = placeOf(grant);
-    if (mode === 'subscribe') this.#waited(place, grant);
+    if (mode === 'subscribe') this.#checkWait(place, grant);
     else this.#forget(place, grant.id);
     this.#sent = this.#sent.filter(({ at }) => at > now - DAY);
     this.#sent.push({ at: now, grantId: grant.id, callback, mode });
     this.#denials = this.#denials.filter((at) => at > now - DAY);
-    const most = MAX_REQUESTS_A_DAY + REQUESTS_PER_DENIAL * this.#denials.length;
-    this.#expect(this.#sent.length <= most, `L2 a storm: more than ${most} requests in a day`);
+    const maxRequests = MAX_REQUESTS_A_DAY + REQUESTS_PER_DENIAL * this.#denials.length;
+    this.#expect(this.#sent.length <= maxRequests, `L2 a storm: more than ${maxRequests} requests in a day`);
   }
 
   /** An unsubscribe was undone, and its hub is requested again. */
@@ -109,23 +109,23 @@ export class RequestWatch {
   }
 
   /** N2: a hub that denied or refused gets no request before its wait ends, except at the end of a lease. */
-  #waited(place: string, grant: GrantRecord): void {
+  #checkWait(place: string, grant: GrantRecord): void {
     const { now } = this.#world.timeline;
     for (const [id, denial] of this.#denied) {
       if (denial.place !== place) continue;
       this.#denied.delete(id);
-      this.#refused(place, denial.at);
+      this.#startWait(place, denial.at);
     }
     for (const key of [place, grant.id]) {
       const { until, since, refusals } = this.#waits.get(key) ?? { until: 0, since: 0, refusals: 0 };
-      const isUsers = now - this.#userAt <= 100_000;
-      const isExplained = isUsers || this.#hasEnded(grant, since);
+      const isUserCall = now - this.#userAt <= 100_000;
+      const isExplained = isUserCall || this.#hasEnded(grant, since);
       // The user requested the hub before that. The wait is over, and the next one still grows.
-      if (isUsers && now < until) this.#waits.set(key, { refusals, since, until: now });
-      const early = Math.round((until - now) / 1000);
+      if (isUserCall && now < until) this.#waits.set(key, { refusals, since, until: now });
+      const earlySeconds = Math.round((until - now) / 1000);
       this.#expect(
         now >= until || isExplained,
-        `${refusals === 0 ? 'S3' : 'N2'} ${place} is requested ${early} s too early after ${refusals} refusals`,
+        `${refusals === 0 ? 'S3' : 'N2'} ${place} is requested ${earlySeconds} s too early after ${refusals} refusals`,
       );
     }
   }
@@ -145,11 +145,11 @@ export class RequestWatch {
     });
   }
 
-  #refused(place: string, at: number): void {
-    const before = this.#waits.get(place);
+  #startWait(place: string, at: number): void {
+    const waitBefore = this.#waits.get(place);
     // Two grants that are requested at the same time count as one refusal.
-    if (before !== undefined && Math.abs(at - before.since) < 1_000) return;
-    const refusals = (before?.refusals ?? 0) + 1;
+    if (waitBefore !== undefined && Math.abs(at - waitBefore.since) < 1_000) return;
+    const refusals = (waitBefore?.refusals ?? 0) + 1;
     this.#waits.set(place, { refusals, since: at, until: at + shortestWaitMs(refusals) });
   }
 
@@ -160,13 +160,13 @@ export class RequestWatch {
     const place = placeOf(grant);
     if (answer.type === 'accepted') {
       if (!wasVerified(grant, this.#world.now)) return;
-      this.#settled(grant);
+      this.#onSettled(grant);
       if (this.#denied.delete(grant.id)) this.#denials.push(now);
       return;
     }
     // An unreachable hub did not deny. Someone else did.
     this.#denied.delete(grant.id);
-    if (answer.type === 'refused') this.#refused(place, now);
+    if (answer.type === 'refused') this.#startWait(place, now);
     else this.#waits.set(grant.id, { refusals: 0, since: now, until: now + (answer.retryAfterSeconds ?? 0) * 1000 });
   }
 
@@ -175,23 +175,23 @@ export class RequestWatch {
     const { now } = this.#world.timeline;
     const place = placeOf(grant);
     if (grant.pending?.mode === 'subscribe') this.#denied.set(grant.id, { place, at: now });
-    else if (isOpen) this.#deniedLate(grant, place);
+    else if (isOpen) this.#onLateDenial(grant, place);
     else this.#denials.push(now);
   }
 
   /** One attempt counts once. */
-  #deniedLate({ deniedAt = -Infinity, requestedAt = 0 }: GrantRecord, place: string): void {
-    if (deniedAt < requestedAt) this.#refused(place, this.#world.timeline.now);
+  #onLateDenial({ deniedAt = -Infinity, requestedAt = 0 }: GrantRecord, place: string): void {
+    if (deniedAt < requestedAt) this.#startWait(place, this.#world.timeline.now);
   }
 
   /** A verification was confirmed that answers a request. */
   onVerified(grant: GrantRecord, isFirst: boolean): void {
     this.#denied.delete(grant.id);
-    if (isFirst && grant.pending?.accepted !== false) this.#settled(grant);
+    if (isFirst && grant.pending?.accepted !== false) this.#onSettled(grant);
   }
 
   /** The hub accepted a request, and it was verified. */
-  #settled(grant: GrantRecord): void {
+  #onSettled(grant: GrantRecord): void {
     this.#forget(placeOf(grant), grant.id);
     // Requests that a verification followed are no storm.
     this.#sent = this.#sent.filter(({ grantId }) => grantId !== grant.id);

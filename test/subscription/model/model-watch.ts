@@ -9,7 +9,7 @@ import {
   isWorking,
   stateOf,
 } from '../../../src/subscription/machine/state.js';
-import type { Forged } from './forger.js';
+import type { ForgedRequest } from './forger.js';
 import type { HubAnswer, HubModel, HubRequest, Intent } from './hub-model.js';
 import { RequestWatch, wasVerified } from './model-requests.js';
 import { ContentWatch } from './model-content.js';
@@ -29,7 +29,7 @@ const LONGEST_OPEN_MS = 10_000 + 60_000 + 600_000 + 1_000;
 
 const NO_STATS = { received: 0, rejected: 0, refused: 0, delivered: 0, failed: 0, duplicates: 0, missed: 0 };
 
-const isLeft = ({ superseded }: GrantRecord): boolean => superseded === true;
+const isSuperseded = ({ superseded }: GrantRecord): boolean => superseded === true;
 
 /** Tracks what the user wants and what hubs know, apart from the record, and records violations. */
 export class ModelWatch {
@@ -51,12 +51,12 @@ export class ModelWatch {
   readonly #requestedAt = new Map<string, number>();
   /** Requests and discoveries since a hub last granted a request. */
   #attempts = 0;
-  #writes = 0;
-  #before: SubscriptionRecord | undefined;
+  #writeCount = 0;
+  #recordBefore: SubscriptionRecord | undefined;
   #isEnding = false;
   #lastJump = -Infinity;
-  #seen: SubscriptionRecord | undefined;
-  #changes = 0;
+  #lastChecked: SubscriptionRecord | undefined;
+  #changeCount = 0;
 
   constructor(world: Watched) {
     this.#world = world;
@@ -65,10 +65,18 @@ export class ModelWatch {
     this.#content = new ContentWatch(world, expect);
     this.#forgery = new ForgeryWatch(world, expect);
     this.#handlers = new HandlerWatch(world, expect);
-    const line = (fields: object | string, message = ''): void => {
-      this.#hides(typeof fields === 'string' ? fields : `${Object.values(fields).map(String).join(' ')} ${message}`);
+    const checkLogLine = (fields: object | string, message = ''): void => {
+      this.#checkHidesSecrets(
+        typeof fields === 'string' ? fields : `${Object.values(fields).map(String).join(' ')} ${message}`,
+      );
     };
-    this.logger = { debug: line, info: line, warn: line, error: line, fatal: line };
+    this.logger = {
+      debug: checkLogLine,
+      info: checkLogLine,
+      warn: checkLogLine,
+      error: checkLogLine,
+      fatal: checkLogLine,
+    };
   }
 
   /**
@@ -81,7 +89,7 @@ export class ModelWatch {
     this.#content.onStart();
     this.#handlers.onStart();
     this.#isEnding = false;
-    this.#before = record;
+    this.#recordBefore = record;
     // An unfinished unsubscribe is undone by a request at once.
     for (const grant of record?.grants ?? [])
       if (grant.state === 'unsubscribing') this.#requests.onUnsubscribeUndone(grant);
@@ -118,7 +126,7 @@ export class ModelWatch {
   }
 
   onEnd(): void {
-    this.#before = undefined;
+    this.#recordBefore = undefined;
     this.#isEnding = true;
   }
 
@@ -164,7 +172,7 @@ export class ModelWatch {
   }
 
   onWrite(): void {
-    this.#writes += 1;
+    this.#writeCount += 1;
   }
 
   onDiscovery(): void {
@@ -175,32 +183,40 @@ export class ModelWatch {
     this.#handlers.onCall(call, grant);
   }
 
-  beforeForgery(sends: readonly Forged[]): void {
-    this.#forgery.before(sends, { requests: this.#requests.requestCount, writes: this.#writes });
+  beforeForgery(forgedRequests: readonly ForgedRequest[]): void {
+    this.#forgery.before(forgedRequests, { requestCount: this.#requests.requestCount, writeCount: this.#writeCount });
   }
 
-  afterForgery(refusing: ForgeryContext['refusing']): void {
+  afterForgery(refusedMode: ForgeryContext['refusedMode']): void {
     const isSettled = (grant: GrantRecord): boolean => this.#content.isSettled(grant);
-    this.#forgery.after({ requests: this.#requests.requestCount, writes: this.#writes, isSettled, refusing });
+    this.#forgery.after({
+      requestCount: this.#requests.requestCount,
+      writeCount: this.#writeCount,
+      isSettled,
+      refusedMode,
+    });
   }
 
   onRequest(hub: HubModel, request: HubRequest, grant: GrantRecord, record: SubscriptionRecord): void {
     const { timeline } = this.#world;
     const { mode, callback, topic } = request;
     const place = `${hub.url} ${topic}`;
-    const before = this.#places.get(callback);
-    this.#expect(before === undefined || before === place, `S8 the callback of ${before} is used for ${place}`);
-    if (before === undefined && mode === 'subscribe') this.#newCallback(place, grant, record);
+    const placeBefore = this.#places.get(callback);
+    this.#expect(
+      placeBefore === undefined || placeBefore === place,
+      `S8 the callback of ${placeBefore} is used for ${place}`,
+    );
+    if (placeBefore === undefined && mode === 'subscribe') this.#newCallback(place, grant, record);
     this.#places.set(callback, place);
     this.#requests.onRequest(hub, request, grant);
     if (mode === 'subscribe') {
       this.#attempts += 1;
       this.#requestedAt.set(grant.id, timeline.now);
       this.#expect(this.isWanted && !this.isRefused, `an unwanted subscription is requested at ${hub.url}`);
-      this.#expect(!isLeft(grant), `S6 ${grant.id} is superseded, and requested again`);
+      this.#expect(!isSuperseded(grant), `S6 ${grant.id} is superseded, and requested again`);
       this.#expect(topic === grant.topic, `S1 ${topic} is requested instead of ${grant.topic}`);
     } else {
-      const isKnown = before === place || this.#content.isVerified(callback);
+      const isKnown = placeBefore === place || this.#content.isVerified(callback);
       this.#expect(isKnown, 'S6 an unsubscribe request for a grant that was never subscribed');
     }
     this.#content.onRequest(request);
@@ -219,7 +235,7 @@ export class ModelWatch {
         grant.verifiedAt !== undefined &&
         grant.deniedAt === undefined &&
         grant.replaces !== id &&
-        !isLeft(grant),
+        !isSuperseded(grant),
     );
     this.#expect(other === undefined, `S8 ${place} gets another callback than ${other?.id} has there`);
   }
@@ -248,7 +264,7 @@ export class ModelWatch {
     if (mode === 'denied') {
       const after = record?.grants.find(({ id }) => id === grant.id);
       if (answer !== 'acknowledged' || after?.deniedAt !== now || grant.deniedAt === now) return;
-      if (isLeft(grant) || grant.state === 'unsubscribing') return;
+      if (isSuperseded(grant) || grant.state === 'unsubscribing') return;
       this.#requests.onDenied(grant, isRequestOpen);
       if (!isRequestOpen) this.#content.onUnsolicitedDenial(callback);
     } else if (answer === 'refused by the handler') {
@@ -258,7 +274,7 @@ export class ModelWatch {
       else {
         // The hub was told not to end it.
         if (grant.grantedAt !== undefined && grant.provisional !== true) this.#content.onKept(grant);
-        if (!isLeft(grant)) this.isWanted = true;
+        if (!isSuperseded(grant)) this.isWanted = true;
       }
     } else if (answer === 'confirmed' && mode === 'subscribe') {
       this.#expect(this.isWanted && !this.isRefused, 'V1 an unwanted subscription is confirmed');
@@ -268,8 +284,8 @@ export class ModelWatch {
       const isDeniedStill = record?.grants.find(({ id }) => id === grant.id)?.pending?.denied === true;
       if (isRequestOpen && !isDeniedStill) this.#requests.onVerified(grant, isRequested);
       // Another grant may have been verified at the same moment. Then this one answers nothing.
-      const isTaken = record?.grants.find(({ id }) => id === grant.id)?.provisional !== true;
-      if (isRequested && isTaken && grant.pending?.accepted !== false) this.#settled(grant);
+      const isAnswer = record?.grants.find(({ id }) => id === grant.id)?.provisional !== true;
+      if (isRequested && isAnswer && grant.pending?.accepted !== false) this.#settled(grant);
     } else if (answer === 'confirmed') {
       this.#expect(
         this.#content.isLeft(callback) || grant.state === 'unsubscribed' || grant.state === 'unsubscribing',
@@ -283,25 +299,26 @@ export class ModelWatch {
   check(): void {
     const { record, process } = this.#world;
     if (record === undefined || process === undefined) return;
-    if (record !== this.#seen) this.#shows(record);
-    this.#isScheduled(record);
-    this.#areSingle(record);
-    this.#continues(record);
-    this.#stopReasonIsRight(record);
-    this.#areOpenRightly(record);
+    if (record !== this.#lastChecked) this.#checkSnapshot(record);
+    this.#checkScheduled(record);
+    this.#checkSingle(record);
+    this.#checkContinues(record);
+    this.#checkStopReason(record);
+    this.#checkOpenRequests(record);
     this.#content.check(record, this.isWanted, this.isRefused);
-    this.#before = record;
+    this.#recordBefore = record;
     this.#isEnding = process.isStopping;
   }
 
-  #shows(record: SubscriptionRecord): void {
-    this.#seen = record;
-    this.#changes += 1;
+  #checkSnapshot(record: SubscriptionRecord): void {
+    this.#lastChecked = record;
+    this.#changeCount += 1;
     // Most changes show nothing new. Looking at each would take longer than everything else.
-    if (this.#changes % 4 === 0) this.#hides(JSON.stringify(subscriptionSnapshot(record, NO_STATS)), record);
+    if (this.#changeCount % 4 === 0)
+      this.#checkHidesSecrets(JSON.stringify(subscriptionSnapshot(record, NO_STATS)), record);
   }
 
-  #isScheduled(record: SubscriptionRecord): void {
+  #checkScheduled(record: SubscriptionRecord): void {
     const { process } = this.#world;
     if (process?.isStopping === true) return;
     const hasLiveGrant = record.grants.some(({ state }) => state === 'active' || state === 'unsubscribing');
@@ -313,7 +330,7 @@ export class ModelWatch {
   }
 
   /** D8, S8: of the accepted and verified grants, one works at each place where one is wanted. */
-  #areSingle(record: SubscriptionRecord): void {
+  #checkSingle(record: SubscriptionRecord): void {
     const { hubs } = this.#world.setup;
     const callbacks = record.grants.map(({ callback }) => callback);
     this.#expect(new Set(callbacks).size === callbacks.length, 'S8 two grants have one callback');
@@ -330,15 +347,15 @@ export class ModelWatch {
   }
 
   /** V6, N1: an active grant continues until its lease ends, whoever denies it. */
-  #continues(record: SubscriptionRecord): void {
+  #checkContinues(record: SubscriptionRecord): void {
     const { now } = this.#world;
     if (this.#isEnding) return;
-    for (const grant of this.#before?.grants ?? []) {
-      if (grant.state !== 'active' || isLeft(grant) || (grant.expiresAt ?? 0) <= now) continue;
+    for (const grant of this.#recordBefore?.grants ?? []) {
+      if (grant.state !== 'active' || isSuperseded(grant) || (grant.expiresAt ?? 0) <= now) continue;
       const after = record.grants.find(({ id }) => id === grant.id);
       const isReplaced =
         after?.state === 'unsubscribing' &&
-        isLeft(after) &&
+        isSuperseded(after) &&
         record.grants.some(
           (other) => other.id !== grant.id && this.#isGranted(other) && this.#isCurrent(record, other),
         );
@@ -354,8 +371,8 @@ export class ModelWatch {
   }
 
   /** A stop reason stays until the user changes it. */
-  #stopReasonIsRight({ stoppedBecause: reason, desired, hubs, grants }: SubscriptionRecord): void {
-    const before = this.#before;
+  #checkStopReason({ stoppedBecause: reason, desired, hubs, grants }: SubscriptionRecord): void {
+    const before = this.#recordBefore;
     this.#expect(
       (desired === 'subscribed') === this.isWanted,
       `the subscription is ${desired}, against the user and the handler`,
@@ -377,7 +394,7 @@ export class ModelWatch {
   }
 
   /** V9: every open request was sent, and not long ago. */
-  #areOpenRightly({ grants }: SubscriptionRecord): void {
+  #checkOpenRequests({ grants }: SubscriptionRecord): void {
     const { now, timeline } = this.#world;
     for (const grant of grants) {
       if (grant.lateUntil === undefined || grant.lateUntil <= now) continue;
@@ -388,7 +405,7 @@ export class ModelWatch {
   }
 
   /** After two days without faults: no wait is longer than a day. */
-  checkCome(): void {
+  checkAfterTwoDays(): void {
     const { record } = this.#world;
     const leaving = record?.grants.find(({ state }) => state === 'unsubscribing');
     this.#expect(leaving === undefined, `S6 ${leaving?.id} is not unsubscribed, although its hub accepts everything`);
@@ -397,10 +414,10 @@ export class ModelWatch {
   }
 
   /** Ten minutes after a forger came, if everything else works. */
-  checkUndone(): void {
+  checkAfterForger(): void {
     const { record } = this.#world;
     if (record === undefined || !isEnabled(record)) return;
-    const denied = record.grants.find((grant) => !isOver(grant) && !isLeft(grant) && hasUnsolicitedDenial(grant));
+    const denied = record.grants.find((grant) => !isOver(grant) && !isSuperseded(grant) && hasUnsolicitedDenial(grant));
     const isActive = stateOf(record) === 'active' && denied === undefined;
     this.#expect(
       isActive,
@@ -412,7 +429,7 @@ export class ModelWatch {
   checkEnd(): void {
     const { record, hubs, setup } = this.#world;
     if (record === undefined) return;
-    this.#hides(JSON.stringify(subscriptionSnapshot(record, NO_STATS)), record);
+    this.#checkHidesSecrets(JSON.stringify(subscriptionSnapshot(record, NO_STATS)), record);
     const state = stateOf(record);
     const live = hubs.flatMap((hub) => hub.live.map((entry) => ({ hub, entry })));
     const accepted = live.filter(({ entry }) => {
@@ -431,22 +448,25 @@ export class ModelWatch {
     this.#expect(record.attempts === 0, `L2 at the end ${record.attempts} attempts are counted`);
     this.#expect(working.length === wanted, `D8 at the end ${working.length} grants work where ${wanted} are wanted`);
     for (const { callback, advertisedHub } of working) {
-      const here = live.filter(({ entry }) => entry.callback === callback);
-      this.#expect(here.length === 1, `L2 at the end ${advertisedHub} has no subscription for the working grant`);
+      const subscriptionsHere = live.filter(({ entry }) => entry.callback === callback);
+      this.#expect(
+        subscriptionsHere.length === 1,
+        `L2 at the end ${advertisedHub} has no subscription for the working grant`,
+      );
     }
     this.#expect(accepted.length === working.length, `S6 at the end ${accepted.length - working.length} more deliver`);
   }
 
   #isCurrent(record: SubscriptionRecord, grant: GrantRecord): boolean {
     const isAdvertised = grant.topic === record.topic && record.hubs.includes(grant.advertisedHub);
-    return isAdvertised && !isLeft(grant) && this.#isOurs(grant);
+    return isAdvertised && !isSuperseded(grant) && this.#isOurs(grant);
   }
 
   #isOurs({ callback }: GrantRecord): boolean {
     return callback.startsWith(`${this.#world.base}/`);
   }
 
-  #hides(text: string, record = this.#world.record): void {
+  #checkHidesSecrets(text: string, record = this.#world.record): void {
     if (text.includes('secret-')) this.#expect(false, `a secret leaks: ${text}`);
     for (const { verifyToken } of record?.grants ?? []) {
       if (verifyToken !== undefined) this.#expect(!text.includes(verifyToken), `a verify token leaks: ${text}`);

@@ -15,14 +15,14 @@ import { settled, Timeline } from '../machine/timeline.js';
 export const TOPICS = ['https://publisher.example/feed', 'https://publisher.example/moved'] as const;
 export const HUBS = ['https://a.example/', 'https://b.example/', 'https://c.example/'] as const;
 
-/** A step of time ends after this many events at the latest. */
-const MAX_EVENTS = 40;
+/** One `advance` makes at most this many steps. */
+const MAX_STEPS = 40;
 
 export interface Publisher {
   readonly topic: string;
   readonly hubs: readonly string[];
   /** Seconds until it answers; undefined if it fails. */
-  readonly answers: number | undefined;
+  readonly answerSeconds: number | undefined;
 }
 
 /** The faults of the next writes to the store. */
@@ -43,11 +43,11 @@ export class ModelWorld implements Watched {
   readonly watch: ModelWatch;
   readonly trace: string[] = [];
   readonly faults: StoreFaults = { failing: 0, dyingAt: undefined, isKept: false };
-  publisher: Publisher = { topic: TOPICS[0], hubs: [HUBS[0]], answers: 0 };
+  publisher: Publisher = { topic: TOPICS[0], hubs: [HUBS[0]], answerSeconds: 0 };
   process: SubscriberProcess | undefined;
-  /** What the handler refuses. */
-  refusing: 'subscribe' | 'unsubscribe' | undefined;
-  /** How far the subscriber's clock is off, in milliseconds. */
+  /** The requests that the handler refuses. */
+  refusedMode: 'subscribe' | 'unsubscribe' | undefined;
+  /** How far the clock of the subscriber is ahead of the timeline, in milliseconds. */
   skew = 0;
   base = 'https://me.example/websub';
   readonly #stored = new Map<string, string>();
@@ -104,7 +104,7 @@ export class ModelWorld implements Watched {
         return this.hubOf(request.url).request(request);
       },
       onOutcome: (answer, mode, grant) => this.watch.onOutcome(answer, mode, grant),
-      refuses: (mode) => this.refusing === mode,
+      refuses: (mode) => this.refusedMode === mode,
       onHandler: (call, grant) => this.watch.onHandler(call, grant),
       onAnswer: (intent, answer, grant, before) => {
         this.note(`${intent.mode} at ${intent.callback.slice(0, 40)} with ${intent.lease ?? 'no lease'}: ${answer}`);
@@ -118,7 +118,7 @@ export class ModelWorld implements Watched {
     if (process.registry.get(ID) === undefined) await process.registry.add(this.#wanted());
     this.watch.onStart(this.#isUnsure);
     this.#isUnsure = false;
-    await this.tell({ type: 'wanted' });
+    await this.applyInput({ type: 'wanted' });
     this.watch.afterStart();
   }
 
@@ -131,8 +131,8 @@ export class ModelWorld implements Watched {
     this.watch.onEnd();
   }
 
-  /** @returns whether the event was applied */
-  async tell(input: TransitionInput): Promise<boolean> {
+  /** @returns whether the input was applied */
+  async applyInput(input: TransitionInput): Promise<boolean> {
     let isDone = false;
     const done = this.process?.apply(ID, input).then(
       () => (isDone = true),
@@ -145,25 +145,25 @@ export class ModelWorld implements Watched {
     return isDone;
   }
 
-  /** Advances the clock and runs planned work. Ends early after many events. */
-  async advance(milliseconds: number, most = MAX_EVENTS): Promise<number> {
+  /** Advances the clock and runs planned work. Ends early after `maxSteps` steps. */
+  async advance(milliseconds: number, maxSteps = MAX_STEPS): Promise<number> {
     const end = this.timeline.now + milliseconds;
-    let events = 0;
-    for (; events < most && this.watch.violations.length === 0; events += 1) {
+    let steps = 0;
+    for (; steps < maxSteps && this.watch.violations.length === 0; steps += 1) {
       const at = Math.min(this.timeline.nextAt, this.#nextDue());
       if (at > end) break;
       this.timeline.moveTo(at);
-      await this.look();
+      await this.runDueWork();
     }
-    if (events < most) this.timeline.moveTo(end);
-    return events;
+    if (steps < maxSteps) this.timeline.moveTo(end);
+    return steps;
   }
 
   /** Does all due work, and checks everything. */
-  async look(): Promise<void> {
+  async runDueWork(): Promise<void> {
     await settled();
     this.#removeDead();
-    this.watch.afterForgery(this.refusing);
+    this.watch.afterForgery(this.refusedMode);
     this.process?.tick();
     await settled();
     this.#removeDead();
@@ -174,8 +174,8 @@ export class ModelWorld implements Watched {
   heal(): void {
     this.note('from now on nothing fails');
     for (const hub of this.hubs) hub.heal();
-    this.publisher = { ...this.publisher, answers: 1 };
-    this.refusing = undefined;
+    this.publisher = { ...this.publisher, answerSeconds: 1 };
+    this.refusedMode = undefined;
     Object.assign(this.faults, { failing: 0, dyingAt: undefined });
   }
 
@@ -189,10 +189,10 @@ export class ModelWorld implements Watched {
   }
 
   async #discover(): Promise<Advertised> {
-    const { answers } = this.publisher;
-    await this.timeline.passed((answers ?? 10) * 1000);
+    const { answerSeconds } = this.publisher;
+    await this.timeline.passed((answerSeconds ?? 10) * 1000);
     const { topic, hubs } = this.publisher;
-    const isFound = answers !== undefined && this.publisher.answers !== undefined;
+    const isFound = answerSeconds !== undefined && this.publisher.answerSeconds !== undefined;
     this.watch.onDiscovery();
     this.note(isFound ? `found ${topic} at ${hubs.join(' ')}` : 'nothing found');
     return isFound ? { topic, hubs } : undefined;

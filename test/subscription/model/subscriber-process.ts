@@ -93,7 +93,7 @@ export class SubscriberProcess {
         const isStopping = (): boolean => this.isStopping;
         // Catch-up and polling have nothing to do with the hubs of the model.
         const pipeline = { catchUp: () => {}, startPolling: () => {}, resumeTopic: () => {} };
-        const common = {
+        const effectContext = {
           requests,
           pipeline,
           backgroundTasks,
@@ -107,12 +107,12 @@ export class SubscriberProcess {
           isStopping,
           requestsAllowed,
         };
-        performEffect(common, record, effect);
+        performEffect(effectContext, record, effect);
       },
     });
     const { registry } = this;
-    const verdicts: RecentVerifications = new RecentAnswers();
-    const notices = new NoticeThrottle();
+    const recentVerifications: RecentVerifications = new RecentAnswers();
+    const recentNotices = new NoticeThrottle();
     this.#callbacks = {
       registry,
       ...nothingOf<
@@ -122,8 +122,8 @@ export class SubscriberProcess {
       logger,
       now,
       serviceOf: () => this.#service,
-      recentVerifications: verdicts,
-      recentNotices: notices,
+      recentVerifications,
+      recentNotices,
       areCallbacksClosed: () => false,
     };
     this.#service = {
@@ -135,7 +135,7 @@ export class SubscriberProcess {
     };
   }
 
-  /** Applies an event. Never resolves if the process died meanwhile. */
+  /** Applies an input. Never resolves if the process died meanwhile. */
   async apply(id: string, input: TransitionInput): Promise<SubscriptionRecord> {
     if (!this.isDead) {
       try {
@@ -185,7 +185,7 @@ export class SubscriberProcess {
     }
   }
 
-  /** Answers content that is signed with a secret, or unsigned if that is null, and applies the events that follow. */
+  /** Answers content that is signed with a secret, or unsigned if that is null, and applies the inputs that follow. */
   content(callback: string, secret: string | null): number {
     const match = this.isDead ? undefined : this.registry.match(callbackKey(callback));
     const status = contentStatus(match, secret, this.#environment.now());
@@ -243,14 +243,18 @@ export class SubscriberProcess {
           const { id } = record;
           const requestId = this.#environment.newId();
           const secret = mode === 'subscribe' ? this.#secretFor(record, grant) : undefined;
-          const before = await this.apply(id, { type: 'requested', grantId, requestId, mode, secret });
-          const sent = before.grants.find((each) => each.id === grantId);
-          if (sent?.pending?.id !== requestId) return;
-          const { hub: url, topic, callback } = sent;
-          const answer = await request({ url, mode, topic, callback, secret: secret ?? null }, sent, before);
+          const requestedRecord = await this.apply(id, { type: 'requested', grantId, requestId, mode, secret });
+          const sentGrant = requestedRecord.grants.find((each) => each.id === grantId);
+          if (sentGrant?.pending?.id !== requestId) return;
+          const { hub: url, topic, callback } = sentGrant;
+          const answer = await request(
+            { url, mode, topic, callback, secret: secret ?? null },
+            sentGrant,
+            requestedRecord,
+          );
           const ids = { grantId, requestId };
           // A grant that was removed meanwhile does not matter.
-          const current = this.registry.get(id)?.record.grants.find((each) => each.id === grantId);
+          const currentGrant = this.registry.get(id)?.record.grants.find((each) => each.id === grantId);
           if (answer.type === 'accepted') {
             await this.apply(id, { ...ids, ...answer });
           } else {
@@ -258,7 +262,7 @@ export class SubscriberProcess {
             const failure = failureOf(new Error(`the hub at ${url} was asked for ${rules.hubs}`), cause, now());
             await this.apply(id, { ...ids, ...answer, failure });
           }
-          if (current?.pending?.id === requestId) onOutcome(answer, mode, current);
+          if (currentGrant?.pending?.id === requestId) onOutcome(answer, mode, currentGrant);
         }),
     };
   }

@@ -37,9 +37,9 @@ test('each counter counts its own events, and users see the last event as a date
 });
 
 test('counters continue from their stored values', () => {
-  const before = new Counters('s', new Set());
-  before.received(START);
-  const counters = new Counters('s', new Set(), before.stored());
+  const previous = new Counters('s', new Set());
+  previous.received(START);
+  const counters = new Counters('s', new Set(), previous.stored());
   counters.delivered();
   expect(counters.stored()).toEqual({
     received: 1,
@@ -51,7 +51,7 @@ test('counters continue from their stored values', () => {
     missed: 0,
     lastEventAt: START,
   });
-  const { missed: _missed, refused: _refused, duplicates: _duplicates, ...version1 } = before.stored();
+  const { missed: _missed, refused: _refused, duplicates: _duplicates, ...version1 } = previous.stored();
   expect(new Counters('s', new Set(), version1).stats()).toMatchObject({ missed: 0, refused: 0, duplicates: 0 });
 });
 

@@ -1,49 +1,51 @@
 import { expect, test } from 'vitest';
 import { canDeferWrite } from '../../../src/subscription/record/deferred-write.js';
 import type { TransitionInput } from '../../../src/subscription/machine/transition-types.js';
-import { active, DAY, failure, HUB, Life, verifying } from '../machine/life.js';
+import { active, DAY, failure, HUB, SubscriptionMachine, verifying } from '../machine/life.js';
 
-/** Whether the write after an event may be deferred. */
-function canDefer(life: Life, input: TransitionInput): boolean {
-  const { record } = life;
-  life.apply(input);
-  return canDeferWrite(record, input, life.effects);
+/** Whether the write after an input may be deferred. */
+function canDefer(machine: SubscriptionMachine, input: TransitionInput): boolean {
+  const { record } = machine;
+  machine.apply(input);
+  return canDeferWrite(record, input, machine.effects);
 }
 
 /** An active subscription with an answered unsolicited denial. */
-function answeredDenial(): Life {
+function answeredDenial(): SubscriptionMachine {
   return active().denied().apply({ type: 'denial-answered', grantId: 'g1' });
 }
 
 test.each([
-  ['a discovery that starts', new Life(), { type: 'wanted' }],
+  ['a discovery that starts', new SubscriptionMachine(), { type: 'wanted' }],
   [
     'the result of a discovery',
-    new Life().apply({ type: 'wanted' }),
+    new SubscriptionMachine().apply({ type: 'wanted' }),
     { type: 'discovered', topic: 'https://t.example/', hubs: [HUB] },
   ],
   ['a renewal that starts', active().after(9 * DAY), { type: 'due' }],
   ['the request after an unsolicited denial', active().denied().after(90_000), { type: 'due' }],
-] as const)('the write of %s is deferred', (_name, life, event) => {
-  expect(canDefer(life, event)).toBe(true);
+] as const)('the write after %s is deferred', (_name, machine, input) => {
+  expect(canDefer(machine, input)).toBe(true);
 });
 
-test('the write of an accepted request is deferred, unless it changes or settles the hub URL', () => {
-  const accepted = { type: 'accepted', grantId: 'g1', requestId: 'r1', hub: HUB, moved: false } as const;
-  expect(canDefer(verifying(), accepted)).toBe(false);
-  expect(canDefer(verifying().accepted(), accepted)).toBe(true);
-  expect(canDefer(verifying().accepted(), { ...accepted, hub: 'https://moved.example/', moved: true })).toBe(false);
+test('the write after an accepted request is deferred, except at the first acceptance or a move of the hub', () => {
+  const acceptedInput = { type: 'accepted', grantId: 'g1', requestId: 'r1', hub: HUB, moved: false } as const;
+  expect(canDefer(verifying(), acceptedInput)).toBe(false);
+  expect(canDefer(verifying().accepted(), acceptedInput)).toBe(true);
+  expect(canDefer(verifying().accepted(), { ...acceptedInput, hub: 'https://moved.example/', moved: true })).toBe(
+    false,
+  );
 });
 
-test('the write of rejected content is deferred: strangers can cause any number of them', () => {
+test('the write after rejected content is deferred, because anyone can send such content', () => {
   expect(canDefer(active(), { type: 'content-rejected', failure: failure('unsigned') })).toBe(true);
 });
 
 test.each([
-  ['an event that changes nothing', active(), { type: 'due' }],
+  ['an input that changes nothing', active(), { type: 'due' }],
   [
     'a request that is sent',
-    new Life().apply({ type: 'wanted' }).discovered(),
+    new SubscriptionMachine().apply({ type: 'wanted' }).discovered(),
     { type: 'requested', grantId: 'g1', requestId: 'r', mode: 'subscribe', secret: null },
   ],
   ['a verification', verifying(), { type: 'verified', grantId: 'g1', mode: 'subscribe' }],
@@ -56,6 +58,6 @@ test.each([
   ['a rotation of the secret', active(), { type: 'rotation-wanted', rotate: 'secret' }],
   ['an unsubscription by the user', active(), { type: 'unwanted', why: 'unsubscribed' }],
   ['a retry by the user', active().denied(), { type: 'retried' }],
-] as const)('the write of %s is not deferred', (_name, life, event) => {
-  expect(canDefer(life, event)).toBe(false);
+] as const)('the write after %s is not deferred', (_name, machine, input) => {
+  expect(canDefer(machine, input)).toBe(false);
 });

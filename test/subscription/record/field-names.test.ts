@@ -3,12 +3,12 @@ import { withMemoryNames, withStoredNames } from '../../../src/subscription/reco
 import type { SubscriptionRecord } from '../../../src/subscription/record/record.js';
 import { active } from '../machine/life.js';
 
-const { record: base } = active();
-const [grant] = base.grants;
+const { record: activeRecord } = active();
+const [grant] = activeRecord.grants;
 if (grant === undefined) throw new Error('no grant');
 
 const record: SubscriptionRecord = {
-  ...base,
+  ...activeRecord,
   stoppedBecause: 'denied',
   stoppedByVersion1: true,
   publisherRetryAfters: [{ url: 'https://a.example/', until: 1 }],
@@ -59,7 +59,7 @@ test('a record keeps the field names that version 0.1.0 stored', () => {
   expect(JSON.stringify(withStoredNames(record))).not.toMatch(/stoppedBecause|requestedAt|deferredUntil|problem/);
 });
 
-test('a stored record gets its names in memory back', () => {
+test('a stored record gets its in-memory field names back', () => {
   expect(withMemoryNames(withStoredNames(record))).toEqual(record);
 });
 

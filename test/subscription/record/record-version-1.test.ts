@@ -4,33 +4,37 @@ import { withStoredNames } from '../../../src/subscription/record/field-names.js
 import type { SubscriptionRecord } from '../../../src/subscription/record/record.js';
 import { stateOf } from '../../../src/subscription/machine/state.js';
 import { decodeSubscription, encodeSubscription } from '../../../src/subscription/record/subscription-codec.js';
-import { active, DAY, dueIn, HUB, Life, SECOND_HUB, verifying } from '../machine/life.js';
+import { active, DAY, dueIn, HUB, SubscriptionMachine, SECOND_HUB, verifying } from '../machine/life.js';
 
 const STATS = { received: 0, rejected: 0, delivered: 0, failed: 0, missed: 0 };
 
-/** Replaces a life's record by one that version 1 stored, read by this version. */
-function read(life: Life, change: object = {}): Life {
-  const record = withStoredNames({ ...life.record, ...change });
+/** Replaces the record of a machine as if version 1 had stored it and this version had read it. */
+function readAsVersion1(machine: SubscriptionMachine, change: object = {}): SubscriptionMachine {
+  const record = withStoredNames({ ...machine.record, ...change });
   const stored = { deniedBy: [], ...Object(record) };
-  life.record = decodeSubscription('s', { v: 1, data: { record: stored, stats: STATS } }).record;
-  return life;
+  machine.record = decodeSubscription('s', { v: 1, data: { record: stored, stats: STATS } }).record;
+  return machine;
 }
 
 /** The first grant, ended by a denial as version 1 did it. */
-function deniedGrant({ record, now }: Life): object {
+function deniedGrant({ record, now }: SubscriptionMachine): object {
   const [grant] = record.grants;
   return { ...grant, state: 'denied', pending: undefined, attempts: 0, nextAttemptAt: undefined, endedAt: now };
 }
 
 /** A subscription that version 1 stopped as denied. */
-function stoppedAsDenied(life: Life): Life {
-  const { grants } = life.record;
-  return read(life, { hold: 'denied', deniedBy: [HUB], grants: [deniedGrant(life), ...grants.slice(1)] });
+function stoppedAsDenied(machine: SubscriptionMachine): SubscriptionMachine {
+  const { grants } = machine.record;
+  return readAsVersion1(machine, {
+    hold: 'denied',
+    deniedBy: [HUB],
+    grants: [deniedGrant(machine), ...grants.slice(1)],
+  });
 }
 
 describe('a record of version 1', () => {
   test.each([
-    ['new', () => new Life()],
+    ['new', () => new SubscriptionMachine()],
     ['verifying', () => verifying()],
     ['accepted', () => verifying().accepted()],
     ['failed', () => verifying().unreachable()],
@@ -47,124 +51,138 @@ describe('a record of version 1', () => {
     ['unsubscribing', () => active().unwanted('unsubscribed').requested()],
     ['deleted', () => active().unwanted('deleted')],
   ])('is read unchanged if it is %s', (_state, create) => {
-    const life = create();
-    const { record } = life;
-    expect(JSON.parse(JSON.stringify(read(life).record))).toEqual(JSON.parse(JSON.stringify(record)));
-    expect(life.record).not.toHaveProperty('deniedBy');
+    const machine = create();
+    const { record } = machine;
+    expect(JSON.parse(JSON.stringify(readAsVersion1(machine).record))).toEqual(JSON.parse(JSON.stringify(record)));
+    expect(machine.record).not.toHaveProperty('deniedBy');
   });
 
   test('is written as version 2', () => {
     const { record } = stoppedAsDenied(active());
     expect(encodeSubscription({ record, stats: STATS })).toMatchObject({ v: 2 });
-    const again = decodeSubscription(
+    const decoded = decodeSubscription(
       's',
       JSON.parse(JSON.stringify(encodeSubscription({ record, stats: STATS }))),
     ).record;
-    expect(again).toEqual(JSON.parse(JSON.stringify(record)));
+    expect(decoded).toEqual(JSON.parse(JSON.stringify(record)));
   });
 });
 
 describe('N2 a subscription that version 1 stopped as denied', () => {
-  test('accepts content until its lease ends, and its hub is asked under a fresh callback, if it was verified', () => {
-    const before = active().after(DAY);
-    const { callback, secrets, expiresAt } = before.grant;
-    const life = stoppedAsDenied(before);
-    expect(life.grant).toMatchObject({ state: 'active', callback, secrets, expiresAt, deniedAt: life.now });
-    expect(life.grant).not.toHaveProperty('endedAt');
-    expect(stateOf(life.record)).toBe('denied');
-    expect(life.apply({ type: 'wanted' }).actions).toEqual([]);
-    expect(life.record.stoppedBecause).toBeUndefined();
-    expect(dueIn(life)).toBe(90_000);
+  test('keeps a verified grant active, and its hub is requested under a fresh callback', () => {
+    const original = active().after(DAY);
+    const { callback, secrets, expiresAt } = original.grant;
+    const machine = stoppedAsDenied(original);
+    expect(machine.grant).toMatchObject({ state: 'active', callback, secrets, expiresAt, deniedAt: machine.now });
+    expect(machine.grant).not.toHaveProperty('endedAt');
+    expect(stateOf(machine.record)).toBe('denied');
+    expect(machine.apply({ type: 'wanted' }).actions).toEqual([]);
+    expect(machine.record.stoppedBecause).toBeUndefined();
+    expect(dueIn(machine)).toBe(90_000);
     // Another start does not make it sooner.
-    expect(life.after(10_000).apply({ type: 'wanted' }).actions).toEqual([]);
-    expect(dueIn(life)).toBe(80_000);
-    life.due(80_000);
-    expect(life.actions).toEqual(['subscribe']);
-    expect(life.grant).toMatchObject({ replaces: 'g1', advertisedHub: HUB });
-    life.requested().accepted().verified();
-    expect(life.record.grants).toMatchObject([{ state: 'unsubscribing' }, { state: 'active' }]);
+    expect(machine.after(10_000).apply({ type: 'wanted' }).actions).toEqual([]);
+    expect(dueIn(machine)).toBe(80_000);
+    machine.due(80_000);
+    expect(machine.actions).toEqual(['subscribe']);
+    expect(machine.grant).toMatchObject({ replaces: 'g1', advertisedHub: HUB });
+    machine.requested().accepted().verified();
+    expect(machine.record.grants).toMatchObject([{ state: 'unsubscribing' }, { state: 'active' }]);
   });
 
   test('is active again if its hub delivers', () => {
-    const life = stoppedAsDenied(active().after(DAY)).apply({ type: 'wanted' });
-    life.apply({ type: 'hub-delivered', grantId: 'g1', isSigned: true });
-    expect(stateOf(life.record)).toBe('active');
+    const machine = stoppedAsDenied(active().after(DAY)).apply({ type: 'wanted' });
+    machine.apply({ type: 'hub-delivered', grantId: 'g1', isSigned: true });
+    expect(stateOf(machine.record)).toBe('active');
   });
 
-  test('is requested at once under a fresh callback if its lease is over, and the old callback answers 410', () => {
-    const life = stoppedAsDenied(active().after(DAY)).after(90 * DAY);
-    life.apply({ type: 'wanted' });
-    expect(life.actions).toContain('discover');
-    expect(life.record.grants).toMatchObject([{ state: 'unsubscribed', endedAt: life.now }]);
-    expect(life.discovered().actions).toEqual(['subscribe']);
-    expect(life.record.grants).toHaveLength(2);
+  test('is requested at once under a fresh callback if its lease has ended, and the old grant is over', () => {
+    const machine = stoppedAsDenied(active().after(DAY)).after(90 * DAY);
+    machine.apply({ type: 'wanted' });
+    expect(machine.actions).toContain('discover');
+    expect(machine.record.grants).toMatchObject([{ state: 'unsubscribed', endedAt: machine.now }]);
+    expect(machine.discovered().actions).toEqual(['subscribe']);
+    expect(machine.record.grants).toHaveLength(2);
   });
 
   test('is requested 60 to 120 s after the start if it was never verified', () => {
-    const life = stoppedAsDenied(verifying().accepted()).after(DAY);
-    expect(stateOf(life.record)).toBe('denied');
-    expect(life.apply({ type: 'wanted' }).actions).toEqual([]);
-    expect(stateOf(life.record)).toBe('denied');
-    expect(dueIn(life)).toBe(90_000);
-    expect(life.due(90_000).discovered().actions).toEqual(['subscribe']);
-    life.requested({ requestId: 'r2' }).accepted({ requestId: 'r2' }).denied();
+    const machine = stoppedAsDenied(verifying().accepted()).after(DAY);
+    expect(stateOf(machine.record)).toBe('denied');
+    expect(machine.apply({ type: 'wanted' }).actions).toEqual([]);
+    expect(stateOf(machine.record)).toBe('denied');
+    expect(dueIn(machine)).toBe(90_000);
+    expect(machine.due(90_000).discovered().actions).toEqual(['subscribe']);
+    machine.requested({ requestId: 'r2' }).accepted({ requestId: 'r2' }).denied();
     // It counts as the second denial in a row.
-    expect((life.grant.notBefore ?? 0) - life.now).toBe(11.25 * 60_000);
+    expect((machine.grant.notBefore ?? 0) - machine.now).toBe(11.25 * 60_000);
   });
 
   test('is requested at once if the user retries it', () => {
-    const life = stoppedAsDenied(verifying().accepted()).apply({ type: 'retried' });
-    expect(life.actions).toEqual(['discover']);
-    expect(life.discovered().actions).toEqual(['subscribe']);
-    expect(life.requested({ requestId: 'r2' }).apply({ type: 'wanted' }).record.stoppedBecause).toBeUndefined();
+    const machine = stoppedAsDenied(verifying().accepted()).apply({ type: 'retried' });
+    expect(machine.actions).toEqual(['discover']);
+    expect(machine.discovered().actions).toEqual(['subscribe']);
+    expect(machine.requested({ requestId: 'r2' }).apply({ type: 'wanted' }).record.stoppedBecause).toBeUndefined();
   });
 
   test('is requested under the same callback if there is only one', () => {
-    const before = new Life();
-    before.hasOneCallback = true;
-    before.apply({ type: 'wanted' }).discovered().requested().accepted().verified();
-    const life = stoppedAsDenied(before.after(DAY)).apply({ type: 'wanted' }).due(90_000);
-    expect(life.effects).toEqual([{ type: 'request', grantId: 'g1', mode: 'subscribe' }]);
-    expect(life.record.grants).toHaveLength(1);
+    const original = new SubscriptionMachine();
+    original.hasOneCallback = true;
+    original.apply({ type: 'wanted' }).discovered().requested().accepted().verified();
+    const machine = stoppedAsDenied(original.after(DAY)).apply({ type: 'wanted' }).due(90_000);
+    expect(machine.effects).toEqual([{ type: 'request', grantId: 'g1', mode: 'subscribe' }]);
+    expect(machine.record.grants).toHaveLength(1);
   });
 
-  test('has one live grant, the last, if the same hub denied more than once', () => {
-    const before = active().after(DAY);
-    const [first] = before.record.grants;
-    const later = { ...deniedGrant(before), id: 'later', path: 'later', callback: before.callbackOf('later') };
-    const earlier = { ...first, state: 'denied', endedAt: before.now - 1_000 };
-    const life = read(before, { hold: 'denied', deniedBy: [HUB], grants: [earlier, later] });
-    expect(life.record.grants).toMatchObject([
-      { id: 'g1', state: 'unsubscribed', endedAt: before.now - 1_000 },
+  test('has only its last grant live if the same hub denied more than once', () => {
+    const original = active().after(DAY);
+    const [first] = original.record.grants;
+    const later = { ...deniedGrant(original), id: 'later', path: 'later', callback: original.callbackOf('later') };
+    const earlier = { ...first, state: 'denied', endedAt: original.now - 1_000 };
+    const machine = readAsVersion1(original, { hold: 'denied', deniedBy: [HUB], grants: [earlier, later] });
+    expect(machine.record.grants).toMatchObject([
+      { id: 'g1', state: 'unsubscribed', endedAt: original.now - 1_000 },
       { id: 'later', state: 'active', deniedUnsolicited: true },
     ]);
   });
 
   test('is requested from the first hub again if two hubs denied', () => {
-    const before = verifying(HUB, SECOND_HUB).accepted();
-    const [first] = before.record.grants;
-    const denied = { ...deniedGrant(before), endedAt: before.now };
-    const callback = before.callbackOf('second');
-    const second = { ...denied, callback, id: 'second', path: 'second', advertisedHub: SECOND_HUB, hub: SECOND_HUB };
-    const life = read(before, { hold: 'denied', deniedBy: [HUB, SECOND_HUB], grants: [denied, second] });
-    life.apply({ type: 'wanted' }).due(90_000).discovered(HUB, SECOND_HUB);
-    expect(life.effects).toEqual([{ type: 'request', grantId: first?.id, mode: 'subscribe' }]);
+    const original = verifying(HUB, SECOND_HUB).accepted();
+    const [first] = original.record.grants;
+    const firstDenied = { ...deniedGrant(original), endedAt: original.now };
+    const callback = original.callbackOf('second');
+    const secondDenied = {
+      ...firstDenied,
+      callback,
+      id: 'second',
+      path: 'second',
+      advertisedHub: SECOND_HUB,
+      hub: SECOND_HUB,
+    };
+    const machine = readAsVersion1(original, {
+      hold: 'denied',
+      deniedBy: [HUB, SECOND_HUB],
+      grants: [firstDenied, secondDenied],
+    });
+    machine.apply({ type: 'wanted' }).due(90_000).discovered(HUB, SECOND_HUB);
+    expect(machine.effects).toEqual([{ type: 'request', grantId: first?.id, mode: 'subscribe' }]);
   });
 });
 
 test('N2 a grant that version 1 ended by a denial stays ended if another hub has granted', () => {
-  const before = verifying(HUB, SECOND_HUB).refused().requested().accepted().verified();
-  const life = read(before, { deniedBy: [HUB], grants: [deniedGrant(before), before.grantAt(SECOND_HUB)] });
-  expect(life.record.grants).toMatchObject([{ state: 'unsubscribed', endedAt: life.now }, { state: 'active' }]);
-  expect(stateOf(life.record)).toBe('active');
-  expect(dueAt(life.record)).toBe(life.grantAt(SECOND_HUB).renewsAt);
+  const original = verifying(HUB, SECOND_HUB).refused().requested().accepted().verified();
+  const machine = readAsVersion1(original, {
+    deniedBy: [HUB],
+    grants: [deniedGrant(original), original.grantAt(SECOND_HUB)],
+  });
+  expect(machine.record.grants).toMatchObject([{ state: 'unsubscribed', endedAt: machine.now }, { state: 'active' }]);
+  expect(stateOf(machine.record)).toBe('active');
+  expect(dueAt(machine.record)).toBe(machine.grantAt(SECOND_HUB).renewsAt);
 });
 
 test('N2 a subscription that version 1 stopped for another reason stays stopped', () => {
   for (const stoppedBecause of ['gave-up', 'handler-refused', 'deleted', 'unsubscribed'] as const) {
-    const before = active().after(DAY);
+    const original = active().after(DAY);
     const change: Partial<SubscriptionRecord> = { stoppedBecause };
-    expect(read(before, { ...change, grants: [deniedGrant(before)] }).record).toMatchObject({
+    expect(readAsVersion1(original, { ...change, grants: [deniedGrant(original)] }).record).toMatchObject({
       stoppedBecause,
       grants: [{ state: 'unsubscribed' }],
     });
@@ -172,20 +190,20 @@ test('N2 a subscription that version 1 stopped for another reason stays stopped'
 });
 
 test('V2 a long lease whose renewal version 1 planned late is renewed as if it were ten days', () => {
-  const life = active('31536000');
-  const { grant } = life;
-  life.record = {
-    ...life.record,
-    grants: [{ ...grant, renewsAt: grant.expiresAt === undefined ? 0 : life.now + 290 * DAY }],
+  const machine = active('31536000');
+  const { grant } = machine;
+  machine.record = {
+    ...machine.record,
+    grants: [{ ...grant, renewsAt: grant.expiresAt === undefined ? 0 : machine.now + 290 * DAY }],
   };
-  read(life);
-  const early = life.record;
-  expect(life.after(DAY).apply({ type: 'wanted' }).actions).toEqual([]);
-  expect(dueIn(life)).toBe(7 * DAY);
-  expect(life.grant.expiresAt).toBe(grant.expiresAt);
-  life.record = early;
-  life.after(100 * DAY).apply({ type: 'wanted' });
-  expect(dueIn(life)).toBeLessThanOrEqual(30_000);
-  const { record } = life;
-  expect(life.apply({ type: 'wanted' }).record).toBe(record);
+  readAsVersion1(machine);
+  const earlyRecord = machine.record;
+  expect(machine.after(DAY).apply({ type: 'wanted' }).actions).toEqual([]);
+  expect(dueIn(machine)).toBe(7 * DAY);
+  expect(machine.grant.expiresAt).toBe(grant.expiresAt);
+  machine.record = earlyRecord;
+  machine.after(100 * DAY).apply({ type: 'wanted' });
+  expect(dueIn(machine)).toBeLessThanOrEqual(30_000);
+  const { record } = machine;
+  expect(machine.apply({ type: 'wanted' }).record).toBe(record);
 });

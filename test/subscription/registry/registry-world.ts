@@ -49,12 +49,12 @@ export async function world(store?: RecordStore): Promise<World> {
   const flaky: RecordStore = {
     ...backing,
     set: async (...record) => {
-      if (here.isFailing) throw new Error('the store is down');
+      if (registryWorld.isFailing) throw new Error('the store is down');
       await backing.set(...record);
     },
   };
-  const engine = embeddedEngine({ now: () => here.now });
-  const here: World = {
+  const engine = embeddedEngine({ now: () => registryWorld.now });
+  const registryWorld: World = {
     engine,
     store: backing,
     lines,
@@ -67,16 +67,16 @@ export async function world(store?: RecordStore): Promise<World> {
       store: flaky,
       engine,
       logger,
-      now: () => here.now,
+      now: () => registryWorld.now,
       random: () => 0.5,
-      requestPolicyOf: () => here.policy,
+      requestPolicyOf: () => registryWorld.policy,
       perform: (record, effect) => {
-        if (here.perform !== undefined) here.perform(record, effect);
-        else here.performed.push({ effect, stored: backing.get('subscription', record.id) });
+        if (registryWorld.perform !== undefined) registryWorld.perform(record, effect);
+        else registryWorld.performed.push({ effect, stored: backing.get('subscription', record.id) });
       },
     }),
   };
-  return here;
+  return registryWorld;
 }
 
 export const subscription = (id: string, target: SubscriptionTarget = TOPIC): SubscriptionRecord =>

@@ -62,18 +62,18 @@ async function subscribeTo(
   overriddenPolicy: Partial<RequestPolicy> = {},
   overrides?: SubscriptionOverrides,
 ): Promise<SubscribedWorld> {
-  const here = await world();
+  const subscribedWorld = await world();
   const policy = { ...POLICY, ...overriddenPolicy };
-  here.policy = policy;
+  subscribedWorld.policy = policy;
   const abort = new AbortController();
-  const rateLimits = new OriginRateLimits({ now: () => here.now, random: () => 0.5 });
+  const rateLimits = new OriginRateLimits({ now: () => subscribedWorld.now, random: () => 0.5 });
   // These tests check warnings. Debug lines have their own tests.
-  const logger = Object.assign(recordingLogger(here.lines), { isLevelEnabled: () => false });
-  const now = (): number => here.now;
-  const withheld = new WithheldCredentials(recordingLogger(here.lines));
+  const logger = Object.assign(recordingLogger(subscribedWorld.lines), { isLevelEnabled: () => false });
+  const now = (): number => subscribedWorld.now;
+  const withheld = new WithheldCredentials(recordingLogger(subscribedWorld.lines));
   const requests = subscriptionRequests({
     client: hubClient({ logger, now, rateLimits, withheld, signal: abort.signal }),
-    apply: (id, input) => here.registry.apply(id, input),
+    apply: (id, input) => subscribedWorld.registry.apply(id, input),
     logger,
     now,
     rateLimits,
@@ -85,19 +85,19 @@ async function subscribeTo(
     const done = task
       .catch(
         (error: unknown) =>
-          void here.lines.push({ level: 'fatal', fields: { isThrown: true }, message: String(error) }),
+          void subscribedWorld.lines.push({ level: 'fatal', fields: { isThrown: true }, message: String(error) }),
       )
       .finally(() => work.delete(done));
     work.add(done);
   };
-  here.perform = (record, effect) => {
+  subscribedWorld.perform = (record, effect) => {
     if (effect.type === 'discover') run(requests.discover(record, policy));
     if (effect.type === 'request') run(requests.request(record, effect.grantId, effect.mode, policy));
     if (effect.type === 'bypass-rate-limits') rateLimits.bypass(record.id);
-    if (effect.type === 'hook') here.performed.push({ effect, stored: Promise.resolve() });
+    if (effect.type === 'hook') subscribedWorld.performed.push({ effect, stored: Promise.resolve() });
   };
-  const record = (): SubscriptionRecord => here.registry.get('s')?.record ?? subscription('missing');
-  const subscribed: SubscribedWorld = Object.assign(here, {
+  const record = (): SubscriptionRecord => subscribedWorld.registry.get('s')?.record ?? subscription('missing');
+  const subscribed: SubscribedWorld = Object.assign(subscribedWorld, {
     abort,
     record,
     idle: async () => {
@@ -109,8 +109,8 @@ async function subscribeTo(
       return grant;
     },
   });
-  await here.registry.add({ ...subscription('s', target), overrides });
-  await here.registry.apply('s', { type: 'wanted' });
+  await subscribedWorld.registry.add({ ...subscription('s', target), overrides });
+  await subscribedWorld.registry.apply('s', { type: 'wanted' });
   return subscribed;
 }
 
@@ -121,27 +121,31 @@ describe('discovery', () => {
   test('D1 finds the hub of a target, and a request follows', async () => {
     const hub = await startHub();
     const topic = hub.topic('/feed', { body: 'news', discovery: 'link-header' });
-    const here = await subscribeTo(topic.url);
-    await here.idle();
-    expect(here.record()).toMatchObject({ topic: topic.self, hubs: [hub.url] });
-    expect(here.grant()).toMatchObject({ state: 'verifying', pending: { accepted: true }, hasHubAccepted: true });
+    const subscribedWorld = await subscribeTo(topic.url);
+    await subscribedWorld.idle();
+    expect(subscribedWorld.record()).toMatchObject({ topic: topic.self, hubs: [hub.url] });
+    expect(subscribedWorld.grant()).toMatchObject({
+      state: 'verifying',
+      pending: { accepted: true },
+      hasHubAccepted: true,
+    });
     expect(bodies(hub)[0]?.get('hub.topic')).toBe(topic.self);
     expect(hub.violations).toEqual([]);
   });
 
   test('D9 is skipped if hub and topic are known', async () => {
     const hub = await startHub();
-    const here = await subscribeTo({ hub: hub.url, topic: 'https://publisher.example/feed' });
-    await here.idle();
+    const subscribedWorld = await subscribeTo({ hub: hub.url, topic: 'https://publisher.example/feed' });
+    await subscribedWorld.idle();
     expect(hub.requests).toHaveLength(1);
-    expect(here.grant().topic).toBe('https://publisher.example/feed');
+    expect(subscribedWorld.grant().topic).toBe('https://publisher.example/feed');
   });
 
   test('D7 records its failure with the reason, and is retried', async () => {
     const hub = await startHub();
-    const here = await subscribeTo(hub.topic('/feed', { body: 'news', discovery: 'none' }).url);
-    await here.idle();
-    expect(here.record()).toMatchObject({
+    const subscribedWorld = await subscribeTo(hub.topic('/feed', { body: 'news', discovery: 'none' }).url);
+    await subscribedWorld.idle();
+    expect(subscribedWorld.record()).toMatchObject({
       attempts: 1,
       nextAttemptAt: START + 1_000,
       lastError: { cause: 'discovery', code: 'ERR_WEBSUB_DISCOVERY' },
@@ -151,18 +155,18 @@ describe('discovery', () => {
   test('logs its warnings', async () => {
     const hub = await startHub();
     const topic = hub.topic('/feed', { body: 'news', discovery: 'link-header', self: false });
-    const here = await subscribeTo(topic.url);
-    await here.idle();
-    expect(here.lines.map(({ message }) => message).join()).toContain('self');
+    const subscribedWorld = await subscribeTo(topic.url);
+    await subscribedWorld.idle();
+    expect(subscribedWorld.lines.map(({ message }) => message).join()).toContain('self');
   });
 
   test('that is aborted changes nothing', async () => {
     const hub = await startHub({ delayMs: { topic: 60_000 } });
-    const here = await subscribeTo(hub.topic('/feed', { body: 'news', discovery: 'link-header' }).url);
+    const subscribedWorld = await subscribeTo(hub.topic('/feed', { body: 'news', discovery: 'link-header' }).url);
     await hub.until(() => hub.requests.length > 0);
-    here.abort.abort();
-    await here.idle();
-    expect(here.record()).toMatchObject({ attempts: 0, hubs: [] });
+    subscribedWorld.abort.abort();
+    await subscribedWorld.idle();
+    expect(subscribedWorld.record()).toMatchObject({ attempts: 0, hubs: [] });
   });
 });
 
@@ -172,21 +176,25 @@ describe('a request', () => {
     policy: Partial<RequestPolicy> = {},
     overrides?: SubscriptionOverrides,
   ): Promise<SubscribedWorld> => {
-    const here = await subscribeTo({ hub: hub.url, topic: 'https://publisher.example/feed' }, policy, overrides);
-    await here.idle();
-    return here;
+    const subscribedWorld = await subscribeTo(
+      { hub: hub.url, topic: 'https://publisher.example/feed' },
+      policy,
+      overrides,
+    );
+    await subscribedWorld.idle();
+    return subscribedWorld;
   };
 
   test('S1 carries the options of the service, overridden by those of the subscription', async () => {
     const hub = await startHub();
     const policy = { secret: 'from the service', customParams: { tenant: 'a' }, customHeaders: { 'x-tenant': 'a' } };
-    const here = await request(
+    const subscribedWorld = await request(
       hub,
       { ...policy, rules: { ...POLICY.rules, leaseSeconds: 60 } },
       { leaseSeconds: 3_600 },
     );
     expect(Object.fromEntries(bodies(hub)[0] ?? [])).toEqual({
-      'hub.callback': here.grant().callback,
+      'hub.callback': subscribedWorld.grant().callback,
       'hub.mode': 'subscribe',
       'hub.topic': 'https://publisher.example/feed',
       'hub.lease_seconds': '3600',
@@ -198,20 +206,20 @@ describe('a request', () => {
 
   test('S4 carries a verify token and by default no secret with PubSubHubbub 0.3', async () => {
     const hub = await startHub({ protocol: 'pubsubhubbub-0.3' });
-    const here = await request(hub, { protocol: 'pubsubhubbub-0.3' });
+    const subscribedWorld = await request(hub, { protocol: 'pubsubhubbub-0.3' });
     const [body] = bodies(hub);
-    expect(body?.get('hub.verify_token')).toBe(here.grant().verifyToken);
+    expect(body?.get('hub.verify_token')).toBe(subscribedWorld.grant().verifyToken);
     expect(body?.getAll('hub.verify')).not.toEqual([]);
     expect(body?.has('hub.secret')).toBe(false);
   });
 
   test.each<readonly [string, string | false | undefined, string | false | undefined, unknown]>([
     ['a secret of the subscription', 'from the service', 'its own', 'its own'],
-    ['false of the subscription', 'from the service', false, null],
-    ['false of the service', false, undefined, null],
-    ['auto', 'auto', undefined, expect.stringMatching(/^[\da-f]{64}$/)],
-    ['nothing, over http', undefined, undefined, null],
-  ])('carries the right secret for %s', async (_name, secret, overriddenSecret, expected) => {
+    ['secret: false of the subscription', 'from the service', false, null],
+    ['secret: false of the service', false, undefined, null],
+    ["secret: 'auto'", 'auto', undefined, expect.stringMatching(/^[\da-f]{64}$/)],
+    ['no option, over http', undefined, undefined, null],
+  ])('carries the secret that is configured by %s', async (_name, secret, overriddenSecret, expected) => {
     const hub = await startHub();
     await request(hub, { secret }, { secret: overriddenSecret });
     expect(bodies(hub)[0]?.get('hub.secret')).toEqual(expected);
@@ -225,27 +233,27 @@ describe('a request', () => {
     ]);
   });
 
-  test('logs that warning once for each hub', async () => {
+  test('logs the warning about plain HTTP once for a hub', async () => {
     const hub = await startHub();
     hub.fail(503);
-    const here = await request(hub);
-    here.now += 60_000;
-    here.engine.tick();
+    const subscribedWorld = await request(hub);
+    subscribedWorld.now += 60_000;
+    subscribedWorld.engine.tick();
     await expect.poll(() => bodies(hub).length).toBe(2);
-    await here.idle();
-    expect(here.lines.filter(({ message }) => message.includes('plain HTTP'))).toHaveLength(1);
+    await subscribedWorld.idle();
+    expect(subscribedWorld.lines.filter(({ message }) => message.includes('plain HTTP'))).toHaveLength(1);
   });
 
   test('repeats an automatic secret in the next request', async () => {
     const hub = await startHub();
-    const here = await request(hub, { secret: 'auto' });
-    here.now += 60_000;
-    here.engine.tick();
-    await expect.poll(() => here.grant().state).toBe('failed');
-    here.now += 60_000;
-    here.engine.tick();
+    const subscribedWorld = await request(hub, { secret: 'auto' });
+    subscribedWorld.now += 60_000;
+    subscribedWorld.engine.tick();
+    await expect.poll(() => subscribedWorld.grant().state).toBe('failed');
+    subscribedWorld.now += 60_000;
+    subscribedWorld.engine.tick();
     await expect.poll(() => bodies(hub).length).toBe(2);
-    await here.idle();
+    await subscribedWorld.idle();
     const [first, second] = bodies(hub).map((body) => body.get('hub.secret'));
     expect(second).toBe(first);
   });
@@ -254,98 +262,111 @@ describe('a request', () => {
     [503, 'hub-error'],
     [409, 'hub-error'],
     [403, 'refused'],
-  ])('S3 answered %i fails as %s, and Retry-After is stored', async (status, cause) => {
+  ])('S3 that is answered %i fails as %s, and its Retry-After is stored', async (status, cause) => {
     const hub = await startHub();
     hub.fail(status, { retryAfter: 3_600 });
-    const here = await request(hub);
-    expect(here.record().lastError).toMatchObject({ cause, code: 'ERR_WEBSUB_INITIATION' });
-    expect(here.grant()).toMatchObject({ state: 'failed', notBefore: START + 3_600_000 });
+    const subscribedWorld = await request(hub);
+    expect(subscribedWorld.record().lastError).toMatchObject({ cause, code: 'ERR_WEBSUB_INITIATION' });
+    expect(subscribedWorld.grant()).toMatchObject({ state: 'failed', notBefore: START + 3_600_000 });
   });
 
   test('S3 fails as unreachable if the hub does not listen', async () => {
     const hub = await startHub();
     await hub.close();
-    const here = await request(hub);
-    expect(here.record().lastError?.cause).toBe('unreachable');
-    expect(here.grant().nextAttemptAt).toBe(START + 1_000);
+    const subscribedWorld = await request(hub);
+    expect(subscribedWorld.record().lastError?.cause).toBe('unreachable');
+    expect(subscribedWorld.grant().nextAttemptAt).toBe(START + 1_000);
   });
 
   test('S5 is not sent with a secret over plain HTTP, and the error names the option', async () => {
     const hub = await startHub({ hostname: 'hub.example' });
-    const here = await request(hub, { secret: 'a secret one', httpConfig: { dispatcher: everyHostIsLocal } });
+    const subscribedWorld = await request(hub, {
+      secret: 'a secret one',
+      httpConfig: { dispatcher: everyHostIsLocal },
+    });
     expect(bodies(hub)).toEqual([]);
-    expect(here.record().lastError).toMatchObject({
+    expect(subscribedWorld.record().lastError).toMatchObject({
       cause: 'configuration',
       message: expect.stringMatching(/allowInsecureSecret/),
     });
   });
 
-  test('fails as configuration if it cannot be built', async () => {
+  test('fails with the cause `configuration` if it cannot be built', async () => {
     const hub = await startHub();
-    const here = await request(hub, { secret: 'x'.repeat(200) });
+    const subscribedWorld = await request(hub, { secret: 'x'.repeat(200) });
     expect(bodies(hub)).toEqual([]);
-    expect(here.record().lastError).toMatchObject({ cause: 'configuration', code: 'ERR_WEBSUB_CONFIGURATION' });
+    expect(subscribedWorld.record().lastError).toMatchObject({
+      cause: 'configuration',
+      code: 'ERR_WEBSUB_CONFIGURATION',
+    });
   });
 
   test('S3 remembers a permanent redirect, and not a temporary one', async () => {
     const [hub, second] = [await startHub(), await startHub()];
     hub.redirect(308, second.url);
-    const moved = await request(hub);
-    expect(moved.grant()).toMatchObject({ advertisedHub: hub.url, hub: second.url });
-    expect(moved.performed.map(({ effect }) => effect)).toContainEqual(expect.objectContaining({ name: 'hub-moved' }));
+    const redirected = await request(hub);
+    expect(redirected.grant()).toMatchObject({ advertisedHub: hub.url, hub: second.url });
+    expect(redirected.performed.map(({ effect }) => effect)).toContainEqual(
+      expect.objectContaining({ name: 'hub-moved' }),
+    );
     hub.redirect(307, second.url);
     expect((await request(hub)).grant().hub).toBe(hub.url);
   });
 
   test('S7 is tried over https first, and the URL that works is remembered', async () => {
     const hub = await startHub({ hostname: 'hub.example' });
-    const here = await request(hub, overHttps);
+    const subscribedWorld = await request(hub, overHttps);
     expect(bodies(hub)).toHaveLength(1);
-    expect(here.grant()).toMatchObject({ state: 'verifying', hub: hub.url, hasHubAccepted: true, attempts: 0 });
-    const secrets = here.grant().secrets.map(({ role, value }) => [role, value === null]);
+    expect(subscribedWorld.grant()).toMatchObject({
+      state: 'verifying',
+      hub: hub.url,
+      hasHubAccepted: true,
+      attempts: 0,
+    });
+    const secrets = subscribedWorld.grant().secrets.map(({ role, value }) => [role, value === null]);
     // The secret of the request over https, which may have been sent, and none over http.
     expect(secrets).toEqual([
       ['replaced', false],
       ['pending', true],
     ]);
-    expect(here.lines.at(-1)?.message).toContain('security.allowInsecureSecret');
+    expect(subscribedWorld.lines.at(-1)?.message).toContain('security.allowInsecureSecret');
   });
 
   test('S7 uses the https form with a secret if the hub accepts it', async () => {
     const hub = await startHub({ hostname: 'hub.example', tls });
     const advertised = hub.url.replace('https:', 'http:');
-    const here = await subscribeTo({ hub: advertised, topic: 'https://publisher.example/feed' }, overHttps);
-    await here.idle();
-    expect(here.grant()).toMatchObject({ state: 'verifying', advertisedHub: advertised, hub: hub.url });
+    const subscribedWorld = await subscribeTo({ hub: advertised, topic: 'https://publisher.example/feed' }, overHttps);
+    await subscribedWorld.idle();
+    expect(subscribedWorld.grant()).toMatchObject({ state: 'verifying', advertisedHub: advertised, hub: hub.url });
     expect(bodies(hub)[0]?.get('hub.secret')).toMatch(/^[\da-f]{64}$/);
-    expect(here.lines).toEqual([]);
+    expect(subscribedWorld.lines).toEqual([]);
   });
 
   test('S7 is not tried over http if the hub refuses it over https', async () => {
     const hub = await startHub({ hostname: 'hub.example', tls });
     hub.fail(403);
-    const here = await subscribeTo(
+    const subscribedWorld = await subscribeTo(
       { hub: hub.url.replace('https:', 'http:'), topic: 'https://publisher.example/feed' },
       overHttps,
     );
-    await here.idle();
-    expect(here.record()).toMatchObject({ attempts: 1, lastError: { cause: 'refused' } });
+    await subscribedWorld.idle();
+    expect(subscribedWorld.record()).toMatchObject({ attempts: 1, lastError: { cause: 'refused' } });
     expect(hub.requests).toHaveLength(1);
   });
 
   test('S6 to unsubscribe goes to the hub of the subscription', async () => {
     const hub = await startHub();
-    const here = await request(hub, { secret: 'a secret one' });
-    await here.registry.apply('s', {
+    const subscribedWorld = await request(hub, { secret: 'a secret one' });
+    await subscribedWorld.registry.apply('s', {
       type: 'verified',
-      grantId: here.grant().id,
+      grantId: subscribedWorld.grant().id,
       mode: 'subscribe',
       leaseSeconds: '60',
     });
-    await here.registry.apply('s', { type: 'unwanted', why: 'unsubscribed' });
-    await here.idle();
+    await subscribedWorld.registry.apply('s', { type: 'unwanted', why: 'unsubscribed' });
+    await subscribedWorld.idle();
     expect(Object.fromEntries(bodies(hub)[1] ?? [])).toEqual({
-      'hub.callback': here.grant().callback,
+      'hub.callback': subscribedWorld.grant().callback,
       'hub.mode': 'unsubscribe',
       'hub.topic': 'https://publisher.example/feed',
     });
@@ -353,8 +374,8 @@ describe('a request', () => {
 
   test('L1 times out no later than the verification deadline', async () => {
     const hub = await startHub({ delayMs: { answer: 60_000 } });
-    const here = await request(hub, { rules: { ...POLICY.rules, verifyTimeoutSeconds: 0.05 } });
-    expect(here.record().lastError).toMatchObject({
+    const subscribedWorld = await request(hub, { rules: { ...POLICY.rules, verifyTimeoutSeconds: 0.05 } });
+    expect(subscribedWorld.record().lastError).toMatchObject({
       cause: 'unreachable',
       message: expect.stringMatching(/within 50 ms/),
     });
@@ -362,34 +383,34 @@ describe('a request', () => {
 
   test('that is aborted changes nothing', async () => {
     const hub = await startHub({ delayMs: { answer: 60_000 } });
-    const here = await subscribeTo({ hub: hub.url, topic: 'https://publisher.example/feed' });
+    const subscribedWorld = await subscribeTo({ hub: hub.url, topic: 'https://publisher.example/feed' });
     await hub.until(() => hub.requests.length > 0);
-    here.abort.abort();
-    await here.idle();
-    expect(here.grant()).toMatchObject({ state: 'verifying', pending: { accepted: false } });
+    subscribedWorld.abort.abort();
+    await subscribedWorld.idle();
+    expect(subscribedWorld.grant()).toMatchObject({ state: 'verifying', pending: { accepted: false } });
   });
 
   test('is not sent for an unwanted subscription or a missing grant', async () => {
     const hub = await startHub();
-    const here = await request(hub);
-    const { perform } = here;
-    const { id } = here.grant();
-    const record = here.record();
-    await here.registry.apply('s', { type: 'unwanted', why: 'unsubscribed' });
+    const subscribedWorld = await request(hub);
+    const { perform } = subscribedWorld;
+    const { id } = subscribedWorld.grant();
+    const record = subscribedWorld.record();
+    await subscribedWorld.registry.apply('s', { type: 'unwanted', why: 'unsubscribed' });
     for (const grantId of [id, 'gone']) perform?.(record, { type: 'request', grantId, mode: 'subscribe' });
-    await here.idle();
+    await subscribedWorld.idle();
     expect(bodies(hub)).toHaveLength(1);
   });
 
   test('does not count as refused if the hub accepted it and the store failed', async () => {
     const hub = await startHub({ delayMs: { answer: 50 } });
-    const here = await subscribeTo({ hub: hub.url, topic: 'https://publisher.example/feed' });
+    const subscribedWorld = await subscribeTo({ hub: hub.url, topic: 'https://publisher.example/feed' });
     await hub.until(() => hub.requests.length > 0);
-    here.isFailing = true;
-    await here.idle();
-    here.isFailing = false;
-    expect(here.lines).toContainEqual(expect.objectContaining({ fields: { isThrown: true } }));
-    expect(here.grant()).toMatchObject({ state: 'verifying', attempts: 0, pending: { accepted: false } });
+    subscribedWorld.isFailing = true;
+    await subscribedWorld.idle();
+    subscribedWorld.isFailing = false;
+    expect(subscribedWorld.lines).toContainEqual(expect.objectContaining({ fields: { isThrown: true } }));
+    expect(subscribedWorld.grant()).toMatchObject({ state: 'verifying', attempts: 0, pending: { accepted: false } });
   });
 });
 
@@ -402,11 +423,13 @@ describe('a private address', () => {
       response.writeHead(200, { link }).end();
     });
     const policy = { allowPrivateNetworks: false, discoveryConfig: overHttps };
-    const here = await subscribeTo(`http://publisher.example:${publisher.port}/feed`, policy);
-    await here.idle();
+    const subscribedWorld = await subscribeTo(`http://publisher.example:${publisher.port}/feed`, policy);
+    await subscribedWorld.idle();
     expect(publisher.requests).toHaveLength(1);
-    expect(here.grant()).toMatchObject({ hub: hub.url, attempts: 1 });
-    expect(here.record().lastError?.message).toMatch(/127\.0\.0\.1 is not a public address.*allowPrivateNetworks/);
+    expect(subscribedWorld.grant()).toMatchObject({ hub: hub.url, attempts: 1 });
+    expect(subscribedWorld.record().lastError?.message).toMatch(
+      /127\.0\.0\.1 is not a public address.*allowPrivateNetworks/,
+    );
     expect(hub.requests).toEqual([]);
   });
 
@@ -414,9 +437,9 @@ describe('a private address', () => {
     const hub = await startHub();
     const topic = hub.topic('/feed', { body: 'news', discovery: 'link-header' });
     for (const target of [topic.url, { hub: hub.url, topic: topic.url }]) {
-      const here = await subscribeTo(target, { allowPrivateNetworks: false });
-      await here.idle();
-      expect(here.grant().state).toBe('verifying');
+      const subscribedWorld = await subscribeTo(target, { allowPrivateNetworks: false });
+      await subscribedWorld.idle();
+      expect(subscribedWorld.grant().state).toBe('verifying');
     }
   });
 });
@@ -445,23 +468,27 @@ describe('a hub that wants hub.verify', () => {
 
   test('S3 gets a second request at once, with the same secret and no token, and that form from then on', async () => {
     await using hub = await startServer(requiresVerify);
-    const here = await subscribeTo({ hub: hub.url, topic: TOPIC_OF_HUB }, { secret: 'auto' });
-    await here.idle();
-    expect(here.record()).toMatchObject({ attempts: 0 });
-    expect(here.grant()).toMatchObject({ state: 'verifying', verifyForm: 'async', pending: { accepted: true } });
+    const subscribedWorld = await subscribeTo({ hub: hub.url, topic: TOPIC_OF_HUB }, { secret: 'auto' });
+    await subscribedWorld.idle();
+    expect(subscribedWorld.record()).toMatchObject({ attempts: 0 });
+    expect(subscribedWorld.grant()).toMatchObject({
+      state: 'verifying',
+      verifyForm: 'async',
+      pending: { accepted: true },
+    });
     const [first, second] = forms(hub);
     expect(first?.has('hub.verify')).toBe(false);
     expect(second?.getAll('hub.verify')).toEqual(['async']);
     expect(second?.has('hub.verify_token')).toBe(false);
     expect(second?.get('hub.secret')).toBe(first?.get('hub.secret'));
 
-    const grantId = here.grant().id;
-    await here.registry.apply('s', { type: 'verified', grantId, mode: 'subscribe', leaseSeconds: '600' });
-    await here.registry.apply('s', { type: 'renewal-wanted' });
-    await here.idle();
-    await here.registry.apply('s', { type: 'verified', grantId, mode: 'subscribe', leaseSeconds: '600' });
-    await here.registry.apply('s', { type: 'unwanted', why: 'unsubscribed' });
-    await here.idle();
+    const grantId = subscribedWorld.grant().id;
+    await subscribedWorld.registry.apply('s', { type: 'verified', grantId, mode: 'subscribe', leaseSeconds: '600' });
+    await subscribedWorld.registry.apply('s', { type: 'renewal-wanted' });
+    await subscribedWorld.idle();
+    await subscribedWorld.registry.apply('s', { type: 'verified', grantId, mode: 'subscribe', leaseSeconds: '600' });
+    await subscribedWorld.registry.apply('s', { type: 'unwanted', why: 'unsubscribed' });
+    await subscribedWorld.idle();
     const later = forms(hub).slice(2);
     expect(later.map((form) => [form.get('hub.mode'), form.getAll('hub.verify')])).toEqual([
       ['subscribe', ['async']],
@@ -473,15 +500,15 @@ describe('a hub that wants hub.verify', () => {
     await using hub = await startServer(
       inOrder(status(400, {}, 'no such topic'), status(503, { 'retry-after': '60' }, 'busy')),
     );
-    const here = await subscribeTo({ hub: hub.url, topic: TOPIC_OF_HUB });
-    await here.idle();
+    const subscribedWorld = await subscribeTo({ hub: hub.url, topic: TOPIC_OF_HUB });
+    await subscribedWorld.idle();
     expect(hub.requests).toHaveLength(2);
-    expect(here.record()).toMatchObject({
+    expect(subscribedWorld.record()).toMatchObject({
       attempts: 1,
       lastError: { cause: 'refused', message: expect.stringMatching(/answered 400: "no such topic"$/) },
     });
-    expect(here.record().failures).toMatchObject({ refused: { count: 1 } });
-    expect(here.grant().verifyForm).toBeUndefined();
+    expect(subscribedWorld.record().failures).toMatchObject({ refused: { count: 1 } });
+    expect(subscribedWorld.grant().verifyForm).toBeUndefined();
   });
 
   test('S3 gets no second request if customParams has hub.verify', async () => {
@@ -491,7 +518,7 @@ describe('a hub that wants hub.verify', () => {
     expect(forms(hub).map((form) => form.getAll('hub.verify'))).toEqual([['sync']]);
   });
 
-  test('S3 gets no second request with PubSubHubbub 0.3, which always sends it', async () => {
+  test('S3 gets no second request with PubSubHubbub 0.3, which always sends hub.verify', async () => {
     await using hub = await startServer(status(400));
     await (await subscribeTo({ hub: hub.url, topic: TOPIC_OF_HUB }, { protocol: 'pubsubhubbub-0.3' })).idle();
     expect(hub.requests).toHaveLength(1);
@@ -503,15 +530,15 @@ describe('a hub that wants hub.verify', () => {
     expect(hub.requests).toHaveLength(1);
   });
 
-  test('S3 gets no second request once it has accepted one, even if it never verified', async () => {
+  test('S3 gets no second request once it has accepted a request, even if it never verified', async () => {
     await using hub = await startServer(inOrder(status(202), status(503), status(503), status(503), status(400)));
-    const here = await subscribeTo({ hub: hub.url, topic: TOPIC_OF_HUB });
-    await here.idle();
+    const subscribedWorld = await subscribeTo({ hub: hub.url, topic: TOPIC_OF_HUB });
+    await subscribedWorld.idle();
     for (let count = 2; count <= 5; count += 1) {
-      for (const end = here.now + 600_000; hub.requests.length < count && here.now < end;) {
-        here.now += 10_000;
-        here.engine.tick();
-        await here.idle();
+      for (const end = subscribedWorld.now + 600_000; hub.requests.length < count && subscribedWorld.now < end;) {
+        subscribedWorld.now += 10_000;
+        subscribedWorld.engine.tick();
+        await subscribedWorld.idle();
         await new Promise((resolve) => setImmediate(resolve));
       }
     }
@@ -521,23 +548,26 @@ describe('a hub that wants hub.verify', () => {
 
   test('S3 gets no second unsubscribe request', async () => {
     await using hub = await startServer(inOrder(status(202), status(400)));
-    const here = await subscribeTo({ hub: hub.url, topic: TOPIC_OF_HUB });
-    await here.idle();
-    const grantId = here.grant().id;
-    await here.registry.apply('s', { type: 'verified', grantId, mode: 'subscribe', leaseSeconds: '600' });
-    await here.registry.apply('s', { type: 'unwanted', why: 'unsubscribed' });
-    await here.idle();
+    const subscribedWorld = await subscribeTo({ hub: hub.url, topic: TOPIC_OF_HUB });
+    await subscribedWorld.idle();
+    const grantId = subscribedWorld.grant().id;
+    await subscribedWorld.registry.apply('s', { type: 'verified', grantId, mode: 'subscribe', leaseSeconds: '600' });
+    await subscribedWorld.registry.apply('s', { type: 'unwanted', why: 'unsubscribed' });
+    await subscribedWorld.idle();
     expect(hub.requests).toHaveLength(2);
-    expect(here.grant()).toMatchObject({ state: 'unsubscribing', attempts: 1 });
+    expect(subscribedWorld.grant()).toMatchObject({ state: 'unsubscribing', attempts: 1 });
   });
 
   test('S7 gets the second request at the URL that answered 400', async () => {
     await using hub = await startServer(requiresVerify);
     const dispatcher = everyHostHere({ http: hub.port, https: await unusedPort() });
-    const here = await subscribeTo({ hub: 'http://hub.test/', topic: TOPIC_OF_HUB }, { httpConfig: { dispatcher } });
-    await here.idle();
+    const subscribedWorld = await subscribeTo(
+      { hub: 'http://hub.test/', topic: TOPIC_OF_HUB },
+      { httpConfig: { dispatcher } },
+    );
+    await subscribedWorld.idle();
     expect(hub.requests).toHaveLength(2);
-    expect(here.grant()).toMatchObject({
+    expect(subscribedWorld.grant()).toMatchObject({
       state: 'verifying',
       hub: 'http://hub.test/',
       verifyForm: 'async',
@@ -554,20 +584,20 @@ describe('S4 a 204', () => {
     ['does not complete a WebSub request', {}, [status(204)], 'verifying'],
   ])('%s', async (_case, policy, answers, state) => {
     await using hub = await startServer(inOrder(...answers));
-    const here = await subscribeTo({ hub: hub.url, topic: TOPIC_OF_HUB }, policy);
-    await here.idle();
-    expect(here.grant().state).toBe(state);
+    const subscribedWorld = await subscribeTo({ hub: hub.url, topic: TOPIC_OF_HUB }, policy);
+    await subscribedWorld.idle();
+    expect(subscribedWorld.grant().state).toBe(state);
   });
 
   test('is stored at once', async () => {
     await using hub = await startServer(status(204));
-    const here = await subscribeTo({ hub: hub.url, topic: TOPIC_OF_HUB }, { protocol: 'pubsubhubbub-0.3' });
-    await here.idle();
-    await here.registry.apply('s', { type: 'renewal-wanted' });
-    here.now += 1_000;
-    await here.idle();
-    const stored = JSON.stringify(await here.store.get('subscription', 's'));
-    expect(stored).toContain(`"verifiedAt":${here.grant().verifiedAt}`);
+    const subscribedWorld = await subscribeTo({ hub: hub.url, topic: TOPIC_OF_HUB }, { protocol: 'pubsubhubbub-0.3' });
+    await subscribedWorld.idle();
+    await subscribedWorld.registry.apply('s', { type: 'renewal-wanted' });
+    subscribedWorld.now += 1_000;
+    await subscribedWorld.idle();
+    const stored = JSON.stringify(await subscribedWorld.store.get('subscription', 's'));
+    expect(stored).toContain(`"verifiedAt":${subscribedWorld.grant().verifiedAt}`);
   });
 });
 
@@ -579,123 +609,139 @@ describe('S3 an unsubscribe request', () => {
     ['unsubscribed', 400, 'unsubscribing'],
     ['deleted', 400, 'unsubscribed'],
     ['deleted', 503, 'unsubscribing'],
-  ] as const)('for %s, answered %i, leads to %s', async (why, code, state) => {
+  ] as const)('for a subscription that is %s, answered %i, leads to the state %s', async (why, code, state) => {
     await using hub = await startServer(inOrder(status(202), status(code)));
-    const here = await subscribeTo({ hub: hub.url, topic: TOPIC_OF_HUB });
-    await here.idle();
-    const grantId = here.grant().id;
-    await here.registry.apply('s', { type: 'verified', grantId, mode: 'subscribe', leaseSeconds: '600' });
-    await here.registry.apply('s', { type: 'unwanted', why });
-    await here.idle();
-    expect(here.grant().state).toBe(state);
+    const subscribedWorld = await subscribeTo({ hub: hub.url, topic: TOPIC_OF_HUB });
+    await subscribedWorld.idle();
+    const grantId = subscribedWorld.grant().id;
+    await subscribedWorld.registry.apply('s', { type: 'verified', grantId, mode: 'subscribe', leaseSeconds: '600' });
+    await subscribedWorld.registry.apply('s', { type: 'unwanted', why });
+    await subscribedWorld.idle();
+    expect(subscribedWorld.grant().state).toBe(state);
   });
 });
 
 describe('S3 a hub that answers 429 with Retry-After', () => {
-  const busy = status(429, { 'retry-after': '600' }, 'too many');
+  const tooManyRequests = status(429, { 'retry-after': '600' }, 'too many');
 
   /** Adds another subscription at the same hub. */
   async function addOther(
-    here: SubscribedWorld,
+    subscribedWorld: SubscribedWorld,
     hub: string,
     topic = 'https://publisher.example/other',
   ): Promise<void> {
-    await here.registry.add({ ...subscription('other'), target: { hub, topic } });
-    await here.registry.apply('other', { type: 'wanted' });
-    await here.idle();
+    await subscribedWorld.registry.add({ ...subscription('other'), target: { hub, topic } });
+    await subscribedWorld.registry.apply('other', { type: 'wanted' });
+    await subscribedWorld.idle();
   }
-  const grantOfOther = (here: SubscribedWorld): GrantRecord | undefined => here.registry.get('other')?.record.grants[0];
+  const grantOfOther = (subscribedWorld: SubscribedWorld): GrantRecord | undefined =>
+    subscribedWorld.registry.get('other')?.record.grants[0];
 
-  test('gets no subscribe request of others until then, which count no failure', async () => {
-    await using hub = await startServer(busy);
-    const here = await subscribeTo({ hub: hub.url, topic: TOPIC_OF_HUB });
-    await here.idle();
-    expect(here.grant()).toMatchObject({ attempts: 1, notBefore: START + 600_000, nextAttemptAt: START + 630_000 });
-    await addOther(here, `${hub.url}/elsewhere`);
+  test('gets no request of another subscription until then, and that subscription counts no failure', async () => {
+    await using hub = await startServer(tooManyRequests);
+    const subscribedWorld = await subscribeTo({ hub: hub.url, topic: TOPIC_OF_HUB });
+    await subscribedWorld.idle();
+    expect(subscribedWorld.grant()).toMatchObject({
+      attempts: 1,
+      notBefore: START + 600_000,
+      nextAttemptAt: START + 630_000,
+    });
+    await addOther(subscribedWorld, `${hub.url}/elsewhere`);
     expect(hub.requests).toHaveLength(1);
-    expect(here.registry.get('other')?.record.attempts).toBe(0);
-    expect(grantOfOther(here)).toMatchObject({ state: 'requested', attempts: 0, nextAttemptAt: START + 630_000 });
-    const lines = here.lines.filter(({ message }) => message.includes('answered 429: subscribe requests'));
+    expect(subscribedWorld.registry.get('other')?.record.attempts).toBe(0);
+    expect(grantOfOther(subscribedWorld)).toMatchObject({
+      state: 'requested',
+      attempts: 0,
+      nextAttemptAt: START + 630_000,
+    });
+    const lines = subscribedWorld.lines.filter(({ message }) => message.includes('answered 429: subscribe requests'));
     expect(lines).toMatchObject([{ level: 'warn', fields: { hub: hub.url } }]);
   });
 
   test('gets unsubscribe requests', async () => {
-    await using hub = await startServer(inOrder(status(202), busy, status(202)));
-    const here = await subscribeTo({ hub: hub.url, topic: TOPIC_OF_HUB });
-    await here.idle();
-    const grantId = here.grant().id;
-    await here.registry.apply('s', { type: 'verified', grantId, mode: 'subscribe', leaseSeconds: '86400' });
-    await addOther(here, hub.url);
-    await here.registry.apply('s', { type: 'unwanted', why: 'unsubscribed' });
-    await here.idle();
+    await using hub = await startServer(inOrder(status(202), tooManyRequests, status(202)));
+    const subscribedWorld = await subscribeTo({ hub: hub.url, topic: TOPIC_OF_HUB });
+    await subscribedWorld.idle();
+    const grantId = subscribedWorld.grant().id;
+    await subscribedWorld.registry.apply('s', { type: 'verified', grantId, mode: 'subscribe', leaseSeconds: '86400' });
+    await addOther(subscribedWorld, hub.url);
+    await subscribedWorld.registry.apply('s', { type: 'unwanted', why: 'unsubscribed' });
+    await subscribedWorld.idle();
     expect(forms(hub).map((form) => form.get('hub.mode'))).toEqual(['subscribe', 'subscribe', 'unsubscribe']);
   });
 
   test('gets one request when the user retries', async () => {
-    await using hub = await startServer(busy);
-    const here = await subscribeTo({ hub: hub.url, topic: TOPIC_OF_HUB });
-    await here.idle();
-    await addOther(here, hub.url);
-    await here.registry.apply('other', { type: 'retried', isImmediate: true });
-    await here.idle();
+    await using hub = await startServer(tooManyRequests);
+    const subscribedWorld = await subscribeTo({ hub: hub.url, topic: TOPIC_OF_HUB });
+    await subscribedWorld.idle();
+    await addOther(subscribedWorld, hub.url);
+    await subscribedWorld.registry.apply('other', { type: 'retried', isImmediate: true });
+    await subscribedWorld.idle();
     expect(forms(hub).map((form) => form.get('hub.topic'))).toEqual([TOPIC_OF_HUB, 'https://publisher.example/other']);
-    expect(grantOfOther(here)).toMatchObject({ attempts: 1 });
-    await here.registry.apply('other', { type: 'retried' });
-    await here.idle();
+    expect(grantOfOther(subscribedWorld)).toMatchObject({ attempts: 1 });
+    await subscribedWorld.registry.apply('other', { type: 'retried' });
+    await subscribedWorld.idle();
     expect(hub.requests).toHaveLength(2);
   });
 
-  test('gets the renewal of a lease that ends before', async () => {
-    await using hub = await startServer(inOrder(status(202), busy, status(202)));
-    const here = await subscribeTo({ hub: hub.url, topic: TOPIC_OF_HUB });
-    await here.idle();
-    const grantId = here.grant().id;
-    await here.registry.apply('s', { type: 'verified', grantId, mode: 'subscribe', leaseSeconds: '300' });
-    await addOther(here, hub.url);
-    await here.registry.apply('s', { type: 'renewal-wanted' });
-    await here.idle();
+  test('gets the renewal of a lease that ends before then', async () => {
+    await using hub = await startServer(inOrder(status(202), tooManyRequests, status(202)));
+    const subscribedWorld = await subscribeTo({ hub: hub.url, topic: TOPIC_OF_HUB });
+    await subscribedWorld.idle();
+    const grantId = subscribedWorld.grant().id;
+    await subscribedWorld.registry.apply('s', { type: 'verified', grantId, mode: 'subscribe', leaseSeconds: '300' });
+    await addOther(subscribedWorld, hub.url);
+    await subscribedWorld.registry.apply('s', { type: 'renewal-wanted' });
+    await subscribedWorld.idle();
     expect(hub.requests).toHaveLength(3);
   });
 
   test('gets no request through a redirect from another origin', async () => {
-    await using moved = await startServer(busy);
-    await using hub = await startServer(status(307, { location: moved.url }));
-    const here = await subscribeTo({ hub: hub.url, topic: TOPIC_OF_HUB });
-    await here.idle();
-    await addOther(here, hub.url);
+    await using redirectTarget = await startServer(tooManyRequests);
+    await using hub = await startServer(status(307, { location: redirectTarget.url }));
+    const subscribedWorld = await subscribeTo({ hub: hub.url, topic: TOPIC_OF_HUB });
+    await subscribedWorld.idle();
+    await addOther(subscribedWorld, hub.url);
     expect(hub.requests).toHaveLength(2);
-    expect(moved.requests).toHaveLength(1);
-    expect(grantOfOther(here)).toMatchObject({
+    expect(redirectTarget.requests).toHaveLength(1);
+    expect(grantOfOther(subscribedWorld)).toMatchObject({
       state: 'requested',
       attempts: 0,
       pending: undefined,
       nextAttemptAt: START + 630_000,
     });
     // A retry by the user bypasses the limit, also after the redirect.
-    await here.registry.apply('other', { type: 'retried', isImmediate: true });
-    await here.idle();
-    expect(moved.requests).toHaveLength(2);
+    await subscribedWorld.registry.apply('other', { type: 'retried', isImmediate: true });
+    await subscribedWorld.idle();
+    expect(redirectTarget.requests).toHaveLength(2);
   });
 
   test('S7 gets no request over http if its https form does not exist', async () => {
-    await using hub = await startServer(busy);
+    await using hub = await startServer(tooManyRequests);
     await using secure = await startServer(status(404), { tls: true });
     const dispatcher = everyHostHere({ http: hub.port, https: secure.port });
-    const here = await subscribeTo({ hub: 'http://hub.test/', topic: TOPIC_OF_HUB }, { httpConfig: { dispatcher } });
-    await here.idle();
-    await addOther(here, 'http://hub.test/');
+    const subscribedWorld = await subscribeTo(
+      { hub: 'http://hub.test/', topic: TOPIC_OF_HUB },
+      { httpConfig: { dispatcher } },
+    );
+    await subscribedWorld.idle();
+    await addOther(subscribedWorld, 'http://hub.test/');
     expect(hub.requests).toHaveLength(1);
     expect(secure.requests).toHaveLength(2);
-    expect(grantOfOther(here)).toMatchObject({ attempts: 0, pending: undefined, nextAttemptAt: START + 630_000 });
+    expect(grantOfOther(subscribedWorld)).toMatchObject({
+      attempts: 0,
+      pending: undefined,
+      nextAttemptAt: START + 630_000,
+    });
     await dispatcher.destroy();
   });
 
   test('defers nothing with 503, or without Retry-After', async () => {
     for (const answer of [status(503, { 'retry-after': '600' }), status(429)]) {
       await using hub = await startServer(answer);
-      const here = await subscribeTo({ hub: hub.url, topic: TOPIC_OF_HUB });
-      await here.idle();
-      await addOther(here, hub.url);
+      const subscribedWorld = await subscribeTo({ hub: hub.url, topic: TOPIC_OF_HUB });
+      await subscribedWorld.idle();
+      await addOther(subscribedWorld, hub.url);
       expect(hub.requests).toHaveLength(2);
     }
   });
@@ -708,32 +754,35 @@ describe('S5 credentials', () => {
   };
 
   test('go to the advertised hub, and never to the target of a 308', async () => {
-    await using moved = await startServer(status(202));
-    await using hub = await startServer(status(308, { location: moved.url }));
-    const here = await subscribeTo({ hub: hub.url, topic: TOPIC_OF_HUB }, policy);
-    await here.idle();
+    await using redirectTarget = await startServer(status(202));
+    await using hub = await startServer(status(308, { location: redirectTarget.url }));
+    const subscribedWorld = await subscribeTo({ hub: hub.url, topic: TOPIC_OF_HUB }, policy);
+    await subscribedWorld.idle();
     expect(hub.requests[0]?.headers).toMatchObject({ authorization: 'Bearer token', cookie: 'a=b', 'x-own': '1' });
-    expect(here.grant()).toMatchObject({ hub: `${moved.url}/`, advertisedHub: hub.url });
-    const grantId = here.grant().id;
-    await here.registry.apply('s', { type: 'verified', grantId, mode: 'subscribe', leaseSeconds: '600' });
-    await here.registry.apply('s', { type: 'renewal-wanted' });
-    await here.idle();
+    expect(subscribedWorld.grant()).toMatchObject({ hub: `${redirectTarget.url}/`, advertisedHub: hub.url });
+    const grantId = subscribedWorld.grant().id;
+    await subscribedWorld.registry.apply('s', { type: 'verified', grantId, mode: 'subscribe', leaseSeconds: '600' });
+    await subscribedWorld.registry.apply('s', { type: 'renewal-wanted' });
+    await subscribedWorld.idle();
     expect(hub.requests).toHaveLength(1);
-    expect(moved.requests).toHaveLength(2);
-    for (const { headers } of moved.requests) {
+    expect(redirectTarget.requests).toHaveLength(2);
+    for (const { headers } of redirectTarget.requests) {
       for (const name of ['authorization', 'cookie', 'x-own']) expect(headers).not.toHaveProperty(name);
     }
-    const warnings = here.lines.filter(({ message }) => message.includes('not sent to'));
-    expect(warnings).toMatchObject([{ level: 'warn', fields: { service: 'News', origin: moved.url } }]);
+    const warnings = subscribedWorld.lines.filter(({ message }) => message.includes('not sent to'));
+    expect(warnings).toMatchObject([{ level: 'warn', fields: { service: 'News', origin: redirectTarget.url } }]);
   });
 
   test('S7 go to the https form of a hub that is configured as http', async () => {
     await using secure = await startServer(status(202), { tls: true });
     const dispatcher = everyHostHere({ http: await unusedPort(), https: secure.port });
     const httpConfig = { ...policy.httpConfig, dispatcher };
-    const here = await subscribeTo({ hub: 'http://hub.test/', topic: TOPIC_OF_HUB }, { ...policy, httpConfig });
-    await here.idle();
-    expect(here.grant().hub).toBe('https://hub.test/');
+    const subscribedWorld = await subscribeTo(
+      { hub: 'http://hub.test/', topic: TOPIC_OF_HUB },
+      { ...policy, httpConfig },
+    );
+    await subscribedWorld.idle();
+    expect(subscribedWorld.grant().hub).toBe('https://hub.test/');
     expect(secure.requests[0]?.headers).toMatchObject({ authorization: 'Bearer token', 'x-own': '1' });
     await dispatcher.destroy();
   });
@@ -747,11 +796,11 @@ describe('S5 credentials', () => {
       throw new Error('the token service is down');
     };
     const httpConfig = { auth: { bearer }, dispatcher };
-    const here = await subscribeTo({ hub: 'http://hub.test/', topic: TOPIC_OF_HUB }, { httpConfig });
-    await here.idle();
+    const subscribedWorld = await subscribeTo({ hub: 'http://hub.test/', topic: TOPIC_OF_HUB }, { httpConfig });
+    await subscribedWorld.idle();
     expect(calls).toBe(1);
     expect(plain.requests).toEqual([]);
-    expect(here.record()).toMatchObject({
+    expect(subscribedWorld.record()).toMatchObject({
       attempts: 1,
       lastError: {
         cause: 'configuration',
@@ -760,7 +809,7 @@ describe('S5 credentials', () => {
         ),
       },
     });
-    expect(here.grant().nextAttemptAt).toBe(START + 1_000);
+    expect(subscribedWorld.grant().nextAttemptAt).toBe(START + 1_000);
     await dispatcher.destroy();
   });
 });

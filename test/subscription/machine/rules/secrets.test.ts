@@ -6,7 +6,7 @@ import {
   withPendingSecret,
   withVerifiedSecret,
 } from '../../../../src/subscription/machine/rules/secrets.js';
-import { active, DAY, START, type Life } from '../life.js';
+import { active, DAY, START, type SubscriptionMachine } from '../life.js';
 
 const HOUR = 3_600_000;
 
@@ -29,7 +29,7 @@ describe('V6 the secret of a request', () => {
     expect(values(secretsAfter('a'), START)).toEqual(['a']);
   });
 
-  test('is accepted beside the current one until the renewal is verified', () => {
+  test('is accepted together with the current secret until the renewal is verified', () => {
     expect(values(secretsAfter('a', 'verified', 'b'), START + 3 * HOUR)).toEqual(['b', 'a']);
   });
 
@@ -53,8 +53,8 @@ describe('V6 a replaced secret', () => {
   });
 
   test('is accepted for another day even if it was only pending, because a hub may use it from the request on', () => {
-    const requested = withPendingSecret(secretsAfter('a'), 'b', START + 23 * HOUR);
-    const secrets = withVerifiedSecret(requested, START + 24 * HOUR);
+    const pendingSecrets = withPendingSecret(secretsAfter('a'), 'b', START + 23 * HOUR);
+    const secrets = withVerifiedSecret(pendingSecrets, START + 24 * HOUR);
     expect(values(secrets, START + 47 * HOUR - 1)).toEqual(['b', 'a']);
     expect(values(secrets, START + 47 * HOUR)).toEqual(['b']);
   });
@@ -73,12 +73,12 @@ describe('V6 a replaced secret', () => {
 });
 
 describe('content without a signature', () => {
-  test('is accepted if nothing was requested, or no secret was', () => {
+  test('is accepted before any request, and after a request without a secret', () => {
     expect(acceptedSecrets([], START).unsigned).toBe(true);
     expect(acceptedSecrets(secretsAfter(null), START)).toEqual({ values: [], unsigned: true });
   });
 
-  test('V6 is accepted for a day after a secret has replaced none', () => {
+  test('V6 is accepted for another day after a first secret was verified', () => {
     const secrets = secretsAfter(null, 'verified', 'a', 'verified');
     expect(acceptedSecrets(secrets, START + 3 * HOUR + DAY - 1).unsigned).toBe(true);
     expect(acceptedSecrets(secrets, START + 3 * HOUR + DAY).unsigned).toBe(false);
@@ -91,7 +91,7 @@ describe('content without a signature', () => {
 });
 
 describe('the secret that a request repeats', () => {
-  test('is the one the hub got last', () => {
+  test('is the secret that the hub received last', () => {
     expect(latestSecret([])).toBeUndefined();
     expect(latestSecret(secretsAfter(null))).toBeUndefined();
     expect(latestSecret(secretsAfter('a'))).toBe('a');
@@ -107,46 +107,46 @@ describe('the secret that a request repeats', () => {
 });
 
 describe('V4 an unsolicited verification', () => {
-  const renewing = (): Life =>
+  const renewing = (): SubscriptionMachine =>
     active()
       .due(9 * DAY)
       .discovered()
       .requested({ requestId: 'r2', secret: 'another' });
 
   test('does not make the secret of a refused renewal current, because the hub may not have stored it', () => {
-    const life = renewing();
-    life.apply({
+    const machine = renewing();
+    machine.apply({
       type: 'refused',
-      grantId: life.grant.id,
+      grantId: machine.grant.id,
       requestId: 'r2',
-      failure: { cause: 'refused', code: 'ERR_WEBSUB', message: 'no', at: life.now },
+      failure: { cause: 'refused', code: 'ERR_WEBSUB', message: 'no', at: machine.now },
     });
-    const { secrets } = life.grant;
-    life.after(HOUR).verified();
-    expect(life.actions).toEqual(['hook renewed']);
-    expect(life.grant.secrets).toEqual(secrets);
-    expect(values(life.grant.secrets, life.now + 5 * DAY)).toEqual(['a secret']);
+    const { secrets } = machine.grant;
+    machine.after(HOUR).verified();
+    expect(machine.actions).toEqual(['hook renewed']);
+    expect(machine.grant.secrets).toEqual(secrets);
+    expect(values(machine.grant.secrets, machine.now + 5 * DAY)).toEqual(['a secret']);
   });
 
-  test('leads to a request before a secret lapses that the hub may use', () => {
-    const life = active().after(DAY).apply({ type: 'renewal-wanted' }).discovered().requested({ secret: 'another' });
-    life.unwanted('unsubscribed');
-    const failure = { cause: 'handler-refused', code: 'ERR_WEBSUB', message: 'no', at: life.now } as const;
-    life.apply({ type: 'handler-refused', grantId: life.grant.id, mode: 'unsubscribe', failure });
-    life.verified();
-    expect(life.due(DAY / 2).actions).toEqual(['discover']);
-    expect(values(life.grant.secrets, life.now)).toEqual(['another', 'a secret']);
+  test('leads to a request before a secret that the hub may use lapses', () => {
+    const machine = active().after(DAY).apply({ type: 'renewal-wanted' }).discovered().requested({ secret: 'another' });
+    machine.unwanted('unsubscribed');
+    const failure = { cause: 'handler-refused', code: 'ERR_WEBSUB', message: 'no', at: machine.now } as const;
+    machine.apply({ type: 'handler-refused', grantId: machine.grant.id, mode: 'unsubscribe', failure });
+    machine.verified();
+    expect(machine.due(DAY / 2).actions).toEqual(['discover']);
+    expect(values(machine.grant.secrets, machine.now)).toEqual(['another', 'a secret']);
   });
 
-  test('keeps both secrets accepted if it is hours late, and the next try makes the new one current', () => {
-    const life = renewing().accepted({ requestId: 'r2' }).due(60_000);
-    expect(life.actions).toEqual(['hook failed']);
-    life.after(HOUR).verified();
-    expect(values(life.grant.secrets, life.now + DAY - HOUR - 2 * 60_000)).toEqual(['another', 'a secret']);
-    life.due(1_000).discovered();
-    expect(life.actions).toEqual(['subscribe']);
-    life.requested({ requestId: 'r3', secret: latestSecret(life.grant.secrets) ?? null }).verified();
-    expect(values(life.grant.secrets, life.now + DAY - 1)).toEqual(['another', 'a secret']);
-    expect(values(life.grant.secrets, life.now + 5 * DAY)).toEqual(['another']);
+  test('keeps both secrets accepted if it comes late, and the next verified request makes the new one current', () => {
+    const machine = renewing().accepted({ requestId: 'r2' }).due(60_000);
+    expect(machine.actions).toEqual(['hook failed']);
+    machine.after(HOUR).verified();
+    expect(values(machine.grant.secrets, machine.now + DAY - HOUR - 2 * 60_000)).toEqual(['another', 'a secret']);
+    machine.due(1_000).discovered();
+    expect(machine.actions).toEqual(['subscribe']);
+    machine.requested({ requestId: 'r3', secret: latestSecret(machine.grant.secrets) ?? null }).verified();
+    expect(values(machine.grant.secrets, machine.now + DAY - 1)).toEqual(['another', 'a secret']);
+    expect(values(machine.grant.secrets, machine.now + 5 * DAY)).toEqual(['another']);
   });
 });

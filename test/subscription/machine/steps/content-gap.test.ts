@@ -1,66 +1,70 @@
 import { describe, expect, test } from 'vitest';
-import { active, DAY, HUB, Life, RULES, SECOND_HUB, START, TOPIC } from '../life.js';
+import { active, DAY, HUB, SubscriptionMachine, RULES, SECOND_HUB, START, TOPIC } from '../life.js';
 
 /** The topic was fetched for the gap that was open when the fetch began. */
-function fetched(life: Life, { since = life.record.gapSince, beganAt = life.now } = {}): Life {
-  return life.apply({ type: 'fetched', since, beganAt, fetched: { topic: TOPIC, etag: '"1"' } });
+function fetched(
+  machine: SubscriptionMachine,
+  { since = machine.record.gapSince, beganAt = machine.now } = {},
+): SubscriptionMachine {
+  return machine.apply({ type: 'fetched', since, beganAt, fetched: { topic: TOPIC, etag: '"1"' } });
 }
 
-const requested = (): Life => new Life().apply({ type: 'wanted' }).discovered().requested();
+const requested = (): SubscriptionMachine =>
+  new SubscriptionMachine().apply({ type: 'wanted' }).discovered().requested();
 
 describe('L3 events may have been missed', () => {
   test('since a lease ended, until a hub delivers again and the topic was fetched', () => {
-    const life = active().due(10 * DAY + 5_000);
-    expect(life.actions).toContain('catch up');
-    expect(life.record.gapSince).toBe(START + 10 * DAY);
+    const machine = active().due(10 * DAY + 5_000);
+    expect(machine.actions).toContain('catch up');
+    expect(machine.record.gapSince).toBe(START + 10 * DAY);
 
-    fetched(life.after(1_000));
-    expect(life.record.gapSince).toBe(life.now);
+    fetched(machine.after(1_000));
+    expect(machine.record.gapSince).toBe(machine.now);
 
-    life.after(60_000).discovered().requested().accepted().verified();
-    expect(life.actions).toEqual(['hook verified', 'catch up']);
-    expect(fetched(life).record).toMatchObject({ gapSince: undefined, fetched: { topic: TOPIC, etag: '"1"' } });
+    machine.after(60_000).discovered().requested().accepted().verified();
+    expect(machine.actions).toEqual(['hook verified', 'catch up']);
+    expect(fetched(machine).record).toMatchObject({ gapSince: undefined, fetched: { topic: TOPIC, etag: '"1"' } });
   });
 
   test('between the start of a fetch and a verification during it', () => {
-    const life = active().due(10 * DAY);
-    const beganAt = life.now;
-    const since = life.record.gapSince;
-    life.discovered().requested().accepted().after(3_000).verified();
-    expect(fetched(life, { since, beganAt }).record.gapSince).toBe(beganAt);
+    const machine = active().due(10 * DAY);
+    const beganAt = machine.now;
+    const since = machine.record.gapSince;
+    machine.discovered().requested().accepted().after(3_000).verified();
+    expect(fetched(machine, { since, beganAt }).record.gapSince).toBe(beganAt);
   });
 
   test('while a hub fails, even if its lease runs and the topic was fetched meanwhile', () => {
-    const life = active()
+    const machine = active()
       .due(8 * DAY)
       .discovered()
       .requested()
       .unreachable();
-    fetched(life.after(60_000));
-    expect(life.record.gapSince).toBe(life.now);
+    fetched(machine.after(60_000));
+    expect(machine.record.gapSince).toBe(machine.now);
   });
 
   test('since a shutdown unsubscribed it, until it is back and caught up', () => {
-    const life = active().after(5_000).unwanted('shutdown');
-    const stopped = life.now;
-    life.requested().apply({ type: 'verified', grantId: life.grant.id, mode: 'unsubscribe' });
-    expect(life.record.gapSince).toBe(stopped);
-    life.after(1_000).apply({ type: 'wanted' }).discovered().requested().verified();
-    expect(life.actions).toEqual(['hook verified', 'catch up']);
-    expect(fetched(life).record.gapSince).toBeUndefined();
+    const machine = active().after(5_000).unwanted('shutdown');
+    const stoppedAt = machine.now;
+    machine.requested().apply({ type: 'verified', grantId: machine.grant.id, mode: 'unsubscribe' });
+    expect(machine.record.gapSince).toBe(stoppedAt);
+    machine.after(1_000).apply({ type: 'wanted' }).discovered().requested().verified();
+    expect(machine.actions).toEqual(['hook verified', 'catch up']);
+    expect(fetched(machine).record.gapSince).toBeUndefined();
   });
 
   test('since the first failure of a hub that failed for a minute, even while its lease ran', () => {
-    const life = active()
+    const machine = active()
       .due(8 * DAY)
       .discovered()
       .requested()
       .unreachable();
-    const failed = life.now;
-    expect(life.record.gapSince).toBe(failed);
-    life.due(60_000).discovered().requested().verified();
-    expect(life.actions).toEqual(['hook renewed', 'catch up']);
-    expect(life.record.gapSince).toBe(failed);
+    const failedAt = machine.now;
+    expect(machine.record.gapSince).toBe(failedAt);
+    machine.due(60_000).discovered().requested().verified();
+    expect(machine.actions).toEqual(['hook renewed', 'catch up']);
+    expect(machine.record.gapSince).toBe(failedAt);
   });
 
   test('but not if a hub failed for a shorter time and no lease ended', () => {
@@ -79,56 +83,56 @@ describe('L3 events may have been missed', () => {
   });
 
   test('since the first failure, if nothing was granted for longer than a minute', () => {
-    const life = requested().unreachable().due(60_000).requested().verified();
-    expect(life.actions).toEqual(['hook verified', 'catch up']);
-    expect(life.record.gapSince).toBe(START);
+    const machine = requested().unreachable().due(60_000).requested().verified();
+    expect(machine.actions).toEqual(['hook verified', 'catch up']);
+    expect(machine.record.gapSince).toBe(START);
   });
 
   test('since an unsolicited denial, once the hub grants again', () => {
-    const life = active().after(DAY).denied();
-    expect(life.record.gapSince).toBe(life.now);
-    life.due(90_000).requested().accepted().verified();
-    expect(life.actions).toEqual(['hook verified', 'unsubscribe', 'catch up']);
-    expect(life.record.gapSince).toBe(START + DAY);
+    const machine = active().after(DAY).denied();
+    expect(machine.record.gapSince).toBe(machine.now);
+    machine.due(90_000).requested().accepted().verified();
+    expect(machine.actions).toEqual(['hook verified', 'unsubscribe', 'catch up']);
+    expect(machine.record.gapSince).toBe(START + DAY);
   });
 
   test('but not while a denied renewal leaves a working grant', () => {
-    const life = active()
+    const machine = active()
       .due(8 * DAY)
       .discovered()
       .requested()
       .accepted()
       .denied()
       .due(60_000);
-    expect(life.record).not.toHaveProperty('gapSince');
-    life.due(30_000).discovered().requested().accepted().verified();
-    expect(life.actions).toEqual(['hook renewed']);
+    expect(machine.record).not.toHaveProperty('gapSince');
+    machine.due(30_000).discovered().requested().accepted().verified();
+    expect(machine.actions).toEqual(['hook renewed']);
   });
 
   test('and a catch-up starts at once if the hub verified while its POST is open', () => {
-    const life = active()
+    const machine = active()
       .due(10 * DAY)
       .discovered()
       .requested()
       .verifiedInPost();
-    expect(life.actions).toEqual(['hook verified', 'catch up']);
-    expect(fetched(life).record.gapSince).toBeUndefined();
-    expect(life.accepted().actions).toEqual([]);
+    expect(machine.actions).toEqual(['hook verified', 'catch up']);
+    expect(fetched(machine).record.gapSince).toBeUndefined();
+    expect(machine.accepted().actions).toEqual([]);
   });
 
   test('since a hub error undid a verification', () => {
-    const life = active().hubError();
-    expect(life.record.gapSince).toBe(life.now);
+    const machine = active().hubError();
+    expect(machine.record.gapSince).toBe(machine.now);
   });
 });
 
 describe('no event was missed', () => {
   test.each(['unsubscribed', 'deleted', 'pruned'] as const)('while the subscription was not wanted: %s', (why) => {
-    const life = active().after(5_000).unwanted(why).requested();
-    life.apply({ type: 'verified', grantId: life.grant.id, mode: 'unsubscribe' });
-    life.after(DAY).apply({ type: 'retried' }).discovered().requested().verified();
-    expect(life.actions).toEqual(['hook verified']);
-    expect(life.record).not.toHaveProperty('gapSince');
+    const machine = active().after(5_000).unwanted(why).requested();
+    machine.apply({ type: 'verified', grantId: machine.grant.id, mode: 'unsubscribe' });
+    machine.after(DAY).apply({ type: 'retried' }).discovered().requested().verified();
+    expect(machine.actions).toEqual(['hook verified']);
+    expect(machine.record).not.toHaveProperty('gapSince');
   });
 
   test('by a first subscription, a renewal, or another hub that takes over at once', () => {
@@ -148,28 +152,28 @@ describe('no event was missed', () => {
   });
 
   test("while another hub delivers, with hubs: 'all'", () => {
-    const life = new Life();
-    life.rules = { ...RULES, hubs: 'all' };
-    life.apply({ type: 'wanted' }).discovered(HUB, SECOND_HUB).requestedAt(HUB).requestedAt(SECOND_HUB);
-    life.verified('864000', life.grantAt(HUB).id).due(60_000);
-    expect(life.actions).toContain('hook failed');
-    expect(life.record).not.toHaveProperty('gapSince');
+    const machine = new SubscriptionMachine();
+    machine.rules = { ...RULES, hubs: 'all' };
+    machine.apply({ type: 'wanted' }).discovered(HUB, SECOND_HUB).requestedAt(HUB).requestedAt(SECOND_HUB);
+    machine.verified('864000', machine.grantAt(HUB).id).due(60_000);
+    expect(machine.actions).toContain('hook failed');
+    expect(machine.record).not.toHaveProperty('gapSince');
   });
 
   test('with catchUp: false', () => {
-    const life = active();
-    life.rules = { ...RULES, catchUp: false };
-    life.due(10 * DAY);
-    expect(life.actions).toEqual(['hook expired', 'discover']);
-    expect(life.record).not.toHaveProperty('gapSince');
+    const machine = active();
+    machine.rules = { ...RULES, catchUp: false };
+    machine.due(10 * DAY);
+    expect(machine.actions).toEqual(['hook expired', 'discover']);
+    expect(machine.record).not.toHaveProperty('gapSince');
   });
 });
 
 describe('L3 the time of the first verification', () => {
   test('is stored once: renewals, restarts and another hub leave it as it is', () => {
-    const life = active();
-    expect(life.record.firstVerifiedAt).toBe(START);
-    const moved = life.due(8 * DAY).discovered(SECOND_HUB);
+    const machine = active();
+    expect(machine.record.firstVerifiedAt).toBe(START);
+    const moved = machine.due(8 * DAY).discovered(SECOND_HUB);
     moved.requestedAt(SECOND_HUB).verified('864000', moved.grantAt(SECOND_HUB).id);
     expect(moved.record.firstVerifiedAt).toBe(START);
     moved
@@ -186,19 +190,19 @@ describe('L3 the time of the first verification', () => {
   });
 
   test('is not stored by a renewal of a grant that 0.1.0 had verified', () => {
-    const { firstVerifiedAt: _unknown, ...old } = active().record;
-    const life = new Life(old);
-    life
+    const { firstVerifiedAt: _unknown, ...recordOfEarlierVersion } = active().record;
+    const machine = new SubscriptionMachine(recordOfEarlierVersion);
+    machine
       .due(8 * DAY)
       .discovered()
       .requested()
       .verified();
-    expect(life.record).not.toHaveProperty('firstVerifiedAt');
+    expect(machine.record).not.toHaveProperty('firstVerifiedAt');
   });
 });
 
-test('an unchanged fetch is no change', () => {
-  const life = fetched(active());
-  const { record } = life;
-  expect(fetched(life).record).toBe(record);
+test('a fetch with the same result does not change the record', () => {
+  const machine = fetched(active());
+  const { record } = machine;
+  expect(fetched(machine).record).toBe(record);
 });
