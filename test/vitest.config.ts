@@ -20,7 +20,7 @@ const LONGEST: ReadonlySet<string> = new Set(
   [
     'test/subscription/machine/model.property.test.ts',
     'test/e2e/fetch/polling.test.ts',
-    'test/subscription/machine/life-through-sockets.test.ts',
+    'test/subscription/machine/lifecycle-over-sockets.test.ts',
     'test/e2e/hub/pacing.test.ts',
     'test/contract/record-store.test.ts',
     'test/e2e/process/log-pipe.test.ts',

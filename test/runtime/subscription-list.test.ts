@@ -2,7 +2,7 @@ import { describe, expect, it, vi } from 'vitest';
 import type { Subscription, SubscriptionFilter } from 'websub-subscriber';
 import { subscriptionList } from '../../src/runtime/subscription-list.js';
 import type { SubscriptionRecord } from '../../src/subscription/record/record.js';
-import { HUB, START, TOPIC } from '../subscription/machine/life.js';
+import { HUB, START, TOPIC } from '../subscription/machine/subscription-machine.js';
 import { subscription, world } from '../subscription/registry/registry-world.js';
 import { SITUATIONS } from '../subscription/machine/situations.js';
 

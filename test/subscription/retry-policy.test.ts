@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { isAffectedByClockSetBack } from '../../src/subscription/machine/rules/clock-set-back.js';
 import * as retryPolicy from '../../src/subscription/retry-policy.js';
-import { verifying } from './machine/life.js';
+import { verifying } from './machine/subscription-machine.js';
 
 const { HUB_UNREACHABLE, refusalWaitMs, retryWaitMs, UNSUBSCRIBE_REFUSED } = retryPolicy;
 const { MAX_DEFERRAL_MS, MAX_RETRY_AFTER_MS, MAX_WAIT_MS, RETRY_AFTER_SPREAD_MS } = retryPolicy;

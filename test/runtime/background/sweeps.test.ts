@@ -3,7 +3,7 @@ import { scheduleSweeps } from '../../../src/runtime/background/sweeps.js';
 import type { GrantRecord, SubscriptionRecord } from '../../../src/subscription/record/record.js';
 import { untilIdle } from '../../kit/until-idle.js';
 import { recordingLogger } from '../../kit/recording-logger.js';
-import { DAY, HUB, START, TOPIC } from '../../subscription/machine/life.js';
+import { DAY, HUB, START, TOPIC } from '../../subscription/machine/subscription-machine.js';
 import { subscription, POLICY, world } from '../../subscription/registry/registry-world.js';
 
 const SCHEDULE = { refresh: 'refresh', retry: 'retry', sweep: 'sweep' };

@@ -5,7 +5,7 @@ import { Counters } from '../../../src/subscription/record/counters.js';
 import type { TransitionHook } from '../../../src/subscription/machine/hook-effect.js';
 import type { SubscriptionRecord } from '../../../src/subscription/record/record.js';
 import { recordingLogger, type RecordingLogger } from '../../kit/recording-logger.js';
-import { active, failure, HUB, START, TOPIC } from '../../subscription/machine/life.js';
+import { active, failure, HUB, START, TOPIC } from '../../subscription/machine/subscription-machine.js';
 
 /** A record with secrets and callbacks, which must not appear in a log. */
 function recordWithSecrets(): SubscriptionRecord {

@@ -4,7 +4,7 @@ import { filterOf } from '../../../src/runtime/config/subscription-filter.js';
 import { subscriptionList } from '../../../src/runtime/subscription-list.js';
 import { newSubscription, type NewSubscription } from '../../../src/subscription/record/record.js';
 import type { SubscriptionTarget } from '../../../src/subscription/record/snapshot.js';
-import { START } from '../../subscription/machine/life.js';
+import { START } from '../../subscription/machine/subscription-machine.js';
 import { world } from '../../subscription/registry/registry-world.js';
 import { failureOf } from '../../kit/failure-of.js';
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { FAILOVER_AFTER } from '../../../src/subscription/retry-policy.js';
 import { dueAt } from '../../../src/subscription/machine/steps/on-due.js';
-import { failure, HUB, SECOND_HUB, verifying, type SubscriptionMachine } from './life.js';
+import { failure, HUB, SECOND_HUB, verifying, type SubscriptionMachine } from './subscription-machine.js';
 
 const dueIn = (machine: SubscriptionMachine): number => (dueAt(machine.record) ?? Infinity) - machine.now;
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { acceptedSecrets } from '../../../src/subscription/machine/rules/secrets.js';
-import { active, DAY, dueIn, HUB, SubscriptionMachine, SECOND_HUB, verifying } from './life.js';
+import { active, DAY, dueIn, HUB, SubscriptionMachine, SECOND_HUB, verifying } from './subscription-machine.js';
 
 /** A machine with two hubs that both granted the subscription. */
 function activeAtBoth(): SubscriptionMachine {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { dueAt } from '../../../src/subscription/machine/steps/on-due.js';
 import { stateOf } from '../../../src/subscription/machine/state.js';
-import { DAY, failure, HUB, SubscriptionMachine, RULES, SECOND_HUB } from './life.js';
+import { DAY, failure, HUB, SubscriptionMachine, RULES, SECOND_HUB } from './subscription-machine.js';
 
 const THIRD_HUB = 'https://third-hub.example/';
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { canConfirm } from '../../../src/subscription/machine/steps/on-verified.js';
 import { dueAt } from '../../../src/subscription/machine/steps/on-due.js';
 import { stateOf } from '../../../src/subscription/machine/state.js';
-import { active, DAY, failure, HUB, SubscriptionMachine, SECOND_HUB, TOPIC } from './life.js';
+import { active, DAY, failure, HUB, SubscriptionMachine, SECOND_HUB, TOPIC } from './subscription-machine.js';
 
 const MOVED = `${TOPIC}/moved`;
 

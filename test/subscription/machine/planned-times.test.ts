@@ -1,7 +1,17 @@
 import { describe, expect, test } from 'vitest';
 import { subscriptionSnapshot } from '../../../src/subscription/record/snapshot-of.js';
 import type { Subscription } from '../../../src/subscription/record/snapshot.js';
-import { active, DAY, dueIn, failure, SubscriptionMachine, SECOND_HUB, START, TOPIC, verifying } from './life.js';
+import {
+  active,
+  DAY,
+  dueIn,
+  failure,
+  SubscriptionMachine,
+  SECOND_HUB,
+  START,
+  TOPIC,
+  verifying,
+} from './subscription-machine.js';
 
 const STATS = { received: 0, rejected: 0, delivered: 0, failed: 0, refused: 0, duplicates: 0, missed: 0 };
 const MINUTE = 60_000;

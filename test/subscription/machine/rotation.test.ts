@@ -2,7 +2,16 @@ import { describe, expect, test } from 'vitest';
 import { dueAt } from '../../../src/subscription/machine/steps/on-due.js';
 import { acceptedSecrets } from '../../../src/subscription/machine/rules/secrets.js';
 import { stateOf } from '../../../src/subscription/machine/state.js';
-import { active, DAY, dueIn, failure, HUB, SECOND_HUB, verifying, type SubscriptionMachine } from './life.js';
+import {
+  active,
+  DAY,
+  dueIn,
+  failure,
+  HUB,
+  SECOND_HUB,
+  verifying,
+  type SubscriptionMachine,
+} from './subscription-machine.js';
 
 const MINUTE = 60_000;
 

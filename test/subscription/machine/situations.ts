@@ -1,4 +1,4 @@
-import { active, DAY, failure, HUB, SubscriptionMachine, START, TOPIC, verifying } from './life.js';
+import { active, DAY, failure, HUB, SubscriptionMachine, START, TOPIC, verifying } from './subscription-machine.js';
 import type { TransitionInput } from '../../../src/subscription/machine/transition-types.js';
 import { dueAt } from '../../../src/subscription/machine/steps/on-due.js';
 

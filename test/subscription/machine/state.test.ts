@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { isNeverRequested } from '../../../src/subscription/machine/state.js';
-import { active, SubscriptionMachine, verifying } from './life.js';
+import { active, SubscriptionMachine, verifying } from './subscription-machine.js';
 
 test('C1 a callback that no hub knows yet counts as never requested', () => {
   const machine = new SubscriptionMachine().apply({ type: 'wanted' }).discovered();

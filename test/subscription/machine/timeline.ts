@@ -1,4 +1,4 @@
-import { START } from './life.js';
+import { START } from './subscription-machine.js';
 
 interface Task {
   readonly at: number;

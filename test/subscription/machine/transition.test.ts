@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { grantStateOf, stateOf } from '../../../src/subscription/machine/state.js';
 import type { TransitionInput } from '../../../src/subscription/machine/transition-types.js';
 import { INPUT_CASES, SITUATIONS, type InputCase, type Situation } from './situations.js';
-import type { SubscriptionMachine } from './life.js';
+import type { SubscriptionMachine } from './subscription-machine.js';
 import { TRANSITIONS } from './transition-table.js';
 
 const keys = <Key extends string>(object: Readonly<Record<Key, unknown>>): readonly Key[] =>

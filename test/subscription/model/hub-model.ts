@@ -1,4 +1,4 @@
-import { DAY } from '../machine/life.js';
+import { DAY } from '../machine/subscription-machine.js';
 import type { Timeline } from '../machine/timeline.js';
 
 /**

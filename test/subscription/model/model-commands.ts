@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import type { TransitionInput } from '../../../src/subscription/machine/transition-types.js';
 import { forge, forgedSeries, type ForgedSeries } from './forger.js';
 import { GOOD_BEHAVIOR, type HubBehavior } from './hub-model.js';
-import { DAY } from '../machine/life.js';
+import { DAY } from '../machine/subscription-machine.js';
 import { LONGEST_LEASE_MS, type Setup } from './model-setup.js';
 import { HUBS, ModelWorld, TOPICS, type Publisher } from './model-world.js';
 import { settled } from '../machine/timeline.js';

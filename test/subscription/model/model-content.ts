@@ -2,7 +2,7 @@ import { callbackKey } from '../../../src/subscription/registry/callback-key.js'
 import type { GrantRecord, SubscriptionRecord } from '../../../src/subscription/record/record.js';
 import { isOver } from '../../../src/subscription/machine/state.js';
 import type { HubSubscription, HubRequest } from './hub-model.js';
-import { DAY } from '../machine/life.js';
+import { DAY } from '../machine/subscription-machine.js';
 import type { Expect, Watched } from './model-setup.js';
 import { contentStatus } from './subscriber-process.js';
 

@@ -1,6 +1,6 @@
 import type { GrantRecord } from '../../../src/subscription/record/record.js';
 import type { HubAnswer, HubModel, HubRequest } from './hub-model.js';
-import { DAY } from '../machine/life.js';
+import { DAY } from '../machine/subscription-machine.js';
 import type { Expect, Watched } from './model-setup.js';
 
 const MINUTE = 60_000;

@@ -1,6 +1,6 @@
 import type { SubscriptionRecord } from '../../../src/subscription/record/record.js';
 import type { HubModel } from './hub-model.js';
-import { DAY } from '../machine/life.js';
+import { DAY } from '../machine/subscription-machine.js';
 import type { SubscriberProcess } from './subscriber-process.js';
 import type { Timeline } from '../machine/timeline.js';
 

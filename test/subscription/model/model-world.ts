@@ -4,7 +4,7 @@ import type { TransitionInput } from '../../../src/subscription/machine/transiti
 import { newSubscription, type SubscriptionRecord } from '../../../src/subscription/record/record.js';
 import type { RequestPolicy } from '../../../src/subscription/request-policy.js';
 import { HubModel } from './hub-model.js';
-import { RULES } from '../machine/life.js';
+import { RULES } from '../machine/subscription-machine.js';
 import { ID, LONGEST_LEASE_MS, type Setup, type Watched } from './model-setup.js';
 import { ModelWatch } from './model-watch.js';
 import { POLICY } from '../registry/registry-world.js';

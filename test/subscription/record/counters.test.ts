@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { Counters } from '../../../src/subscription/record/counters.js';
-import { START } from '../machine/life.js';
+import { START } from '../machine/subscription-machine.js';
 
 test('counters start at zero, without a last event', () => {
   expect(new Counters('s', new Set()).stats()).toEqual({

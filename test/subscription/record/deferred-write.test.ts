@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { canDeferWrite } from '../../../src/subscription/record/deferred-write.js';
 import type { TransitionInput } from '../../../src/subscription/machine/transition-types.js';
-import { active, DAY, failure, HUB, SubscriptionMachine, verifying } from '../machine/life.js';
+import { active, DAY, failure, HUB, SubscriptionMachine, verifying } from '../machine/subscription-machine.js';
 
 /** Whether the write after an input may be deferred. */
 function canDefer(machine: SubscriptionMachine, input: TransitionInput): boolean {

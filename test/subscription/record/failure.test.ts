@@ -6,7 +6,7 @@ import {
   WebSubError,
 } from '../../../src/errors.js';
 import { errorOf, failureOf } from '../../../src/subscription/record/failure.js';
-import { START } from '../machine/life.js';
+import { START } from '../machine/subscription-machine.js';
 
 test('a failure stores code and message of its error, and hooks get the error itself', () => {
   const error = new SubscriptionInitiationError('no', { reason: 'refused', hub: 'h', topic: 't' });

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { withMemoryNames, withStoredNames } from '../../../src/subscription/record/field-names.js';
 import type { SubscriptionRecord } from '../../../src/subscription/record/record.js';
-import { active } from '../machine/life.js';
+import { active } from '../machine/subscription-machine.js';
 
 const { record: activeRecord } = active();
 const [grant] = activeRecord.grants;

@@ -4,7 +4,15 @@ import { withStoredNames } from '../../../src/subscription/record/field-names.js
 import type { SubscriptionRecord } from '../../../src/subscription/record/record.js';
 import { stateOf } from '../../../src/subscription/machine/state.js';
 import { decodeSubscription, encodeSubscription } from '../../../src/subscription/record/subscription-codec.js';
-import { active, DAY, dueIn, HUB, SubscriptionMachine, SECOND_HUB, verifying } from '../machine/life.js';
+import {
+  active,
+  DAY,
+  dueIn,
+  HUB,
+  SubscriptionMachine,
+  SECOND_HUB,
+  verifying,
+} from '../machine/subscription-machine.js';
 
 const STATS = { received: 0, rejected: 0, delivered: 0, failed: 0, missed: 0 };
 

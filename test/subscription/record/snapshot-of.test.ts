@@ -13,7 +13,7 @@ import {
   START,
   TOPIC,
   verifying,
-} from '../machine/life.js';
+} from '../machine/subscription-machine.js';
 
 const STATS = { received: 1, rejected: 2, delivered: 3, failed: 4, refused: 0, duplicates: 0, missed: 5 };
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { StoreError } from '../../../src/errors.js';
 import { subscriptionSnapshot } from '../../../src/subscription/record/snapshot-of.js';
 import { decodeSubscription, encodeSubscription } from '../../../src/subscription/record/subscription-codec.js';
-import { active } from '../machine/life.js';
+import { active } from '../machine/subscription-machine.js';
 
 const STATS = { received: 0, rejected: 0, delivered: 0, failed: 0 };
 const SNAPSHOT_STATS = { ...STATS, refused: 0, duplicates: 0, missed: 0 };

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { callbackKey } from '../../../src/subscription/registry/callback-key.js';
 import type { TransitionInput } from '../../../src/subscription/machine/transition-types.js';
 import { stateOf } from '../../../src/subscription/machine/state.js';
-import { DAY, failure, HUB, START, TOPIC } from '../machine/life.js';
+import { DAY, failure, HUB, START, TOPIC } from '../machine/subscription-machine.js';
 import { subscription, POLICY, world, type World } from './registry-world.js';
 
 const discovered: TransitionInput = { type: 'discovered', topic: TOPIC, hubs: [HUB] };

@@ -8,7 +8,7 @@ import { Registry } from '../../../src/subscription/registry/registry.js';
 import type { SubscriptionTarget } from '../../../src/subscription/record/snapshot.js';
 import type { RequestPolicy } from '../../../src/subscription/request-policy.js';
 import { recordingLogger, type RecordedLine } from '../../kit/recording-logger.js';
-import { RULES, START, TOPIC } from '../machine/life.js';
+import { RULES, START, TOPIC } from '../machine/subscription-machine.js';
 
 /** The request policy of a service without options. */
 export const POLICY: RequestPolicy = {

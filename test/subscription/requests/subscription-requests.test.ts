@@ -19,7 +19,7 @@ import { everyHostHere, startServer, status, type Answer } from '../../kit/recor
 import { recordingLogger } from '../../kit/recording-logger.js';
 import { subscription, POLICY, world, type World } from '../registry/registry-world.js';
 import { stubName } from '../../kit/set-up/names.js';
-import { START } from '../machine/life.js';
+import { START } from '../machine/subscription-machine.js';
 
 const tls = {
   key: readFileSync(new URL('../../fixtures/tls/key.pem', import.meta.url)),

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { isAffectedByClockSetBack } from '../../../../src/subscription/machine/rules/clock-set-back.js';
 import { dueAt } from '../../../../src/subscription/machine/steps/on-due.js';
-import { active, DAY, SubscriptionMachine, verifying } from '../life.js';
+import { active, DAY, SubscriptionMachine, verifying } from '../subscription-machine.js';
 
 const dueIn = (machine: SubscriptionMachine): number => (dueAt(machine.record) ?? Infinity) - machine.now;
 

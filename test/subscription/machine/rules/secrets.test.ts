@@ -6,7 +6,7 @@ import {
   withPendingSecret,
   withVerifiedSecret,
 } from '../../../../src/subscription/machine/rules/secrets.js';
-import { active, DAY, START, type SubscriptionMachine } from '../life.js';
+import { active, DAY, START, type SubscriptionMachine } from '../subscription-machine.js';
 
 const HOUR = 3_600_000;
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { dueAt } from '../../../../src/subscription/machine/steps/on-due.js';
 import type { InputOf } from '../../../../src/subscription/machine/transition-types.js';
-import { active, DAY, failure, RULES, verifying, type SubscriptionMachine } from '../life.js';
+import { active, DAY, failure, RULES, verifying, type SubscriptionMachine } from '../subscription-machine.js';
 
 const DONE: Partial<InputOf<'accepted'>> = { isDone: true };
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { active, DAY, HUB, SubscriptionMachine, RULES, SECOND_HUB, START, TOPIC } from '../life.js';
+import { active, DAY, HUB, SubscriptionMachine, RULES, SECOND_HUB, START, TOPIC } from '../subscription-machine.js';
 
 /** The topic was fetched for the gap that was open when the fetch began. */
 function fetched(

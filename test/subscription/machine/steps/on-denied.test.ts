@@ -3,7 +3,16 @@ import { canConfirm } from '../../../../src/subscription/machine/steps/on-verifi
 import { dueAt } from '../../../../src/subscription/machine/steps/on-due.js';
 import { subscriptionSnapshot } from '../../../../src/subscription/record/snapshot-of.js';
 import { grantStateOf, isScheduled, stateOf } from '../../../../src/subscription/machine/state.js';
-import { active, DAY, dueIn, failure, HUB, SubscriptionMachine, SECOND_HUB, verifying } from '../life.js';
+import {
+  active,
+  DAY,
+  dueIn,
+  failure,
+  HUB,
+  SubscriptionMachine,
+  SECOND_HUB,
+  verifying,
+} from '../subscription-machine.js';
 
 const MINUTE = 60_000;
 const HOUR = 3_600_000;

@@ -2,7 +2,16 @@ import { describe, expect, test } from 'vitest';
 import { FAILOVER_AFTER } from '../../../../src/subscription/retry-policy.js';
 import { dueAt } from '../../../../src/subscription/machine/steps/on-due.js';
 import { stateOf } from '../../../../src/subscription/machine/state.js';
-import { active, DAY, failure, HUB, SubscriptionMachine, SECOND_HUB, TOPIC, verifying } from '../life.js';
+import {
+  active,
+  DAY,
+  failure,
+  HUB,
+  SubscriptionMachine,
+  SECOND_HUB,
+  TOPIC,
+  verifying,
+} from '../subscription-machine.js';
 
 const dueIn = (machine: SubscriptionMachine): number => (dueAt(machine.record) ?? Infinity) - machine.now;
 

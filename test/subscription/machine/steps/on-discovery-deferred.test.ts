@@ -6,7 +6,7 @@ import {
   publisherRetryAfterOf,
 } from '../../../../src/subscription/machine/rules/publisher-retry-after.js';
 import { decodeSubscription, encodeSubscription } from '../../../../src/subscription/record/subscription-codec.js';
-import { active, DAY, failure, HUB, SubscriptionMachine, TOPIC } from '../life.js';
+import { active, DAY, failure, HUB, SubscriptionMachine, TOPIC } from '../subscription-machine.js';
 
 const MINUTE = 60_000;
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { dueAt } from '../../../../src/subscription/machine/steps/on-due.js';
 import { stateOf } from '../../../../src/subscription/machine/state.js';
-import { active, DAY, SubscriptionMachine, verifying } from '../life.js';
+import { active, DAY, SubscriptionMachine, verifying } from '../subscription-machine.js';
 
 describe('L1 a lease of ten seconds', () => {
   test('is renewed again and again', () => {

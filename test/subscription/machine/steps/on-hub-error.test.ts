@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { dueAt } from '../../../../src/subscription/machine/steps/on-due.js';
 import { isVerificationUndone } from '../../../../src/subscription/machine/steps/on-hub-error.js';
 import { stateOf } from '../../../../src/subscription/machine/state.js';
-import { active, DAY, dueIn, HUB, SECOND_HUB, verifying, type SubscriptionMachine } from '../life.js';
+import { active, DAY, dueIn, HUB, SECOND_HUB, verifying, type SubscriptionMachine } from '../subscription-machine.js';
 
 const MINUTE = 60_000;
 const HOUR = 3_600_000;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { dueAt } from '../../../../src/subscription/machine/steps/on-due.js';
-import { active, DAY, failure, HUB, SubscriptionMachine, SECOND_HUB, verifying } from '../life.js';
+import { active, DAY, failure, HUB, SubscriptionMachine, SECOND_HUB, verifying } from '../subscription-machine.js';
 
 const MINUTE = 60_000;
 

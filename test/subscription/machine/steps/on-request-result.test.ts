@@ -1,7 +1,16 @@
 import { describe, expect, test } from 'vitest';
 import { dueAt } from '../../../../src/subscription/machine/steps/on-due.js';
 import { acceptedSecrets } from '../../../../src/subscription/machine/rules/secrets.js';
-import { active, DAY, failure, SubscriptionMachine, SECOND_HUB, HUB, TOPIC, verifying } from '../life.js';
+import {
+  active,
+  DAY,
+  failure,
+  SubscriptionMachine,
+  SECOND_HUB,
+  HUB,
+  TOPIC,
+  verifying,
+} from '../subscription-machine.js';
 
 describe('S2 a request', () => {
   test('is pending before it is sent, so that an early verification is confirmed', () => {

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { canConfirm } from '../../../../src/subscription/machine/steps/on-verified.js';
 import { dueAt } from '../../../../src/subscription/machine/steps/on-due.js';
 import { stateOf } from '../../../../src/subscription/machine/state.js';
-import { active, DAY, failure, HUB, SECOND_HUB, verifying, type SubscriptionMachine } from '../life.js';
+import { active, DAY, failure, HUB, SECOND_HUB, verifying, type SubscriptionMachine } from '../subscription-machine.js';
 
 const handlerRefuses = (machine: SubscriptionMachine, mode: 'subscribe' | 'unsubscribe'): SubscriptionMachine =>
   machine.apply({ type: 'handler-refused', grantId: machine.grant.id, mode, failure: failure('handler-refused') });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { dueAt } from '../../../../src/subscription/machine/steps/on-due.js';
 import { stateOf } from '../../../../src/subscription/machine/state.js';
-import { active, DAY, dueIn, failure, HUB, SubscriptionMachine, TOPIC, verifying } from '../life.js';
+import { active, DAY, dueIn, failure, HUB, SubscriptionMachine, TOPIC, verifying } from '../subscription-machine.js';
 
 const handlerRefused = (machine: SubscriptionMachine): SubscriptionMachine =>
   machine.apply({

@@ -8,7 +8,7 @@ import { isCurrent } from '../../../src/subscription/machine/rules/current-grant
 import type { GrantRecord, SubscriptionRecord } from '../../../src/subscription/record/record.js';
 import { subscriptionSnapshot } from '../../../src/subscription/record/snapshot-of.js';
 import { isEnabled, isLive, isOver, isWorking } from '../../../src/subscription/machine/state.js';
-import { DAY, failure, HUB, SubscriptionMachine, SECOND_HUB, TOPIC } from './life.js';
+import { DAY, failure, HUB, SubscriptionMachine, SECOND_HUB, TOPIC } from './subscription-machine.js';
 
 /** Each run tries the same steps, so only a change of the code makes a test fail. Another `SEED` tries other steps. */
 const SEED = Number(process.env['SEED'] ?? 20_260_101);

@@ -140,7 +140,7 @@ test('V1 a subscription unsubscribed during its request is not confirmed, and ca
 test('V4 a late verification is accepted after the service gave up', async () => {
   const hub = await startHub({ verify: 'never' });
   const service = defineSubscriber(
-    { name: 'News', secret: false, verifyTimeoutSeconds: 0.5, maxAttempts: 1 },
+    { name: 'News', secret: false, verifyTimeoutSeconds: 0.5, maxAttempts: 1, unsubscribeOnShutdown: false },
     { onEventNotification: () => {} },
   );
   const runtime = await start(service);
