@@ -75,7 +75,11 @@ describe('after the clock was set back by two hours', () => {
     const machine = active().after(DAY).verified('600');
     expect(machine.grant.broughtForwardAt).toBe(machine.now);
     machine.after(-7_200_000).due();
-    expect(machine.grant.broughtForwardAt).toBe(machine.now);
+    const { now } = machine;
+    expect(machine.grant.broughtForwardAt).toBe(now);
+    machine.discovered().requested().accepted().verified();
+    expect(machine.after(3_599_000).verified('600').grant.broughtForwardAt).toBe(now);
+    expect(machine.after(1_000).verified('600').grant.broughtForwardAt).toBe(machine.now);
   });
 
   test('N3 the hour without a hub error starts at the new time', () => {

@@ -422,7 +422,7 @@ describe('N1 a denial while no request is open', () => {
       .discovered(SECOND_HUB, HUB)
       .requested()
       .verified();
-    machine.denied(machine.grantAt(SECOND_HUB).id).denied(machine.grantAt(HUB).id);
+    machine.denied(machine.grantAt(HUB).id);
     expect(machine.actions).toEqual([]);
     expect(machine.grantAt(HUB).state).toBe('unsubscribed');
   });

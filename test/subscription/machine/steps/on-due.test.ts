@@ -15,7 +15,7 @@ describe('L1 a lease of ten seconds', () => {
     }
   });
 
-  test('leaves time for a second and a third try', () => {
+  test('leaves time for a second try', () => {
     const machine = active('10').due(5_000).discovered().requested().accepted();
     expect(dueAt(machine.record)).toBe(machine.now + 1_000);
     machine.due(1_000).due(1_000).discovered().requested().accepted().due(1_000);

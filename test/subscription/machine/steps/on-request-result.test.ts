@@ -212,10 +212,11 @@ describe('a failed unsubscribe request', () => {
 
   test('S6 names the hub, topic and callback that were subscribed', () => {
     const machine = active();
-    const { hub, topic, callback } = machine.grant;
+    const { id, callback } = machine.grant;
+    machine.callbackOf = (path) => `https://elsewhere.example/websub/${path}`;
     machine.unwanted('unsubscribed');
-    expect(machine.grant).toMatchObject({ hub, topic, callback });
-    expect(topic).toBe(TOPIC);
+    expect(machine.effects).toEqual([{ type: 'request', grantId: id, mode: 'unsubscribe' }]);
+    expect(machine.grant).toMatchObject({ id, hub: HUB, topic: TOPIC, callback });
   });
 });
 
