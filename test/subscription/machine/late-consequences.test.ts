@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { acceptedSecrets } from '../../../src/subscription/machine/rules/secrets.js';
-import { active, DAY, dueIn, HUB, SubscriptionMachine, SECOND_HUB, TOPIC, verifying } from './subscription-machine.js';
+import { active, DAY, dueIn, HUB, SubscriptionMachine, TOPIC, verifying } from './subscription-machine.js';
 
 /**
  * Does all due work, and sends requests that are never verified, until the grant is requested. Returns the time this
