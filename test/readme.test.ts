@@ -84,40 +84,54 @@ describe('the README', () => {
   });
 });
 
-describe.each([
-  ['SubscriberServiceConfig', checkServiceConfig('News', {})],
-  ['DeliveryConfig', checkServiceConfig('News', {}).delivery],
-  ['SignatureConfig', checkServiceConfig('News', {}).signature],
-  ['StartOptions', checkOptions({}, {})],
-  ['SecurityOptions', checkOptions({}, {}).security],
-  ['HttpClientConfig', {}],
-  ['DiscoveryConfig', {}],
-  ['HubFaults', {}],
-])('the table of %s', (name, defaults) => {
-  it('names each field of the type and no other', () => {
+describe('the table of', () => {
+  it.each([
+    'SubscriberServiceConfig',
+    'DeliveryConfig',
+    'SignatureConfig',
+    'StartOptions',
+    'SecurityOptions',
+    'HttpClientConfig',
+    'DiscoveryConfig',
+    'HubFaults',
+  ])('%s names each field of the type and no other', (name) => {
     expect(fieldsOf(name).length).toBeGreaterThan(0);
     expect(firstColumn(name)).toEqual(fieldsOf(name));
   });
 
-  it('states the defaults of the code', () => {
-    for (const [field = '', , cell = ''] of tableOf(name)) {
+  it.each([
+    ['SubscriberServiceConfig', checkServiceConfig('News', {})],
+    ['DeliveryConfig', checkServiceConfig('News', {}).delivery],
+    ['SignatureConfig', checkServiceConfig('News', {}).signature],
+    ['StartOptions', checkOptions({}, {})],
+    ['SecurityOptions', checkOptions({}, {}).security],
+  ])('%s states the defaults of the code', (name, defaults) => {
+    const expectedDefaults = firstColumn(name).flatMap((field) => {
       // The default name comes from the class, so the code has no value for it.
-      const entry = Object.entries(defaults).find(([key]) => key !== 'name' && `\`${key}\`` === field);
-      const value: unknown = entry?.[1];
+      const [, value]: unknown[] = Object.entries(defaults).find(([key]) => key !== 'name' && key === field) ?? [];
       const isPlain = typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean';
-      if (!isPlain || value === Number.POSITIVE_INFINITY) continue;
-      expect(`${field}: ${codes(cell.replaceAll('_', ''))[0]}`).toBe(
-        `${field}: ${typeof value === 'string' ? `'${value}'` : String(value)}`,
-      );
-    }
+      if (!isPlain || value === Number.POSITIVE_INFINITY) return [];
+      return [[field, typeof value === 'string' ? `'${value}'` : String(value)]];
+    });
+    expect(expectedDefaults).not.toEqual([]);
+    const statedDefaults = expectedDefaults.map(([field = '']) => [field, statedDefault(name, field)]);
+    expect(statedDefaults.map(([field, text]) => [field, text?.replaceAll('_', '')])).toEqual(expectedDefaults);
   });
 
-  it('states the numeric defaults of the doc-comments', () => {
-    for (const [field = '', , cell = ''] of tableOf(name)) {
-      const documented = defaultOf(name, field.replaceAll('`', ''));
-      if (documented === undefined || !/^[\d_]+$/.test(documented)) continue;
-      expect(`${field}: ${codes(cell)[0]}`).toBe(`${field}: ${documented}`);
-    }
+  it.each([
+    'SubscriberServiceConfig',
+    'DeliveryConfig',
+    'StartOptions',
+    'SecurityOptions',
+    'HttpClientConfig',
+    'HubFaults',
+  ])('%s states the numeric defaults of the doc-comments', (name) => {
+    const documentedDefaults = firstColumn(name).flatMap((field) => {
+      const documented = defaultOf(name, field);
+      return documented !== undefined && /^[\d_]+$/.test(documented) ? [[field, documented]] : [];
+    });
+    expect(documentedDefaults).not.toEqual([]);
+    expect(documentedDefaults.map(([field = '']) => [field, statedDefault(name, field)])).toEqual(documentedDefaults);
   });
 });
 
@@ -181,6 +195,12 @@ function tableOf(heading: string): string[][] {
 
 function firstColumn(heading: string): string[] {
   return tableOf(heading).map(([cell = '']) => cell.replaceAll('`', ''));
+}
+
+/** The first text between backticks in the default column of a field. */
+function statedDefault(heading: string, field: string): string | undefined {
+  const [, , cell = ''] = tableOf(heading).find(([name]) => name === `\`${field}\``) ?? [];
+  return codes(cell)[0];
 }
 
 /** The anchor of a heading. */

@@ -127,7 +127,9 @@ describe('D12 a document over a limit causes a RangeError', () => {
   });
 
   test('a document whose own URL is over 8 KiB', () => {
-    expect(() => readEntries(atom(''), TOPIC + repeatToSize('x', 8192))).toThrow(/URL of the document/);
+    const read = (): unknown => readEntries(atom(''), TOPIC + repeatToSize('x', 8192));
+    expect(read).toThrow(RangeError);
+    expect(read).toThrow(/URL of the document/);
   });
 });
 
@@ -211,9 +213,13 @@ describe('D12 the copies of shared authors are limited', () => {
   });
 });
 
-test('an element with a long name and 100,000 texts is read within the time limit of the test', () => {
+test('an element with a long name and 100,000 texts takes less than a second of processor time', () => {
   const name = 'x'.repeat(MIB);
   const text = `<feed xmlns="http://www.w3.org/2005/Atom" xmlns:at="http://purl.org/atompub/tombstones/1.0">
     <at:deleted-entry ref="1"><${name}>${'&lt;'.repeat(100_000)}</${name}></at:deleted-entry></feed>`;
-  expect(readEntries(text, TOPIC)).toMatchObject([{ id: '1', deleted: true }]);
+  const before = process.cpuUsage();
+  const entries = readEntries(text, TOPIC);
+  const { user, system } = process.cpuUsage(before);
+  expect(entries).toMatchObject([{ id: '1', deleted: true }]);
+  expect((user + system) / 1_000).toBeLessThan(1_000);
 });

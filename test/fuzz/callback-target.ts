@@ -57,8 +57,11 @@ export function insertAddress(input: Buffer, { callback, topic }: RunningService
   return input.toString('latin1').replaceAll(CALLBACK, callback.pathname).replaceAll(TOPIC, encodeURIComponent(topic));
 }
 
-/** Writes a request to the service's socket and checks every response. */
-export async function writeRequest(service: RunningService, input: Buffer): Promise<void> {
+/** Sends a request to the service, checks every response, and returns their statuses. */
+export type SendRequest = (service: RunningService, input: Buffer) => Promise<readonly number[]>;
+
+/** Writes the request to the service's socket. */
+export const writeRequest: SendRequest = async (service, input) => {
   const socket = connect({ port: service.port, host: '127.0.0.1', allowHalfOpen: true });
   const chunks: Buffer[] = [];
   socket.on('data', (chunk: Buffer) => void chunks.push(chunk));
@@ -74,19 +77,21 @@ export async function writeRequest(service: RunningService, input: Buffer): Prom
   const statuses = [...heads].map(([, status]) => Number(status));
   must(isBroken === true || statuses.length <= 50, 'there are not more answers than requests');
   for (const status of statuses) must(STATUSES.has(status), `the callback answers ${status}`);
-}
+  return statuses;
+};
 
-/** Passes the same request to the service's `fetch`. */
-export async function fetchRequest(service: RunningService, input: Buffer): Promise<void> {
+/** Passes the same request to the service's `fetch`, unless the input cannot become a `Request`. */
+export const fetchRequest: SendRequest = async (service, input) => {
   const [head = '', ...bodyParts] = insertAddress(input, service).split('\r\n\r\n');
   const [requestLine = '', ...headerLines] = head.split('\r\n');
   const [method = '', path = ''] = requestLine.split(' ');
   const request = requestOf(method, path, headerLines, bodyParts.join('\r\n\r\n'));
-  if (request === undefined) return;
+  if (request === undefined) return [];
   const response = await service.fetch(request);
   await response.arrayBuffer();
   must(STATUSES.has(response.status), `the callback answers ${response.status}`);
-}
+  return [response.status];
+};
 
 /** Builds a `Request`; undefined if the input makes it impossible. */
 function requestOf(method: string, path: string, lines: readonly string[], body: string): Request | undefined {
@@ -106,9 +111,9 @@ function requestOf(method: string, path: string, lines: readonly string[], body:
   }
 }
 
-const openWith = (send: (service: RunningService, input: Buffer) => Promise<void>) => async (): Promise<RunInput> => {
+const openWith = (send: SendRequest) => async (): Promise<RunInput> => {
   const service = await startRunningService();
-  return (input) => send(service, input);
+  return async (input) => void (await send(service, input));
 };
 
 /** Targets that exercise the whole callback. */

@@ -23,15 +23,21 @@ const requestArbitrary = (name: string): fc.Arbitrary<Buffer> =>
   );
 
 test.each([
-  ['socket', writeRequest],
-  ['fetch', fetchRequest],
+  ['socket', writeRequest, 250],
+  ['fetch', fetchRequest, 100],
 ])(
   'C2 to C8 every response to a request by %s has a known status, and the service keeps working',
-  async (name, send) => {
+  async (name, send, minAnswered) => {
+    const answers: (readonly number[])[] = [];
     await fc.assert(
-      fc.asyncProperty(requestArbitrary(name), (input) => send(service, input)),
+      fc.asyncProperty(requestArbitrary(name), async (input) => {
+        answers.push(await send(service, input));
+      }),
       { numRuns: 300, seed: SEED },
     );
+    // Half of the inputs cannot become a `Request`. A few end a connection before its first response.
+    expect(answers.filter((statuses) => statuses.length > 0).length).toBeGreaterThan(minAnswered);
+    expect(answers.flat()).toContain(202);
     const answer = await fetch(`http://127.0.0.1:${service.port}${service.callback.pathname}`, {
       method: 'POST',
       body: 'news',

@@ -4,7 +4,7 @@ import { TargetIndex } from '../../src/reconcile/target-index.js';
 import { reconcileStored, addDeclared, type ReconcileOptions } from '../../src/reconcile/reconcile.js';
 import type { SubscriptionRecord } from '../../src/subscription/record/record.js';
 import { recordingLogger } from '../kit/recording-logger.js';
-import { START, TOPIC } from '../subscription/machine/life.js';
+import { START, TOPIC } from '../subscription/machine/subscription-machine.js';
 import { subscription, world } from '../subscription/registry/registry-world.js';
 import { SITUATIONS } from '../subscription/machine/situations.js';
 

@@ -204,15 +204,17 @@ describe('a server that refuses', () => {
     expect(JSON.stringify([error.message, String(error.cause)])).not.toContain('wr0ng-secret');
   });
 
-  test.skipIf(!available.postgres)('a database (PostgreSQL) causes an error that says so', async () => {
+  test.skipIf(!available.postgres)('a database (PostgreSQL) causes a StoreError that says so', async () => {
     const error = await failureOf(openStore(new URL('/no-such-database', postgres.uri).href));
+    expect(error).toBeInstanceOf(StoreError);
     expect(error.message).toMatch(/could not be opened: database "no-such-database" does not exist$/);
   });
 
-  test.skipIf(!available.mysql)('a password (MariaDB) causes an error that says so', async () => {
+  test.skipIf(!available.mysql)('a password (MariaDB) causes a StoreError that says so', async () => {
     const uri = new URL(mysql.uri);
     uri.password = 'wr0ng-secret';
     const error = await failureOf(openStore(uri.href));
+    expect(error).toBeInstanceOf(StoreError);
     expect(error.message).toMatch(/could not be opened: Access denied for user/);
     expect(error.message).not.toContain('wr0ng-secret');
   });

@@ -3,6 +3,7 @@ import { CrashMarkers } from '../../../src/delivery/crash-guard/crash-markers.js
 import { openStore } from '../../../src/store/open-store.js';
 import { deferred } from '../../kit/deferred.js';
 import { FakeWorld } from '../../kit/fake-world.js';
+import { untilIdle } from '../../kit/until-idle.js';
 
 /** Starts one process after another on the same store. */
 async function setUp() {
@@ -104,20 +105,29 @@ test('markers set at the same time share a write', async () => {
   expect(writes.at(-1)).toBe('delete');
 });
 
-test('begin resolves only after the write that contains its marker', async () => {
-  const { start, store, storedRecord } = await setUp();
+test('begin during an earlier write resolves only after the next write, which contains its marker', async () => {
+  const { start, store, writes, storedRecord } = await setUp();
   const markers = await start();
-  const storeReady = deferred();
+  const writeEnds = [deferred(), deferred()];
   const set = store.set.bind(store);
   store.set = async (...args) => {
-    await storeReady.promise;
+    const writeEnd = writeEnds[writes.length];
     await set(...args);
+    await writeEnd?.promise;
   };
-  const first = markers.begin('a');
-  const second = markers.begin('b').then(storedRecord);
-  storeReady.resolve();
+  const begun: string[] = [];
+  const begin = (key: string): Promise<unknown> => markers.begin(key).then(() => begun.push(key));
+  const first = begin('a');
+  await untilIdle();
+  expect([writes, begun]).toEqual([['set'], []]);
+  const second = begin('b');
+  writeEnds[0]?.resolve();
   await first;
-  expect(JSON.stringify(await second)).toContain('"b"');
+  await untilIdle();
+  expect([writes, begun]).toEqual([['set', 'set'], ['a']]);
+  writeEnds[1]?.resolve();
+  await second;
+  expect(JSON.stringify(await storedRecord())).toContain('"b"');
 });
 
 test('a failed write is logged, begin still resolves, and the next write contains the missing marker', async () => {

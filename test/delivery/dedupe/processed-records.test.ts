@@ -69,7 +69,7 @@ test('the key seen longest ago is forgotten first, in memory and in the store', 
   expect([...rows.keys()]).toEqual(['a', 'c']);
 });
 
-test('a store failure is logged once a minute', async () => {
+test('a store failure is logged once a minute, with the number of failures not logged', async () => {
   const { world, records, settle } = setUp({ isDown: true });
   for (let index = 0; index < 3; index += 1) records.put(`${index}`, VERSION, { inStore: true });
   await settle();
@@ -77,5 +77,8 @@ test('a store failure is logged once a minute', async () => {
   world.advance(60_000);
   records.put('later', VERSION, { inStore: true });
   await settle();
-  expect(world.logged('could not be noted')).toMatchObject([{ level: 'warn' }, { level: 'warn' }]);
+  expect(world.logged('could not be noted')).toMatchObject([
+    { level: 'warn', fields: { notLogged: 0 } },
+    { level: 'warn', fields: { notLogged: 2 } },
+  ]);
 });

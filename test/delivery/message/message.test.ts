@@ -115,7 +115,12 @@ describe('an event', () => {
     expect(signal.aborted).toBe(false);
     abortEvent(one);
     expect([signal.aborted, other.signal.aborted]).toEqual([true, false]);
-    abortEvent(other);
+  });
+
+  test('has an aborted signal if it was aborted before its signal is read', () => {
+    const abortedLater = message('a');
+    abortEvent(abortedLater);
+    expect(abortedLater.signal.aborted).toBe(true);
     expect(message('a', undefined, { isAborted: true }).signal.aborted).toBe(true);
   });
 });

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { DAY_MS } from '../../kit/durations.js';
+import { until } from '../../kit/until.js';
 import { untilIdle } from '../../kit/until-idle.js';
 import { startSubscriber } from '../../kit/start-subscriber.js';
 import { statsOf } from '../../kit/stats-of.js';
@@ -24,22 +25,31 @@ it('a duplicate is acknowledged and not dispatched within the window, also after
   expect(received).toEqual(['one', 'two', 'one']);
 });
 
-it('a duplicate that arrives during the handler run gets 202 without another run', async () => {
-  const handlerRun = deferred();
-  let runs = 0;
-  const subscriber = await startSubscriber(
-    () => {
-      runs += 1;
-      return handlerRun.promise;
-    },
-    { delivery },
-  );
-  const deliveries = Promise.all([subscriber.publish('one'), subscriber.publish('one')]);
-  await untilIdle();
-  handlerRun.resolve();
-  expect((await deliveries).map(({ status }) => status)).toEqual([202, 202]);
-  expect(runs).toBe(1);
-});
+it.each([
+  [202, []],
+  [503, ['set']],
+] as const)(
+  'a duplicate that arrives during the handler run gets the answer of the first delivery, %i, without another run',
+  async (expectedStatus, storeFaults) => {
+    const handlerRun = deferred();
+    let runs = 0;
+    const subscriber = await startSubscriber(
+      async () => {
+        runs += 1;
+        await handlerRun.promise;
+        if (expectedStatus === 503) throws(new Error('not now'));
+      },
+      { delivery },
+    );
+    const deliveries = Promise.all([subscriber.publish('one'), subscriber.publish('one')]);
+    await until(() => subscriber.world.logged('what came was handed over before').length === 1);
+    // A failed event that cannot be stored is not acknowledged.
+    subscriber.store.faults = new Set(storeFaults);
+    handlerRun.resolve();
+    expect((await deliveries).map(({ status }) => status)).toEqual([expectedStatus, expectedStatus]);
+    expect(runs).toBe(1);
+  },
+);
 
 it('an event whose handler failed is retried, and its duplicates are not dispatched', async () => {
   const attempts: number[] = [];

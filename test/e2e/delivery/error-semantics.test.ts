@@ -110,8 +110,9 @@ describe('onEventNotification', () => {
   });
 
   test.each([
-    ['a Number object', 7],
-    ['an empty object', null],
+    ['a number', 7],
+    ['null', null],
+    ['an empty object', {}],
     ['an array', ['a', 'b']],
     ['a body that is an array', { body: ['a'] }],
     ['a body with a value that is an object', { body: { a: { b: 1 } } }],
@@ -119,7 +120,8 @@ describe('onEventNotification', () => {
     ['a header that is a number', { headers: { 'x-a': 5 } }],
   ])('C7 returns %s, and the hub gets 202 without a body', async (_title, result: unknown) => {
     // A JavaScript handler that returns a value by accident.
-    const handlers: Partial<SubscriberHandlers> = Object.assign({}, { onEventNotification: () => Object(result) });
+    const handlers: Partial<SubscriberHandlers> = {};
+    Object.assign(handlers, { onEventNotification: () => result });
     const subscriber = await subscribed(handlers);
     const { status, body } = await publish(subscriber);
     expect({ status, body }).toEqual({ status: 202, body: '' });

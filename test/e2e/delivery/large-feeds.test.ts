@@ -80,12 +80,18 @@ it('C4 D12 a feed with too many entries fails in the handler that parses it, but
 });
 
 it('C4 a rejection that no handler awaits does not end the process', async () => {
-  const subscriber = await startSubscriber((event) => {
-    void event.entries();
-    void event.feed();
-  });
+  const unhandled: unknown[] = [];
+  const onUnhandled = (reason: unknown): void => void unhandled.push(reason);
+  process.on('unhandledRejection', onUnhandled);
+  onTestFinished(() => void process.off('unhandledRejection', onUnhandled));
+  const parses: Promise<unknown>[] = [];
+  const subscriber = await startSubscriber((event) => void parses.push(event.entries(), event.feed()));
   expect((await subscriber.publish('<feed><entry>')).status).toBe(202);
   expect((await subscriber.publish('<feed><entry>'.repeat(600))).status).toBe(202);
+  await untilIdle();
+  expect(unhandled).toEqual([]);
+  const outcomes = await Promise.allSettled(parses);
+  expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected', 'rejected']);
 });
 
 it('C9 a hub gets 202 for a large feed even if `ackAfterMs` is 1, and the feed is delivered once', async () => {

@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
-import { expect, onTestFinished, test } from 'vitest';
-import { defineSubscriber, startService, type StartOptions } from '../../../src/index.js';
+import { beforeEach, expect, onTestFinished, test, vi } from 'vitest';
+import type { StartOptions } from '../../../src/index.js';
 
 const { cache } = createRequire(import.meta.url);
 
@@ -12,9 +12,14 @@ const loadedOf = (...names: string[]): string[] =>
 const NEEDED = ['undici', 'ofetch', 'ipaddr.js', 'cron', 'htmlparser2', 'feedsmith'];
 const NOT_NEEDED = ['lmdb', 'pino'];
 
-const service = defineSubscriber({ name: 'News' }, { onEventNotification: () => {} });
+// Each test imports the library anew and starts without loaded packages.
+beforeEach(() => {
+  vi.resetModules();
+  for (const path of Object.keys(cache)) Reflect.deleteProperty(cache, path);
+});
 
 test('a start loads no package before onStart, and all needed packages but no others before it resolves', async () => {
+  const { defineSubscriber, startService } = await import('../../../src/index.js');
   let loadedAtStart: string[] = [];
   const observedService = defineSubscriber(
     { name: 'Early' },
@@ -39,6 +44,9 @@ test.each<[string, StartOptions]>([
   ['manual', { manual: true, publicUrl: 'http://localhost:1' }],
   ['server', { server: createServer(), publicUrl: 'http://localhost:1' }],
 ])('all needed packages are loaded after a start with the option `%s`', async (_option, options) => {
+  const { defineSubscriber, startService } = await import('../../../src/index.js');
+  expect(loadedOf(...NEEDED)).toEqual([]);
+  const service = defineSubscriber({ name: 'News' }, { onEventNotification: () => {} });
   const runtime = await startService(service, { ...options, store: 'memory', logger: false });
   onTestFinished(() => runtime.stop());
   expect(loadedOf(...NEEDED)).toEqual(NEEDED);

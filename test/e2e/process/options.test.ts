@@ -264,13 +264,16 @@ describe('startService', () => {
       httpConfig: { dispatcher },
       discoveryConfig: { httpConfig: { dispatcher } },
     });
+    const sentSecrets = (): string[] => hub.requests.flatMap(({ form }) => form.get('hub.secret') ?? []);
     const secureRuntime = await startService(service, QUIET);
     const [{ lastError } = {}] = await secureRuntime.subscriptions.find();
     expect(lastError).toMatchObject({ cause: 'configuration', message: expect.stringMatching(/plain HTTP/i) });
     expect(lastError?.message).not.toMatch(/not over the wire/);
     await secureRuntime.stop();
+    expect(sentSecrets()).toEqual([]);
     await using insecureRuntime = await startService(service, { ...QUIET, security: { allowInsecureSecret: true } });
     await insecureRuntime.ready();
+    expect(sentSecrets()).toEqual(['not over the wire']);
     await insecureRuntime.stop();
     await dispatcher.close();
   });
@@ -437,10 +440,6 @@ describe('hooks', () => {
     const { service } = recordingService({ target: hub.topic('/feed').url });
     const logger = recordingLogger();
     const received: string[] = [];
-    await using runtime = await startService(recordingService({ name: 'Idle' }).service, { ...QUIET, logger });
-    const removeListener = runtime.hooks.on('requested', () => received.push('never'));
-    removeListener();
-    expect(received).toEqual([]);
     const listeningService = defineSubscriber(
       { name: 'Listening', target: hub.topic('/b').url, secret: false },
       {
@@ -453,8 +452,8 @@ describe('hooks', () => {
         },
       },
     );
-    await using secondRuntime = await startService([service, listeningService], { ...QUIET, logger });
-    await secondRuntime.ready();
+    await using runtime = await startService([service, listeningService], { ...QUIET, logger });
+    await runtime.ready();
     expect(received).toEqual(['active', 'active']);
     expect(logger.said('error')).toEqual(['a hook failed', 'a hook failed']);
   });

@@ -498,8 +498,17 @@ describe('stop()', () => {
     await stopping;
     expect(performance.now() - stoppedNowAt).toBeLessThan(2_000);
     expect(abortedSignals).toEqual([true]);
-    expect(hub.subscriptions).toMatchObject([{ state: 'active' }]);
     expect(logger.said('warn')).toContain('handlers are still at work, and are not waited for any longer');
+  });
+
+  it('does not unsubscribe if stopNow() is called first', async () => {
+    await using hub = await TestHub.start();
+    const runtime = await startService(recordingService({ target: hub.topic('/feed').url }).service, QUIET);
+    await runtime.ready();
+    await hub.settled();
+    await runtime.stopNow();
+    expect(hub.requests.flatMap(({ form }) => form.get('hub.mode') ?? [])).toEqual(['subscribe']);
+    expect(await runtime.subscriptions.find()).toMatchObject([{ state: 'active' }]);
   });
 
   it.each([

@@ -148,7 +148,7 @@ describe('D10 at a renewal', () => {
 });
 
 describe('L6 at a start', () => {
-  it('a changed base path gets a new callback, and the old token accepts content meanwhile', async () => {
+  it('a changed base path gets a new callback, and the old callback accepts content meanwhile', async () => {
     const scene = await setUp();
     const topic = scene.hub.topic('/feed');
     const port = await unusedPort();
@@ -168,9 +168,11 @@ describe('L6 at a start', () => {
     onTestFinished(() => runtime.stopNow());
     await until(() => scene.hub.subscriptions.length === 2);
     await expect(runtime.ready({ timeoutMs: 50 })).rejects.toThrow('Not ready');
-    // The old token still accepts content. The runtime listens below the new path only.
-    await fetch(String(callback).replace('/websub/', '/moved/'), { method: 'POST', body: 'to the old token' });
-    expect(second.received).toEqual(['to the old token']);
+    // A proxy may remove or replace the beginning of the path, so only the token counts.
+    for (const url of [String(callback), String(callback).replace('/websub/', '/moved/')]) {
+      expect((await fetch(url, { method: 'POST', body: `to ${url}` })).status).toBe(202);
+      expect(second.received.pop()).toBe(`to ${url}`);
+    }
 
     scene.hub.configure({ verify: undefined });
     scene.world.advance(60_000);

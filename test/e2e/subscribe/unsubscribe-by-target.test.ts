@@ -4,6 +4,7 @@ import { TestHub } from 'websub-subscriber/testing';
 import { failureOf } from '../../kit/failure-of.js';
 import { recordingService } from '../../kit/recording-service.js';
 import { until } from '../../kit/until.js';
+import { untilSettled } from '../../kit/until-idle.js';
 
 const QUIET = { port: 0, store: 'memory', logger: false, handleSignals: false } as const;
 
@@ -35,14 +36,20 @@ describe('unsubscribe(service, target)', () => {
     expect(await runtime.unsubscribe(service, pair)).toMatchObject({ id, desired: 'unsubscribed' });
   });
 
-  it('ends a subscription whose subscribe() call has not resolved yet', async () => {
+  it('ends a subscription whose subscribe() call has not resolved yet, before its hub is requested', async () => {
     await using hub = await TestHub.start();
+    const topic = hub.topic('/feed');
     const { service } = recordingService();
     await using runtime = await startService(service, QUIET);
-    const target = hub.topic('/feed').url;
-    const subscribing = runtime.subscribe(service, { target });
-    expect(await runtime.unsubscribe(service, target)).toMatchObject({ desired: 'unsubscribed' });
-    await subscribing;
+    const releaseTopic = hub.holdBack('topic');
+    const subscribing = runtime.subscribe(service, { target: topic.url });
+    expect(await runtime.unsubscribe(service, topic.url)).toMatchObject({ desired: 'unsubscribed' });
+    const { id } = await subscribing;
+    releaseTopic();
+    await hub.until(() => hub.requests.length > 0);
+    await untilSettled(hub);
+    expect(hub.requests.map(({ method }) => method)).toEqual(['GET']);
+    expect((await runtime.subscriptions.get(id))?.state).toBe('unsubscribed');
   });
 
   it('rejects with a WebSubError that names the service and the target if there is no such subscription', async () => {

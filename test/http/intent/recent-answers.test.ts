@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { NoticeThrottle, RecentAnswers } from '../../../src/http/intent/recent-answers.js';
 import { Counters } from '../../../src/subscription/record/counters.js';
 import type { StoredSubscription } from '../../../src/subscription/registry/registry.js';
-import { active } from '../../subscription/machine/life.js';
+import { active } from '../../subscription/machine/subscription-machine.js';
 
 const storedSubscription = (): StoredSubscription => ({
   record: active().record,

@@ -2,6 +2,7 @@ import { Server } from 'node:http';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { ListenerError } from '../../../src/errors.js';
 import { listen } from '../../../src/http/listen/listener.js';
+import { untilIdle } from '../../kit/until-idle.js';
 import { exchange, openWire, request } from '../../kit/wire.js';
 
 const OPTIONS = { port: 0, host: '127.0.0.1', tls: undefined, maxConnections: 10_000, onError: () => {} };
@@ -57,7 +58,10 @@ test('closing waits for pending answers, unless it is forced', async () => {
   const pendingWire = await openWire(listener.port);
   pendingWire.send(request('GET', '/'));
   await expect.poll(() => answers.length).toBe(1);
-  const closing = listener.close();
+  let isClosed = false;
+  const closing = listener.close().then(() => (isClosed = true));
+  await untilIdle();
+  expect(isClosed).toBe(false);
   for (const answer of answers) answer();
   expect((await pendingWire.answer()).status).toBe(200);
   await closing;

@@ -153,9 +153,15 @@ describe('D11 the error names all searched places', () => {
 
   test('if the feed cannot be read', async () => {
     await using server = await startServer(site({ '/': page(alternate('/feed')) }));
-    const error = await failureOf(discover(server.url));
-    expect(error).toMatchObject({ reason: 'no-hub', status: 200, cause: { reason: 'http-error', status: 404 } });
-    expect(error).toHaveProperty('message', expect.stringContaining(`${server.url}/feed answered 404`));
+    expect(await failureOf(discover(server.url))).toMatchObject({
+      reason: 'no-hub',
+      status: 200,
+      cause: { reason: 'http-error', status: 404 },
+      message: expect.stringContaining(
+        `No hub is named by ${server.url}/ (200, text/html): looked at the Link headers and the <link> elements of the ` +
+          `page. Its alternate feed could not be read: ${server.url}/feed answered 404`,
+      ),
+    });
   });
 
   test('D12 with URLs cut to a readable length', async () => {

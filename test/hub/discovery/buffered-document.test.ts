@@ -1,5 +1,6 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { discover } from '../../../src/hub/discovery/discover.js';
+import type { TopicContentSink } from '../../../src/hub/discovery/buffered-document.js';
 import type { TopicContent } from '../../../src/hub/discovery/fetch-topic.js';
 import { startServer, status, type Answer } from '../../kit/recording-server.js';
 
@@ -83,6 +84,10 @@ describe('discovery passes nothing to the sink', () => {
   });
 
   test('if no hub is named', async () => {
-    await expect(discoverWithSink(status(200, ATOM, '<feed/>'))).rejects.toThrow(/No hub is named/);
+    await using server = await startServer(status(200, ATOM, '<feed/>'));
+    const take = vi.fn<TopicContentSink['take']>();
+    const discovery = discover(`${server.url}/feed`, {}, { contentSink: { maxBytes: MAX_BYTES, take } });
+    await expect(discovery).rejects.toThrow(/No hub is named/);
+    expect(take).not.toHaveBeenCalled();
   });
 });

@@ -114,9 +114,16 @@ describe('the request of discovery', () => {
     await using server = await startServer(status(200, linkHeader));
     await discover(server.url);
     const { accept, ...headers } = server.requests[0]?.headers ?? {};
-    for (const type of ['text/html', 'application/atom+xml', 'application/rss+xml', 'application/feed+json', '*/*']) {
-      expect(accept).toContain(type);
-    }
+    const preferences = (accept ?? '').split(', ').map((range) => {
+      const [type = '', weight = 'q=1'] = range.split(';');
+      return { type, quality: Number(weight.slice('q='.length)) };
+    });
+    const lastResort = preferences.pop();
+    expect(lastResort).toMatchObject({ type: '*/*' });
+    expect(preferences.map(({ type }) => type)).toEqual(
+      expect.arrayContaining(['text/html', 'application/atom+xml', 'application/rss+xml', 'application/feed+json']),
+    );
+    expect(Math.min(...preferences.map(({ quality }) => quality))).toBeGreaterThan(lastResort?.quality ?? 1);
     expect(headers['user-agent']).toMatch(/^websub-subscriber\//);
   });
 

@@ -158,15 +158,18 @@ describe('an outbound request', () => {
     expect([server.sockets.length, server.received.length]).toEqual([1, 3]);
   });
 
-  it('tolerates an unread body that breaks off', async () => {
+  it('tolerates that an unread body breaks off, and fails its later reading', async () => {
     await using server = await startServer((_request, response) => {
       response.writeHead(200, { 'content-length': 10 }).write('half');
       setImmediate(() => response.destroy());
     });
-    const controller = new AbortController();
-    const { status: code } = await send(server.url, { ...get, signal: controller.signal });
-    controller.abort();
+    const dispatcher = new Agent();
+    const brokenOff = once(dispatcher, 'disconnect');
+    const { status: code, body } = await send(server.url, { ...get, dispatcher });
+    await brokenOff;
     expect(code).toBe(200);
+    expect(await failureOf(new Response(body).text())).toMatchObject({ code: 'UND_ERR_SOCKET' });
+    await dispatcher.destroy();
   });
 
   it.each(['127.0.0.1', 'localhost', '[::ffff:127.0.0.1]'])('does not connect to %s when guarded', async (host) => {

@@ -415,9 +415,11 @@ describe('a secret', async () => {
     expect(String(error)).not.toContain('s3cret');
   });
 
-  it('S3 makes the request fail as unreachable if the certificate of the hub is not trusted', async () => {
+  it('S3 is not sent if the certificate of the hub is not trusted, and the request fails as unreachable', async () => {
+    const countBefore = httpsServer.requests.length;
     const error = await requestError(httpsServer.url, { secret: 's3cret' });
     expect(error).toMatchObject({ reason: 'unreachable', message: expect.stringContaining('certificate') });
+    expect(httpsServer.requests).toHaveLength(countBefore);
   });
 });
 

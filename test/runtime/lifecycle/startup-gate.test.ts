@@ -56,7 +56,7 @@ describe('startupGate', () => {
     expect(handled).toEqual([]);
   });
 
-  it('causes no response error for a request that was aborted while it waited', async () => {
+  it('writes no answer to a request that was aborted while it waited, and causes no response error', async () => {
     const gate = startupGate(() => expect.unreachable());
     const [errors, server] = [[] as unknown[], createServer(gate.nodeHandler)];
     server.listen(0, '127.0.0.1');
@@ -72,6 +72,7 @@ describe('startupGate', () => {
     await once(response, 'close');
     await gate.fail();
     await new Promise(setImmediate);
+    expect(response.headersSent).toBe(false);
     expect(errors).toEqual([]);
   });
 });

@@ -70,11 +70,13 @@ describe("a user's Keyv", () => {
     );
   });
 
-  test('throws an error when its set returns false', async () => {
+  test('throws a StoreError when its set returns false', async () => {
     const { adapter } = failingAdapter();
     adapter.set = () => Promise.resolve(false);
     const store = await openStore(new Keyv({ store: adapter }));
-    expect((await failureOf(store.set('event', 'e', 1))).message).toMatch(/: the store did not take it$/);
+    const error = await failureOf(store.set('event', 'e', 1));
+    expect(error).toBeInstanceOf(StoreError);
+    expect(error.message).toMatch(/: the store did not take it$/);
   });
 
   test('throws when its iteration ends early with an error event', async () => {

@@ -8,6 +8,7 @@ import { sealedStore } from '../../../src/store/sealing/sealed-store.js';
 import { deferred } from '../../kit/deferred.js';
 import { FakeWorld } from '../../kit/fake-world.js';
 import { until } from '../../kit/until.js';
+import { macrotasks } from '../../kit/until-idle.js';
 import { sealKey } from './seal-keys.js';
 
 const [key, olderKey] = [sealKey(1), sealKey(2)];
@@ -73,19 +74,26 @@ describe('the resealer', () => {
   });
 
   it('changes and logs nothing when all records are sealed, or there is no key', async () => {
-    const { resealer, lines, waits } = await setUp({ subscription: 0, event: 0 });
+    const { plain, sealed, resealer, lines, waits } = await setUp({ subscription: 0, event: 0 });
+    const sealedRows: unknown[] = [];
+    for (const kind of ['subscription', 'event'] as const) {
+      await sealed.records.set(kind, 'sealed', recordOf(kind, 'sealed'));
+      sealedRows.push(await plain.get(kind, 'sealed'));
+      for await (const [id] of sealed.records.list(kind)) expect(id).toBe('sealed');
+    }
     resealer.start();
     await resealer.stop();
-    const plain = await openStore('memory');
-    await plain.set('subscription', 's', recordOf('subscription', 's'));
-    const unsealed = sealedStore(plain, []);
+    expect([await plain.get('subscription', 'sealed'), await plain.get('event', 'sealed')]).toEqual(sealedRows);
+    const unsealedPlain = await openStore('memory');
+    await unsealedPlain.set('subscription', 's', recordOf('subscription', 's'));
+    const unsealed = sealedStore(unsealedPlain, []);
     for await (const [id] of unsealed.records.list('subscription')) expect(id).toBe('s');
     const { logger, lines: idleLines } = new FakeWorld();
     const idleResealer = createResealer(unsealed, { logger, check: { subscription: () => {}, event: () => {} } });
     idleResealer.start();
     await idleResealer.stop();
     expect([...lines, ...idleLines, ...waits]).toEqual([]);
-    expect(await plain.get('subscription', 's')).toEqual(recordOf('subscription', 's'));
+    expect(await unsealedPlain.get('subscription', 's')).toEqual(recordOf('subscription', 's'));
   });
 
   it('counts a record that is not of its kind as unreadable, and leaves it unchanged', async () => {
@@ -142,11 +150,26 @@ describe('the resealer', () => {
   });
 
   it('stop() ends the wait of the default timer', async () => {
-    const { plain, sealed, logger, check } = await setUp({ subscription: 65, event: 0 });
+    const firstBatchWritten = deferred();
+    let writes = 0;
+    const { plain, sealed, logger, check } = await setUp({ subscription: 200, event: 0 }, (store) => ({
+      ...store,
+      set: async (kind, id, value) => {
+        await store.set(kind, id, value);
+        writes += 1;
+        if (writes === 64) firstBatchWritten.resolve();
+      },
+    }));
     const resealer = createResealer(sealed, { logger, check });
     resealer.start();
-    await until(async () => (await countStale(plain, 'subscription')) < 65);
-    await resealer.stop();
-    expect(await countStale(plain, 'subscription')).toBeLessThanOrEqual(1);
+    await firstBatchWritten.promise;
+    // The wait has begun after a turn. It takes 50 ms, and the turns after `stop()` much less.
+    await macrotasks(1);
+    let hasStopped = false;
+    const stopping = resealer.stop().then(() => (hasStopped = true));
+    await macrotasks(2);
+    expect(hasStopped).toBe(true);
+    await stopping;
+    expect(await countStale(plain, 'subscription')).toBeGreaterThan(0);
   });
 });

@@ -168,8 +168,16 @@ describe('a sealed store', () => {
 
   it('gives a sealed record version 1000000, which a release without sealing refuses as too new', async () => {
     const { plain, sealedWith } = await setUp();
-    await sealedWith(firstKey).records.set('subscription', 's', subscription);
-    expect(await plain.get('subscription', 's')).toMatchObject({ v: 1_000_000 });
+    for (const [kind, record] of [
+      ['subscription', subscription],
+      ['event', event],
+    ] as const) {
+      await sealedWith(firstKey).records.set(kind, 'x', record);
+      expect(await plain.get(kind, 'x')).toMatchObject({ v: 1_000_000 });
+      const failure = await failureOf(readRecord(plain, kind, 'x'));
+      expect(failure).toBeInstanceOf(StoreError);
+      expect(failure.message).toMatch(/^The record x has version 1000000, written by a newer websub-subscriber/);
+    }
   });
 
   it('refuses values that are not plain data with a StoreError', async () => {

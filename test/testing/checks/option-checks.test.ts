@@ -2,6 +2,7 @@ import { runInNewContext } from 'node:vm';
 import { expect, it, onTestFinished } from 'vitest';
 import { ConfigurationError } from '../../../src/index.js';
 import { TestHub } from '../../../src/testing/index.js';
+import { plainSubscriber, subscribe } from '../../kit/plain-subscriber.js';
 
 type Call = (hub: TestHub) => unknown;
 
@@ -150,10 +151,13 @@ it('bytes of another realm count as bytes, as in a test runner with separate rea
   expect(await (await fetch(new URL('/feed', hub.url))).text()).toBe('news');
 });
 
-it('a call with a rejected option adds no topic', async () => {
-  const hub = await startHub();
+it('a call with a rejected option applies no other option, and adds no topic', async () => {
+  const hub = await startHub({ verify: 'sync' });
   expect(await errorMessageOf(() => invoke(hub, 'configure', { deny: 'no', verfy: 'sync' }))).toContain('verfy');
   expect(await errorMessageOf(() => invoke(hub, 'topic', '/feed', { selff: '' }))).toContain('selff');
   // The path is still free, because no topic was added.
-  expect(hub.topic('/feed').self).toContain('/feed');
+  const topic = hub.topic('/feed');
+  const { callback } = await plainSubscriber();
+  await subscribe(hub, topic, callback);
+  expect(hub.subscriptions).toMatchObject([{ topic: topic.self, state: 'active' }]);
 });

@@ -60,12 +60,14 @@ describe('targets', () => {
   });
 
   it.each([
-    { target: 'https://user:hush@example.com/' },
+    { target: 'https://someone:hush@example.com/' },
     { target: 'https://hush@example.com/ a' },
-    { target: { hub: 'https://user:hush@example.com/', topic: feedUrl } },
-    { target: { hub, topic: 'https://user:hush@example.com/' } },
+    { target: { hub: 'https://someone:hush@example.com/', topic: feedUrl } },
+    { target: { hub, topic: 'https://someone:hush@example.com/' } },
   ])('are refused with credentials, and the error does not show them: %j', (config) => {
-    expect(() => check(config)).toThrow(/^Service "News": target[^:]*"https:\/\/example\.com\/.*$/);
+    const refusal = (): unknown => check(config);
+    expect(refusal).toThrow(/^Service "News": target[^:]*"https:\/\/example\.com\//);
+    expect(refusal).not.toThrow(/someone|hush/);
   });
 
   it.each([
