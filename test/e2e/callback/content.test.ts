@@ -191,8 +191,11 @@ describe('C4 any content', () => {
   });
 
   test('that the handler cannot parse is answered 202, and no error is logged', async () => {
-    const { post, logger } = await subscribed({ handlers: { onEventNotification: (event) => void event.json() } });
+    const { post, snapshot, logger } = await subscribed({
+      handlers: { onEventNotification: (event) => void event.json() },
+    });
     expect(await post('{"not": json', { 'Content-Type': 'application/json' })).toMatchObject({ status: 202, body: '' });
+    expect((await snapshot()).stats).toMatchObject({ received: 1, failed: 1, delivered: 0 });
     expect(logger.said('error')).toEqual([]);
   });
 

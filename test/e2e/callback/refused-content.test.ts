@@ -189,11 +189,14 @@ describe('C7 genuine content that is answered 503', () => {
   test('leads to a renewal, but to no catch-up, if catchUp is off', async () => {
     const fixture = await setUp({ delivery: { catchUp: false }, handle: () => throws(new Error('not now')) });
     const requestCount = fixture.requestCountAtHub();
+    const fetchCount = fixture.publisher.requests.length;
     fixture.store.faults = new Set(['set']);
     expect(await fixture.publish('news')).toBe(503);
     fixture.store.faults = new Set();
     await fixture.pass(6 * MINUTE);
     expect(fixture.requestCountAtHub()).toBe(requestCount + 1);
+    // The renewal's discovery is the only fetch.
+    expect(fixture.publisher.requests).toHaveLength(fetchCount + 1);
     expect(fixture.gap()).toBe(undefined);
     expect(fixture.received).toEqual([]);
   });

@@ -70,7 +70,7 @@ describe('C6 bodies that stall', () => {
   });
 });
 
-test('C6 content without room for decoding gets 503, which is counted, and later content is accepted', async () => {
+test('C6 content without room for decoding gets 503, which is counted and logged, and later content is accepted', async () => {
   const subscriber = await subscribed({
     config: { secret: false },
     options: { security: { maxBodyBytes: MAX_BODY_BYTES, maxInFlightBytes: MAX_BODY_BYTES } },
@@ -83,5 +83,8 @@ test('C6 content without room for decoding gets 503, which is counted, and later
   expect(new Set(statuses)).toEqual(new Set([202, 503]));
   const refused = statuses.filter((status) => status === 503).length;
   expect((await subscriber.snapshot()).stats).toMatchObject({ refused, received: 8 - refused });
+  expect(subscriber.logger.logged('content was answered 503')).toMatchObject([
+    { level: 'warn', fields: { reason: 'there is no room to decode the content now' } },
+  ]);
   expect((await subscriber.post('good news')).status).toBe(202);
 });

@@ -193,6 +193,28 @@ describe('with delivery.pollSeconds', () => {
     expect(fixture.silences).toEqual([]);
   });
 
+  it('an entry whose handler still runs is not delivered by polls, and the hub is not reported as silent', async () => {
+    const handlerRun = deferred();
+    let runCount = 0;
+    const fixture = await setUp({
+      delivery: { mode: 'queued' },
+      handle: () => {
+        runCount += 1;
+        return handlerRun.promise;
+      },
+    });
+    const first = fixture.newEntry('first');
+    fixture.publisher.body = atom([first, fixture.oldEntry]);
+    await fixture.deliver([first]);
+    const { length } = fixture.publisher.statuses;
+    await fixture.advance(HOUR);
+    expect(fixture.publisher.statuses.length).toBeGreaterThan(length + 2);
+    expect([runCount, fixture.received, fixture.silences]).toEqual([1, [], []]);
+    handlerRun.resolve();
+    await fixture.advance(HOUR);
+    expect([runCount, fixture.received, fixture.silences]).toEqual([1, ['hub: first new'], []]);
+  });
+
   it('an update of an older entry is delivered, and the hub is not reported as silent', async () => {
     const fixture = await setUp();
     fixture.publisher.body = atom([{ ...fixture.oldEntry, updated: fixture.world.now, title: 'corrected' }]);

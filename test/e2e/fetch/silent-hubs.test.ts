@@ -1,5 +1,11 @@
+import { Keyv } from 'keyv';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { defineSubscriber, type Subscription, type SubscriberServiceConfig } from 'websub-subscriber';
+import {
+  defineSubscriber,
+  type Subscription,
+  type SubscriberRuntime,
+  type SubscriberServiceConfig,
+} from 'websub-subscriber';
 import { TestHub, type ReceivedRequest } from 'websub-subscriber/testing';
 import { FakeWorld } from '../../kit/fake-world.js';
 import { DAY_MS } from '../../kit/durations.js';
@@ -38,9 +44,20 @@ async function twoHubs(config: SubscriberServiceConfig = {}) {
       },
     },
   );
-  const runtime = await world.start(service, { security: { maxRenewalSeconds: 40 * 86_400 } });
-  onTestFinished(() => runtime.stopNow());
-  await runtime.ready();
+  const store = new Keyv();
+  const start = async (port = 0): Promise<SubscriberRuntime> => {
+    const started = await world.start(service, { store, port, security: { maxRenewalSeconds: 40 * 86_400 } });
+    onTestFinished(() => started.stopNow());
+    await started.ready();
+    return started;
+  };
+  let runtime = await start();
+  /** Stops the service and starts it on the same store and port, like a new process. */
+  const restart = async (): Promise<void> => {
+    await runtime.stop();
+    runtime = await start(runtime.port);
+    await settle();
+  };
   const settle = async (): Promise<void> => {
     for (let time = 0; time < 3; time += 1) {
       await untilIdle();
@@ -60,7 +77,7 @@ async function twoHubs(config: SubscriberServiceConfig = {}) {
     await settle();
   };
   const subscribeCount = (hub: TestHub): number => hub.requests.filter(isSubscribing).length;
-  return { world, firstHub, secondHub, topic, runtime, received, settle, pass, snapshot, publish, subscribeCount };
+  return { world, firstHub, secondHub, topic, restart, received, settle, pass, snapshot, publish, subscribeCount };
 }
 
 describe('L7 a hub that polling finds silent', () => {
@@ -81,6 +98,21 @@ describe('L7 a hub that polling finds silent', () => {
     received.length = 0;
     await publish('third');
     expect(received[0]).toMatch(/^hub: /);
+  });
+
+  it('is replaced the second time even if the process restarted in between', async () => {
+    const { firstHub, secondHub, snapshot, pass, publish, subscribeCount, restart } = await twoHubs();
+    await pass(MINUTE_MS);
+    firstHub.configure({ silent: true });
+    await publish('first');
+    await pass(15 * MINUTE_MS);
+    await restart();
+    await pass(15 * MINUTE_MS);
+    expect(subscribeCount(secondHub)).toBe(0);
+    await publish('second');
+    await pass(15 * MINUTE_MS);
+    expect(subscribeCount(secondHub)).toBe(1);
+    expect(await snapshot()).toMatchObject({ state: 'active', hub: secondHub.url });
   });
 
   it('is not replaced if it has delivered in between', async () => {
@@ -121,7 +153,7 @@ describe('L7 a hub that polling finds silent', () => {
     expect(await snapshot()).toMatchObject({ state: 'active', hub: firstHub.url });
   });
 
-  it('is logged once if all advertised hubs are silent, and the subscription stays active', async () => {
+  it('is logged once if all advertised hubs are silent, and the subscription stays active at the second hub', async () => {
     const { world, firstHub, secondHub, pass, publish, snapshot } = await twoHubs();
     await pass(MINUTE_MS);
     firstHub.configure({ silent: true });
@@ -131,7 +163,7 @@ describe('L7 a hub that polling finds silent', () => {
       await pass(15 * MINUTE_MS);
     }
     expect(world.logged('no other advertised hub does')).toHaveLength(1);
-    expect((await snapshot()).state).toBe('active');
+    expect(await snapshot()).toMatchObject({ state: 'active', hub: secondHub.url });
   });
 });
 

@@ -1,5 +1,5 @@
 import { onTestFinished, describe, expect, it } from 'vitest';
-import type { SubscriberRuntime, SubscriberServiceConfig } from 'websub-subscriber';
+import { ConfigurationError, type SubscriberRuntime, type SubscriberServiceConfig } from 'websub-subscriber';
 import { TestHub, type HubTopic } from 'websub-subscriber/testing';
 import { FakeWorld } from '../../kit/fake-world.js';
 import { DAY_MS } from '../../kit/durations.js';
@@ -100,7 +100,9 @@ describe("D8 with hubs: 'all'", () => {
 
   it('a single callback for all hubs is refused with an error that names the remedy', async () => {
     expect(() => recordingService({ hubs: 'all', callback: 'https://me.example/news' })).toThrow(
-      'Service "News": hubs is \'all\', which needs a callback for each: set appendServicePath too.',
+      new ConfigurationError(
+        'Service "News": hubs is \'all\', which needs a callback for each: set appendServicePath too.',
+      ),
     );
   });
 });

@@ -187,6 +187,15 @@ describe('S3 a subscription deferred after a 429', () => {
     await hub.settled();
     expect(hub.requests).toHaveLength(2);
   });
+
+  it('gets no request from retry() without an id, and keeps the time of its next request', async () => {
+    const { hub, runtime, secondSubscription } = await deferredSubscriptions();
+    const before = await secondSubscription();
+    await runtime.retry();
+    await hub.settled();
+    expect(hub.requests.map(({ topic }) => topic)).toEqual(['http://127.0.0.1:1/0']);
+    expect(await secondSubscription()).toEqual(before);
+  });
 });
 
 describe('S3 leases that would expire while their hub is rate limited', () => {
