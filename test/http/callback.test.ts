@@ -42,16 +42,16 @@ describe('a subscription whose service is not running', () => {
 describe('a store that fails', () => {
   test('leads to a 503 for a verification, and a verification after the failure is confirmed', async () => {
     const { keyv, setFailing } = failingKeyv();
-    const { ask, topic, logger, snapshot } = await subscribed({ options: { store: keyv } });
+    const { sendGet, topic, logger, snapshot } = await subscribed({ options: { store: keyv } });
     const snapshotBefore = await snapshot();
     setFailing(true);
-    const answer = await ask(verification(topic.url));
+    const answer = await sendGet(verification(topic.url));
     expect(answer).toMatchObject({ status: 503, headers: { 'retry-after': '120', 'cache-control': 'no-store' } });
     expect(answer.body).not.toContain('disk');
-    expect(logger.said('error')).toContain('a callback request could not be answered: 503');
+    expect(logger.messages('error')).toContain('a callback request could not be answered: 503');
     expect(await snapshot()).toEqual(snapshotBefore);
     setFailing(false);
-    expect((await ask(verification(topic.url))).status).toBe(200);
+    expect((await sendGet(verification(topic.url))).status).toBe(200);
   });
 
   test('C7 leads to a 503 for content that must be stored, and to a 202 for other content', async () => {
@@ -77,7 +77,7 @@ describe('a store that fails', () => {
     setFailing(true);
     expect((await post('news', { 'X-Hub-Signature': 'sha1=00' })).status).toBe(403);
     await expect.poll(async () => (await snapshot()).lastError?.cause).toBe('unsigned');
-    expect(logger.said('error')).toEqual([]);
+    expect(logger.messages('error')).toEqual([]);
     setFailing(false);
   });
 });

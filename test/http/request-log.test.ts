@@ -88,12 +88,12 @@ test('content that is refused because the inbox is full is logged with its reaso
 });
 
 test('verifications, denials and hub errors are logged with their outcome', async () => {
-  const { ask, topic, logger, snapshot } = await subscribed();
+  const { sendGet, topic, logger, snapshot } = await subscribed();
   const { id } = await snapshot();
-  await ask(verification(topic.url, { 'hub.topic': 'https://example.com/another' }));
-  await ask({ 'hub.mode': 'hub-error', 'hub.topic': topic.url });
-  await ask({ 'hub.mode': 'denied', 'hub.topic': topic.url });
-  await ask({ 'hub.mode': 'x'.repeat(5_000) });
+  await sendGet(verification(topic.url, { 'hub.topic': 'https://example.com/another' }));
+  await sendGet({ 'hub.mode': 'hub-error', 'hub.topic': topic.url });
+  await sendGet({ 'hub.mode': 'denied', 'hub.topic': topic.url });
+  await sendGet({ 'hub.mode': 'x'.repeat(5_000) });
   expect(fieldsOf(logger, 'verification')).toMatchObject([
     { method: 'GET', mode: 'subscribe', status: 200, outcome: 'confirmed', service: 'News', subscription: id },
     { mode: 'subscribe', status: 404, outcome: 'refused', reason: 'this topic was not asked for' },
@@ -106,10 +106,10 @@ test('verifications, denials and hub errors are logged with their outcome', asyn
 });
 
 test('no debug line has a callback, a secret, a token or a header', async () => {
-  const { ask, post, topic, path, logger } = await subscribed();
+  const { sendGet, post, topic, path, logger } = await subscribed();
   await post('news', { 'X-Private': 'a header value' });
   await post('news', { 'X-Hub-Signature': 'sha256=0000' });
-  await ask(verification(topic.url));
+  await sendGet(verification(topic.url));
   await topic.publish('more');
   const debugLines = JSON.stringify(logger.lines.filter(({ level }) => level === 'debug'));
   expect(debugLines).toContain('delivery answered');
@@ -139,5 +139,5 @@ test('a logger with debug disabled is queried once per request, and gets no debu
   await post('news');
   await post('news');
   expect(queries - queriesBefore).toBe(2);
-  expect(recording.said('debug')).toEqual([]);
+  expect(recording.messages('debug')).toEqual([]);
 });

@@ -36,5 +36,5 @@ test('one request a minute is logged, with the number of suppressed lines', () =
     { method: 'GET', path: '/websub/', notLogged: 0 },
     { method: 'GET', path: '/websub/', notLogged: 999 },
   ]);
-  expect(logger.said('warn')[0]).toMatch(/unknown callback was answered 404/);
+  expect(logger.messages('warn')[0]).toMatch(/unknown callback was answered 404/);
 });

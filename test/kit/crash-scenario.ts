@@ -19,11 +19,11 @@ export interface Environment {
   readonly world: FakeWorld;
   readonly hub: TestHub;
   /** A second hub. */
-  readonly other: TestHub;
+  readonly secondHub: TestHub;
   /** The service's target. */
   readonly topic: HubTopic;
   /** A second topic at `hub`. */
-  readonly moved: HubTopic;
+  readonly secondTopic: HubTopic;
   readonly disk: Disk;
   readonly port: number;
 }
@@ -93,9 +93,9 @@ export async function runWithCrashAt(
   const world = new FakeWorld();
   const now = (): number => world.now;
   await using hub = await TestHub.start({ now, ...scenario.faults });
-  await using other = await TestHub.start({ now, ...scenario.faults });
-  const topics = { topic: hub.topic('/feed'), moved: hub.topic('/moved') };
-  const environment = { world, hub, other, ...topics, disk: new Map<string, unknown>(), port: await unusedPort() };
+  await using secondHub = await TestHub.start({ now, ...scenario.faults });
+  const topics = { topic: hub.topic('/feed'), secondTopic: hub.topic('/moved') };
+  const environment = { world, hub, secondHub, ...topics, disk: new Map<string, unknown>(), port: await unusedPort() };
   if (scenario.before !== undefined) await runBefore(environment, scenario.before);
   scenario.change?.(environment);
   const since = scenario.change === undefined ? 0 : world.now;
@@ -174,13 +174,13 @@ async function runRecovering(
   since: number,
   isResolved: boolean,
 ): Promise<Omit<Outcome, 'isComplete'>> {
-  const { hub, other, topic, moved, world } = environment;
+  const { hub, secondHub, topic, secondTopic, world } = environment;
   const running = await startService(environment, scenario.setup);
   const { process, runtime, received } = running;
   if (runtime === undefined) throw new Error('the recovering process crashed');
   await passUntilReached(environment, scenario, since, running);
-  for (const testHub of [hub, other]) {
-    for (const { url } of [topic, moved]) await testHub.distribute(url, nameOf(environment, testHub, url));
+  for (const testHub of [hub, secondHub]) {
+    for (const { url } of [topic, secondTopic]) await testHub.distribute(url, nameOf(environment, testHub, url));
   }
   const first = await stateOf(environment, runtime, since);
   const receivedAtFirst = received.toSorted();
@@ -233,10 +233,10 @@ async function passUntilReached(
   }
 }
 
-async function settled({ hub, other }: Environment): Promise<void> {
+async function settled({ hub, secondHub }: Environment): Promise<void> {
   for (let round = 0; round < 3; round += 1) {
     await untilIdle();
-    await Promise.all([hub.settled(), other.settled()]);
+    await Promise.all([hub.settled(), secondHub.settled()]);
   }
 }
 
@@ -263,13 +263,13 @@ async function stateOf(environment: Environment, runtime: SubscriberRuntime, sin
      */
     waiting: grants.filter((grant) => !isFinal(grant)).map(({ state }) => state),
     callbacks: callbacksAt(environment),
-    violations: [...environment.hub.violations, ...environment.other.violations],
+    violations: [...environment.hub.violations, ...environment.secondHub.violations],
   };
 }
 
 /** The hubs and topics that are subscribed now and were verified since a time. */
 function activeAt(environment: Environment, since = 0): readonly string[] {
-  return [environment.hub, environment.other]
+  return [environment.hub, environment.secondHub]
     .flatMap((testHub) =>
       testHub.subscriptions.flatMap(({ state, topic, verifiedAt }) =>
         state === 'active' && (verifiedAt?.getTime() ?? 0) >= since ? nameOf(environment, testHub, topic) : [],
@@ -281,7 +281,7 @@ function activeAt(environment: Environment, since = 0): readonly string[] {
 /** The number of callbacks that each hub got for each topic. */
 function callbacksAt(environment: Environment): Readonly<Record<string, number>> {
   const callbacksOf = new Map<string, Set<string | null>>();
-  for (const testHub of [environment.hub, environment.other]) {
+  for (const testHub of [environment.hub, environment.secondHub]) {
     for (const { method, form } of testHub.requests) {
       if (method !== 'POST') continue;
       const name = nameOf(environment, testHub, form.get('hub.topic'));

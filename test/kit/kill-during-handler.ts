@@ -8,12 +8,12 @@ import { temporaryDirectory } from './temporary-directory.js';
 /**
  * Kills a subscriber in its own process while its handler runs for the event `still here`.
  *
- * @returns `seen`: the id and the attempt that the handler got
+ * @returns `handlerCall`: the id and the attempt that the handler got
  */
 export async function killDuringHandler(
   hub: TestHub,
   mode: 'inline' | 'queued',
-): Promise<{ readonly topic: HubTopic; readonly store: string; readonly seen: object }> {
+): Promise<{ readonly topic: HubTopic; readonly store: string; readonly handlerCall: object }> {
   const topic = hub.topic('/feed');
   const store = `lmdb://${temporaryDirectory()}`;
   const path = fileURLToPath(new URL('../e2e/fixtures/sleeping-subscriber.ts', import.meta.url));
@@ -24,8 +24,8 @@ export async function killDuringHandler(
   await hub.verified(topic, { timeoutMs: 30_000 });
   const [delivery] = await topic.publish('still here');
   expect(delivery?.status).toBe(202);
-  const [seen] = await handlerCalled;
+  const [handlerCall] = await handlerCalled;
   child.kill('SIGKILL');
   await exited;
-  return { topic, store, seen };
+  return { topic, store, handlerCall };
 }

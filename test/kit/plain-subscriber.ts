@@ -30,13 +30,13 @@ export interface PlainSubscriber {
 }
 
 /** Confirms every verification with 200 and accepts every delivery with 202. */
-export const compliant: AnswerCallback = ({ query }) => {
+export const confirmAll: AnswerCallback = ({ query }) => {
   const challenge = query.get('hub.challenge');
   return challenge === null ? { status: 202 } : { status: 200, body: challenge };
 };
 
 export async function plainSubscriber(
-  answer: AnswerCallback = compliant,
+  answer: AnswerCallback = confirmAll,
   tls?: { readonly key: Buffer; readonly cert: Buffer },
 ): Promise<PlainSubscriber> {
   const server: Server = tls ? createTlsServer(tls) : createServer();

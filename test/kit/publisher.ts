@@ -8,7 +8,7 @@ import { startHttpServer } from './http-server.js';
 export interface WrittenEntry {
   readonly id: string;
   /** When it was published, in epoch milliseconds. Without `updated` it was also updated then. */
-  readonly at?: number;
+  readonly publishedAt?: number;
   /** Epoch milliseconds. @default at */
   readonly updated?: number;
   /** @default id */
@@ -20,8 +20,8 @@ export function atom(entries: readonly WrittenEntry[]): string {
   const date = (name: string, at: number | undefined): string =>
     at === undefined ? '' : `<${name}>${new Date(at).toISOString()}</${name}>`;
   const entryElements = entries.map(
-    ({ id, at, updated = at, title = id }) =>
-      `<entry><id>${id}</id><title>${title}</title>${date('published', at)}${date('updated', updated)}</entry>`,
+    ({ id, publishedAt, updated = publishedAt, title = id }) =>
+      `<entry><id>${id}</id><title>${title}</title>${date('published', publishedAt)}${date('updated', updated)}</entry>`,
   );
   return `<feed xmlns="http://www.w3.org/2005/Atom"><id>urn:feed</id><title>news</title>${entryElements.join('')}</feed>`;
 }

@@ -12,7 +12,7 @@ export interface RecordedLine {
 export interface RecordingLogger extends Logger {
   readonly lines: RecordedLine[];
   /** The messages of one level. */
-  readonly said: (level: keyof Logger) => readonly string[];
+  readonly messages: (level: keyof Logger) => readonly string[];
   /** The lines whose message contains a text. */
   readonly logged: (text: string) => readonly RecordedLine[];
 }
@@ -27,7 +27,7 @@ export function recordingLogger(lines: RecordedLine[] = []): RecordingLogger {
     };
   return {
     lines,
-    said: (level) => lines.filter((line) => line.level === level).map(({ message }) => message),
+    messages: (level) => lines.filter((line) => line.level === level).map(({ message }) => message),
     logged: (text) => lines.filter(({ message }) => message.includes(text)),
     debug: recordAt('debug'),
     info: recordAt('info'),

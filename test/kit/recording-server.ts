@@ -55,7 +55,7 @@ export async function startServer(answer: Answer, options: { tls?: boolean; host
 }
 
 /** An answer with a status, headers and a body. */
-export const status =
+export const answerWith =
   (code: number, headers: Record<string, string> = {}, body = ''): Answer =>
   (_request, response) => {
     response.writeHead(code, headers).end(body);

@@ -33,7 +33,7 @@ export interface Subscribed {
   readonly logger: RecordingLogger;
   readonly snapshot: () => Promise<Subscription>;
   /** Sends a hub's GET with these parameters. */
-  readonly ask: (parameters: Readonly<Record<string, string>>) => Promise<WireAnswer>;
+  readonly sendGet: (parameters: Readonly<Record<string, string>>) => Promise<WireAnswer>;
   /** Sends a hub's POST. It is signed with the secret unless the headers have another signature. */
   readonly post: (body: string | Uint8Array, headers?: Readonly<Record<string, string>>) => Promise<WireAnswer>;
 }
@@ -86,7 +86,7 @@ export async function subscribed(setup: SubscribedOptions = {}): Promise<Subscri
     events,
     logger,
     snapshot: () => onlySubscription(runtime),
-    ask: (parameters) => exchange(port, request('GET', `${path}?${new URLSearchParams(parameters).toString()}`)),
+    sendGet: (parameters) => exchange(port, request('GET', `${path}?${new URLSearchParams(parameters).toString()}`)),
     post: (body, headers = {}) => exchange(port, signedPost(path, body, headers)),
   };
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { compliant, plainSubscriber, subscribe, type PlainSubscriber } from '../kit/plain-subscriber.js';
+import { confirmAll, plainSubscriber, subscribe, type PlainSubscriber } from '../kit/plain-subscriber.js';
 import { startHub } from '../kit/start-hub.js';
 import type { TestHub } from '../../src/testing/index.js';
 
@@ -109,7 +109,7 @@ test('N1 with unlessConfirmed the hub verifies first, and denies only requests t
   await subscribe(hub, topic, subscriber.callback);
   expect(modes(subscriber)).toEqual(['subscribe', 'denied']);
   expect(states(hub)).toEqual(['denied']);
-  subscriber.answer = compliant;
+  subscriber.answer = confirmAll;
   await subscribe(hub, topic, subscriber.callback);
   expect(modes(subscriber)).toEqual(['subscribe', 'denied', 'subscribe']);
   expect(states(hub)).toEqual(['active']);

@@ -5,7 +5,7 @@ import { Agent, request } from 'undici';
 import { expect, onTestFinished, test } from 'vitest';
 import { ListenerError } from '../../src/errors.js';
 import { TestHub } from '../../src/testing/index.js';
-import { compliant, plainSubscriber, subscribe } from '../kit/plain-subscriber.js';
+import { confirmAll, plainSubscriber, subscribe } from '../kit/plain-subscriber.js';
 import { startHub } from '../kit/start-hub.js';
 
 test('a hub listens on loopback, on a free port', async () => {
@@ -132,7 +132,7 @@ test('V3 confirming a forged unsubscription is a violation, unlike confirming a 
   await hub.verify(subscriptionKey, { mode: 'unsubscribe' });
   expect(hub.subscriptions).toMatchObject([{ state: 'active' }]);
   expect(hub.violations).toEqual([]);
-  subscriber.answer = compliant;
+  subscriber.answer = confirmAll;
   hub.configure({ verify: 'never' });
   await subscribe(hub, topic, callback, { 'hub.mode': 'unsubscribe' });
   await hub.verify(subscriptionKey);

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { compliant, plainSubscriber, post, subscribe } from '../kit/plain-subscriber.js';
+import { confirmAll, plainSubscriber, post, subscribe } from '../kit/plain-subscriber.js';
 import { startHub } from '../kit/start-hub.js';
 import type { TestHub } from '../../src/testing/index.js';
 
@@ -101,7 +101,7 @@ test('V4 a verification can be repeated, each time with a new challenge', async 
   let requestCount = 0;
   subscriber.answer = (request) => {
     requestCount += 1;
-    return requestCount === 1 ? compliant(request) : { status: 404 };
+    return requestCount === 1 ? confirmAll(request) : { status: 404 };
   };
   expect((await subscribe(hub, topic, subscriber.callback, unsubscribeMode)).status).toBe(202);
   expect(states(hub)).toEqual(['unsubscribed']);
@@ -112,7 +112,7 @@ test('V4 a repeated verification counts even if only the last repetition is conf
   let verifications = 0;
   const { callback } = await plainSubscriber((request) => {
     verifications += 1;
-    return verifications === 1 ? { status: 502 } : compliant(request);
+    return verifications === 1 ? { status: 502 } : confirmAll(request);
   });
   expect((await subscribe(hub, hub.topic('/feed'), callback)).status).toBe(202);
   expect(states(hub)).toEqual(['active']);

@@ -24,7 +24,11 @@ const entriesOf = (content: string, contentType?: string): Promise<readonly Topi
 
 describe('the entries of a topic', () => {
   test('have the later of their publication and update times', async () => {
-    const content = atom([{ id: 'a', at: SINCE, updated: SINCE + DAY }, { id: 'b', at: SINCE }, { id: 'c' }]);
+    const content = atom([
+      { id: 'a', publishedAt: SINCE, updated: SINCE + DAY },
+      { id: 'b', publishedAt: SINCE },
+      { id: 'c' },
+    ]);
     const entries = await entriesOf(content);
     expect(entries.map(({ at }) => at)).toEqual([SINCE + DAY, SINCE, undefined]);
   });

@@ -38,8 +38,8 @@ test('a handler that fails in time is not logged as slow', async () => {
     handlers: { onEventNotification: () => Promise.reject(new Error('not now')) },
   });
   expect((await post('news')).status).toBe(202);
-  expect(logger.said('warn')).toContain('a handler failed');
-  expect(logger.said('warn')).not.toContain(SLOW);
+  expect(logger.messages('warn')).toContain('a handler failed');
+  expect(logger.messages('warn')).not.toContain(SLOW);
 });
 
 test('slow handlers are logged once a minute for each subscription, with the number of suppressed lines', () => {

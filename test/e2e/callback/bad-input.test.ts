@@ -22,8 +22,8 @@ async function expectDeliveryWorks({ post, events, logger }: Subscribed): Promis
   const countBefore = events.length;
   expect((await post('good news')).status).toBe(202);
   expect(events.slice(countBefore).map((event) => event.text())).toEqual(['good news']);
-  expect(logger.said('error')).toEqual([]);
-  expect(logger.said('fatal')).toEqual([]);
+  expect(logger.messages('error')).toEqual([]);
+  expect(logger.messages('fatal')).toEqual([]);
 }
 
 /** Frees the objects that nothing refers to. */
@@ -58,7 +58,7 @@ describe('C6 a body over the cap', () => {
     const answer = await wire.answer();
     expect(answer).toMatchObject({ status: 413, headers: { connection: 'close', 'cache-control': 'no-store' } });
     expect(fieldsOf(answer)).toEqual({ reason: 'the content is too large' });
-    expect(subscriber.logger.said('warn')).toContain(
+    expect(subscriber.logger.messages('warn')).toContain(
       `content over ${CAP} bytes was refused: see security.maxBodyBytes`,
     );
     await expectDeliveryWorks(subscriber);
@@ -172,7 +172,7 @@ describe('C6 a body that stalls', () => {
     const answer = await wire.answer();
     expect(answer).toMatchObject({ status: 408, headers: { connection: 'close' } });
     expect(fieldsOf(answer)).toEqual({ reason: 'the content did not arrive in time' });
-    expect(subscriber.logger.said('warn')).toContain(
+    expect(subscriber.logger.messages('warn')).toContain(
       'content did not arrive within 150 ms: see security.bodyTimeoutMs',
     );
     await wire.closed;
@@ -229,7 +229,7 @@ describe('a delivery that breaks off', () => {
     await wire.closed;
     finish();
     await expect.poll(async () => (await subscriber.snapshot()).stats.delivered).toBe(1);
-    expect(subscriber.logger.said('error')).toEqual([]);
+    expect(subscriber.logger.messages('error')).toEqual([]);
   });
 });
 

@@ -23,7 +23,7 @@ describe('C1 content', () => {
       expect(answer.body).not.toContain('AAAA');
     }
     expect(events).toEqual([]);
-    expect(logger.said('error')).toEqual([]);
+    expect(logger.messages('error')).toEqual([]);
   });
 
   test('of an unsubscribed subscription is answered 410', async () => {
@@ -132,7 +132,7 @@ describe('C2 content of a subscription with a secret', () => {
   test('is rejected if its signature algorithm is not in signature.algorithms', async () => {
     const { post, events, logger } = await subscribed({ config: { signature: { algorithms: ['sha256', 'sha512'] } } });
     expect((await post('news', { 'X-Hub-Signature': signatureOf('news', 'sha1') })).status).toBe(403);
-    expect(logger.said('warn')).toContain('The content is signed with an algorithm that is not accepted');
+    expect(logger.messages('warn')).toContain('The content is signed with an algorithm that is not accepted');
     expect((await post('news', { 'X-Hub-Signature': signatureOf('news', 'sha512') })).status).toBe(202);
     expect(events).toHaveLength(1);
   });
@@ -196,7 +196,7 @@ describe('C4 any content', () => {
     });
     expect(await post('{"not": json', { 'Content-Type': 'application/json' })).toMatchObject({ status: 202, body: '' });
     expect((await snapshot()).stats).toMatchObject({ received: 1, failed: 1, delivered: 0 });
-    expect(logger.said('error')).toEqual([]);
+    expect(logger.messages('error')).toEqual([]);
   });
 
   test('that is not UTF-8 is delivered with its bytes', async () => {

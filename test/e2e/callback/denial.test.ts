@@ -84,10 +84,10 @@ const DENIED = { 'hub.mode': 'denied', 'hub.reason': 'not you & not now' };
 describe('N1 an unsolicited denial', () => {
   test('reaches the service; signed content is still accepted, and makes the subscription active again', async () => {
     const denials: SubscriptionDeniedError[] = [];
-    const { ask, topic, snapshot, post, hub } = await subscribed({
+    const { sendGet, topic, snapshot, post, hub } = await subscribed({
       handlers: { onSubscriptionValidationDenied: (error) => void denials.push(error) },
     });
-    const answer = await ask({ ...DENIED, 'hub.topic': topic.url });
+    const answer = await sendGet({ ...DENIED, 'hub.topic': topic.url });
     expect(answer).toMatchObject({ status: 200, body: '', headers: { 'cache-control': 'no-store' } });
     expect(denials).toHaveLength(1);
     const [error] = denials;
@@ -186,11 +186,13 @@ describe('N1 an unsolicited denial', () => {
   });
 
   test('of a grant that is being unsubscribed changes nothing, and the unsubscription is still confirmed', async () => {
-    const { hub, runtime, ask, snapshot, topic } = await subscribed({ hub: { verify: { unsubscriptions: 'never' } } });
+    const { hub, runtime, sendGet, snapshot, topic } = await subscribed({
+      hub: { verify: { unsubscriptions: 'never' } },
+    });
     const { id } = await snapshot();
     await runtime.unsubscribe(id);
     await hub.until(() => hub.requests.some(({ form }) => form.get('hub.mode') === 'unsubscribe'));
-    expect((await ask({ ...DENIED, 'hub.topic': topic.url })).status).toBe(200);
+    expect((await sendGet({ ...DENIED, 'hub.topic': topic.url })).status).toBe(200);
     expect((await snapshot()).state).toBe('unsubscribing');
     expect(await hub.verify(hubSubscription(hub), { mode: 'unsubscribe' })).toMatchObject({ status: 200 });
     await expect.poll(async () => (await snapshot()).state).toBe('unsubscribed');
@@ -316,10 +318,10 @@ describe('N1 a denial that answers a request', () => {
 describe('N1 a denial', () => {
   test('is accepted without a topic and a reason', async () => {
     const denials: SubscriptionDeniedError[] = [];
-    const { ask, snapshot } = await subscribed({
+    const { sendGet, snapshot } = await subscribed({
       handlers: { onSubscriptionValidationDenied: (error) => void denials.push(error) },
     });
-    expect((await ask({ 'hub.mode': 'denied' })).status).toBe(200);
+    expect((await sendGet({ 'hub.mode': 'denied' })).status).toBe(200);
     expect((await snapshot()).state).toBe('denied');
     expect(denials[0]?.topic).toBeUndefined();
     expect(denials[0]?.message).toBe('the hub gave no reason');
@@ -334,11 +336,11 @@ describe('N1 a denial', () => {
 
   test('of another topic is rejected with 404, and changes nothing', async () => {
     const denials: unknown[] = [];
-    const { ask, topic, snapshot, post, logger } = await subscribed({
+    const { sendGet, topic, snapshot, post, logger } = await subscribed({
       handlers: { onSubscriptionValidationDenied: (error) => void denials.push(error) },
     });
-    expect((await ask({ ...DENIED, 'hub.topic': `${topic.url}2` })).status).toBe(404);
-    expect(logger.said('warn').slice(1)).toEqual([
+    expect((await sendGet({ ...DENIED, 'hub.topic': `${topic.url}2` })).status).toBe(404);
+    expect(logger.messages('warn').slice(1)).toEqual([
       `a hub.mode=denied came for "${topic.url}2", not "${topic.url}": answered 404 (reason: "not you & not now")`,
     ]);
     expect((await snapshot()).state).toBe('active');
@@ -347,13 +349,13 @@ describe('N1 a denial', () => {
   });
 
   test('V10 matches our topic even if the hub percent-encoded it twice', async () => {
-    const { ask, topic, snapshot } = await subscribed({ topic: '/caf%c3%a9?q=a%2Fb' });
-    expect((await ask({ ...DENIED, 'hub.topic': encodeURIComponent(topic.url) })).status).toBe(200);
+    const { sendGet, topic, snapshot } = await subscribed({ topic: '/caf%c3%a9?q=a%2Fb' });
+    expect((await sendGet({ ...DENIED, 'hub.topic': encodeURIComponent(topic.url) })).status).toBe(200);
     expect((await snapshot()).state).toBe('denied');
   });
 
   test('is answered with the headers and body that the service adds', async () => {
-    const { ask } = await subscribed({
+    const { sendGet } = await subscribed({
       handlers: {
         onSubscriptionValidationDenied: async () => ({
           headers: { 'x-seen': 'yes', location: '/' },
@@ -361,7 +363,7 @@ describe('N1 a denial', () => {
         }),
       },
     });
-    const answer = await ask(DENIED);
+    const answer = await sendGet(DENIED);
     expect(answer.status).toBe(200);
     expect(answer.headers).toMatchObject({ 'x-seen': 'yes' });
     expect(answer.headers).not.toHaveProperty('location');
@@ -369,35 +371,35 @@ describe('N1 a denial', () => {
   });
 
   test('is answered 200 although the handler throws', async () => {
-    const { ask, logger, snapshot } = await subscribed({
+    const { sendGet, logger, snapshot } = await subscribed({
       handlers: {
         onSubscriptionValidationDenied: () => {
           throw new Error('broken');
         },
       },
     });
-    expect(await ask(DENIED)).toMatchObject({ status: 200, body: '' });
+    expect(await sendGet(DENIED)).toMatchObject({ status: 200, body: '' });
     expect((await snapshot()).state).toBe('denied');
-    expect(logger.said('error')).toEqual(['a handler failed']);
+    expect(logger.messages('error')).toEqual(['a handler failed']);
   });
 
   test('reaches the service once if it is repeated within a minute', async () => {
     const denials: unknown[] = [];
-    const { ask } = await subscribed({
+    const { sendGet } = await subscribed({
       handlers: { onSubscriptionValidationDenied: (error) => void denials.push(error) },
     });
-    for (let time = 0; time < 3; time += 1) expect((await ask(DENIED)).status).toBe(200);
+    for (let time = 0; time < 3; time += 1) expect((await sendGet(DENIED)).status).toBe(200);
     expect(denials).toHaveLength(1);
   });
 
   test('of an ended subscription is ignored', async () => {
     const denials: unknown[] = [];
-    const { ask, runtime, snapshot, hub, topic } = await subscribed({
+    const { sendGet, runtime, snapshot, hub, topic } = await subscribed({
       handlers: { onSubscriptionValidationDenied: (error) => void denials.push(error) },
     });
     await runtime.unsubscribe((await snapshot()).id);
     await hub.unsubscribed(topic);
-    expect((await ask(DENIED)).status).toBe(200);
+    expect((await sendGet(DENIED)).status).toBe(200);
     expect(await snapshot()).toMatchObject({ state: 'unsubscribed' });
     expect(denials).toEqual([]);
   });
@@ -454,24 +456,24 @@ describe('N3 a hub error', () => {
     const withFailingHandler = await subscribed({
       handlers: { onHubError: () => Promise.reject(new Error('broken')) },
     });
-    expect((await withFailingHandler.ask({ 'hub.mode': 'hub-error' })).status).toBe(200);
+    expect((await withFailingHandler.sendGet({ 'hub.mode': 'hub-error' })).status).toBe(200);
     const withoutHandler = await subscribed();
-    expect((await withoutHandler.ask({ 'hub.mode': 'hub-error' })).status).toBe(200);
-    expect(withoutHandler.logger.said('warn')).toContain('hub error: the hub gave no reason');
+    expect((await withoutHandler.sendGet({ 'hub.mode': 'hub-error' })).status).toBe(200);
+    expect(withoutHandler.logger.messages('warn')).toContain('hub error: the hub gave no reason');
   });
 
   test('is answered with the headers and body that the service adds', async () => {
-    const { ask } = await subscribed({
+    const { sendGet } = await subscribed({
       handlers: { onHubError: () => ({ headers: { 'x-seen': ['1', '2'] }, body: { a: 'b' } }) },
     });
-    const answer = await ask({ 'hub.mode': 'hub-error' });
+    const answer = await sendGet({ 'hub.mode': 'hub-error' });
     expect(answer).toMatchObject({ status: 200, body: 'a=b', headers: { 'x-seen': '1, 2' } });
   });
 
   test('of another topic is rejected with 404', async () => {
     const hubErrors: unknown[] = [];
-    const { ask } = await subscribed({ handlers: { onHubError: (error) => void hubErrors.push(error) } });
-    expect((await ask({ 'hub.mode': 'hub-error', 'hub.topic': 'http://127.0.0.1/other' })).status).toBe(404);
+    const { sendGet } = await subscribed({ handlers: { onHubError: (error) => void hubErrors.push(error) } });
+    expect((await sendGet({ 'hub.mode': 'hub-error', 'hub.topic': 'http://127.0.0.1/other' })).status).toBe(404);
     expect(hubErrors).toEqual([]);
   });
 });

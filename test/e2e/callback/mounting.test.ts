@@ -125,7 +125,7 @@ describe('in Express', () => {
           { publicPath: '/hooks' },
         );
         expect((await subscriber.post('news')).status).toBe(202);
-        expect((await subscriber.ask(verification(subscriber.topic.url))).status).toBe(200);
+        expect((await subscriber.sendGet(verification(subscriber.topic.url))).status).toBe(200);
         expect((await exchange(subscriber.port, request('GET', '/hooks/other'))).body).toBe('theirs: /hooks/other');
         const unknown = await exchange(subscriber.port, signedPost('/hooks/websub/unknown', 'news'));
         expect(fieldsOf(unknown)).toEqual({ reason: 'there is no such callback' });
@@ -142,7 +142,7 @@ describe('in Express', () => {
     expect(answer.status).toBe(500);
     expect(fieldsOf(answer)).toEqual({ reason: 'the body was read by another part of the server' });
     expect(subscriber.events).toEqual([]);
-    expect(subscriber.logger.said('error')).toEqual([
+    expect(subscriber.logger.messages('error')).toEqual([
       'the body was read before it got here, and its bytes are needed to check the signature: mount the runtime before ' +
         'any body parser, or have the parser keep the bytes as request.rawBody',
     ]);
@@ -216,7 +216,7 @@ describe('in Express', () => {
     await expect.poll(() => releases.length).toBe(1);
     for (const release of releases) release();
     expect((await subscriber.post('more')).status).toBe(202);
-    expect(subscriber.logger.said('error')).toEqual([]);
+    expect(subscriber.logger.messages('error')).toEqual([]);
     await subscriber.runtime.stop();
     expect(subscriber.events.map((event) => event.text())).toEqual(['news', 'more']);
   });
@@ -229,7 +229,7 @@ describe('in Express', () => {
       }, runtime.nodeHandler),
     );
     expect((await subscriber.post('news')).status).toBe(418);
-    expect(subscriber.logger.said('error')).toEqual([]);
+    expect(subscriber.logger.messages('error')).toEqual([]);
   });
 
   test('after middleware that breaks the answer, the connection is closed, and later requests work', async () => {
@@ -244,7 +244,7 @@ describe('in Express', () => {
       }, runtime.nodeHandler),
     );
     await expect(subscriber.post('news', { 'X-Break': '1' })).rejects.toThrow('the connection ended');
-    expect(subscriber.logger.said('error')).toEqual(['an answer could not be sent: the connection is closed']);
+    expect(subscriber.logger.messages('error')).toEqual(['an answer could not be sent: the connection is closed']);
     expect((await subscriber.post('news')).status).toBe(202);
   });
 });
@@ -280,7 +280,7 @@ describe('in Hono', () => {
     expect((await post('')).status).toBe(202);
     expect(events.map((event) => event.text())).toEqual(['news', '']);
     expect(events[0]?.headers.get('x-hub-signature')).toBe(signatureOf('news'));
-    const answer = await subscriber.ask(verification(topic.url));
+    const answer = await subscriber.sendGet(verification(topic.url));
     expect(answer).toMatchObject({ status: 200, body: 'c9+/=', headers: { 'x-content-type-options': 'nosniff' } });
     expect((await exchange(port, request('GET', '/'))).body).toBe('the app');
     expect((await exchange(port, request('PUT', path, {}, 'x'))).headers).toMatchObject({ allow: 'GET, HEAD, POST' });
@@ -359,7 +359,7 @@ describe('through runtime.fetch()', () => {
     await usedRequest.text();
     // The request cannot be cloned after its body was read.
     expect((await runtime.fetch(usedRequest)).status).toBe(500);
-    expect(logger.said('error')).toHaveLength(1);
+    expect(logger.messages('error')).toHaveLength(1);
   });
 
   test('C6 a body above the limit gets 413, and a stalled or aborted body gets 408', async () => {

@@ -28,7 +28,7 @@ interface Options {
 async function setUp({ delivery = {}, handle = () => {} }: Options = {}) {
   const world = new FakeWorld();
   const hub = await startHub({ leaseSeconds: 10 * 86_400 });
-  const published: WrittenEntry[] = [{ id: 'old', at: world.now - 30 * DAY }];
+  const published: WrittenEntry[] = [{ id: 'old', publishedAt: world.now - 30 * DAY }];
   const publisher = await startPublisher(hub, atom(published));
   const store = new FaultyStore();
   const received: string[] = [];
@@ -72,7 +72,7 @@ async function setUp({ delivery = {}, handle = () => {} }: Options = {}) {
     },
     /** Publishes an entry. Resolves with our answer's status. */
     async publish(id: string): Promise<number | undefined> {
-      const entry: WrittenEntry = { id, at: world.now };
+      const entry: WrittenEntry = { id, publishedAt: world.now };
       published.push(entry);
       publisher.body = atom(published);
       const [delivery] = await hub.distribute(publisher.url, atom([entry]), { contentType: 'application/atom+xml' });

@@ -26,7 +26,7 @@ describe('C6 bodies that stall', () => {
     const answer = await first.answer();
     expect(answer).toMatchObject({ status: 408, headers: { connection: 'close' } });
     expect(fieldsOf(answer)).toEqual({ reason: 'too much content is arriving at once' });
-    expect(subscriber.logger.said('warn')).toContain(
+    expect(subscriber.logger.messages('warn')).toContain(
       'content was cut off, as too much was arriving at once: see security.maxInFlightBytes',
     );
     // A complete body is accepted, and takes the room of a stalled one.

@@ -13,8 +13,8 @@ const DAY_MS = 86_400_000;
 
 describe('V1 a verification', () => {
   test('of the requested topic is answered with the challenge and nothing else', async () => {
-    const { ask, topic } = await subscribed();
-    const answer = await ask(verification(topic.url, { 'hub.challenge': 'c9+/=~!#' }));
+    const { sendGet, topic } = await subscribed();
+    const answer = await sendGet(verification(topic.url, { 'hub.challenge': 'c9+/=~!#' }));
     expect(answer).toMatchObject({ status: 200, body: 'c9+/=~!#' });
     expect(answer.headers).toEqual({
       'content-length': '8',
@@ -29,8 +29,8 @@ describe('V1 a verification', () => {
   });
 
   test('of another topic is rejected with 404', async () => {
-    const { ask, topic } = await subscribed();
-    const answer = await ask(verification(`${topic.url}2`));
+    const { sendGet, topic } = await subscribed();
+    const answer = await sendGet(verification(`${topic.url}2`));
     expect(answer.status).toBe(404);
     expect(answer.headers).toMatchObject({ 'cache-control': 'no-store' });
     expect(fieldsOf(answer)).toEqual({ reason: 'this topic was not asked for' });
@@ -43,11 +43,11 @@ describe('V1 a verification', () => {
   });
 
   test('of a subscription that is being unsubscribed is rejected with 404', async () => {
-    const { ask, topic, runtime, snapshot, hub } = await subscribed();
+    const { sendGet, topic, runtime, snapshot, hub } = await subscribed();
     await runtime.unsubscribe((await snapshot()).id);
-    expect((await ask(verification(topic.url))).status).toBe(404);
+    expect((await sendGet(verification(topic.url))).status).toBe(404);
     await hub.unsubscribed(topic);
-    expect((await ask(verification(topic.url))).status).toBe(404);
+    expect((await sendGet(verification(topic.url))).status).toBe(404);
   });
 
   test.each([
@@ -57,8 +57,8 @@ describe('V1 a verification', () => {
     ['an unknown mode', { 'hub.mode': 'Subscribe' }, 'hub.mode is unknown'],
     ['a challenge over 4 KiB', { 'hub.challenge': 'x'.repeat(4097) }, 'hub.challenge is too long'],
   ])('with %s is answered 400', async (_title, changes, reason) => {
-    const { ask, topic, events, post } = await subscribed();
-    const answer = await ask(verification(topic.url, changes));
+    const { sendGet, topic, events, post } = await subscribed();
+    const answer = await sendGet(verification(topic.url, changes));
     expect(answer.status).toBe(400);
     expect(fieldsOf(answer)).toEqual({ reason });
     expect((await post('still there')).status).toBe(202);
@@ -75,9 +75,9 @@ describe('V1 a verification', () => {
   });
 
   test('may have a challenge of 4 KiB', async () => {
-    const { ask, topic } = await subscribed();
+    const { sendGet, topic } = await subscribed();
     const challenge = 'x'.repeat(4096);
-    expect(await ask(verification(topic.url, { 'hub.challenge': challenge }))).toMatchObject({
+    expect(await sendGet(verification(topic.url, { 'hub.challenge': challenge }))).toMatchObject({
       status: 200,
       body: challenge,
     });
@@ -106,7 +106,7 @@ describe('V2 the lease', () => {
     const { snapshot, logger } = await subscribed({ hub: { announcedLease }, config: { leaseSeconds } });
     const subscription = await snapshot();
     expect(subscription.leaseSeconds).toBe(seconds);
-    expect(logger.said('warn').filter((message) => message.includes('lease'))).toEqual([]);
+    expect(logger.messages('warn').filter((message) => message.includes('lease'))).toEqual([]);
     expect(subscription.verifiedAt?.getTime()).toBeGreaterThanOrEqual(startedAt);
     expect(Number(subscription.expiresAt) - Number(subscription.verifiedAt)).toBe(seconds * 1000);
   });
@@ -131,15 +131,15 @@ describe('V3 the verification of an unsubscription', () => {
   });
 
   test('that was requested is confirmed each time, whatever its hub.lease_seconds', async () => {
-    const { ask, topic, runtime, snapshot, hub } = await subscribed();
+    const { sendGet, topic, runtime, snapshot, hub } = await subscribed();
     hub.configure({ verify: 'never' });
     await runtime.unsubscribe((await snapshot()).id);
     await hub.until(() => hub.requests.length >= 2);
     const parameters = verification(topic.url, { 'hub.mode': 'unsubscribe', 'hub.lease_seconds': '-1' });
-    expect((await ask({ ...parameters, 'hub.topic': 'http://127.0.0.1/other' })).status).toBe(404);
-    expect(await ask(parameters)).toMatchObject({ status: 200, body: 'c9+/=' });
+    expect((await sendGet({ ...parameters, 'hub.topic': 'http://127.0.0.1/other' })).status).toBe(404);
+    expect(await sendGet(parameters)).toMatchObject({ status: 200, body: 'c9+/=' });
     expect((await snapshot()).state).toBe('unsubscribed');
-    expect((await ask(parameters)).status).toBe(200);
+    expect((await sendGet(parameters)).status).toBe(200);
   });
 });
 
@@ -176,12 +176,12 @@ describe('V4 an unsolicited verification', () => {
   test('V9 causes at most one handler call a minute, and is confirmed without the handler in between', async () => {
     const clock = new ManualClock(Date.now());
     let calls = 0;
-    const { ask, topic } = await subscribed({
+    const { sendGet, topic } = await subscribed({
       seams: clock,
       handlers: { onSubscriptionVerification: () => void (calls += 1) },
     });
     calls = 0;
-    const askWith = (challenge: string) => ask(verification(topic.url, { 'hub.challenge': challenge }));
+    const askWith = (challenge: string) => sendGet(verification(topic.url, { 'hub.challenge': challenge }));
     const answers = await Promise.all(Array.from({ length: 50 }, (_each, index) => askWith(`c${index}`)));
     expect(answers.map(({ status, body }) => [status, body])).toEqual(
       answers.map((_each, index) => [200, `c${index}`]),
@@ -195,7 +195,7 @@ describe('V4 an unsolicited verification', () => {
   test('V9 that the handler refuses is answered 404 each time, and changes nothing', async () => {
     let shouldRefuse = false;
     let calls = 0;
-    const { ask, topic, snapshot, post } = await subscribed({
+    const { sendGet, topic, snapshot, post } = await subscribed({
       handlers: {
         onSubscriptionVerification() {
           calls += 1;
@@ -206,7 +206,7 @@ describe('V4 an unsolicited verification', () => {
     calls = 0;
     shouldRefuse = true;
     const before = await snapshot();
-    for (let time = 0; time < 3; time += 1) expect((await ask(verification(topic.url))).status).toBe(404);
+    for (let time = 0; time < 3; time += 1) expect((await sendGet(verification(topic.url))).status).toBe(404);
     expect(calls).toBe(1);
     expect(await snapshot()).toEqual(before);
     expect((await post('news')).status).toBe(202);
@@ -294,10 +294,10 @@ describe('V6 a renewal', () => {
   });
 
   test('whose verification is rejected leaves the working subscription unchanged', async () => {
-    const { ask, snapshot, post, renew } = await renewing();
+    const { sendGet, snapshot, post, renew } = await renewing();
     const before = await snapshot();
     await renew();
-    expect((await ask(verification('http://127.0.0.1/other'))).status).toBe(404);
+    expect((await sendGet(verification('http://127.0.0.1/other'))).status).toBe(404);
     expect(await snapshot()).toMatchObject({ state: 'active', expiresAt: before.expiresAt });
     expect((await post('old', { 'X-Hub-Signature': signatureOf('old', 'sha1', SECRET) })).status).toBe(202);
   });
@@ -332,7 +332,7 @@ describe('V7 the service', () => {
   });
 
   test('adds headers to the confirmation, but cannot change its status, body or reserved headers', async () => {
-    const { ask, topic } = await subscribed({
+    const { sendGet, topic } = await subscribed({
       handlers: {
         onSubscriptionVerification: async () => ({
           headers: {
@@ -352,7 +352,7 @@ describe('V7 the service', () => {
         }),
       },
     });
-    const answer = await ask(verification(topic.url));
+    const answer = await sendGet(verification(topic.url));
     expect(answer).toMatchObject({ status: 200, body: 'c9+/=' });
     expect(answer.headers).toEqual({
       'x-one': 'one',
@@ -372,7 +372,7 @@ describe('V7 the service', () => {
     const refuse = (): never => {
       throw new SubscriptionVerificationError('not & never', { headers: { 'X-Why': 'because' }, body: { more: 'ü' } });
     };
-    const { hub, ask, topic, snapshot, post } = await subscribed({
+    const { hub, sendGet, topic, snapshot, post } = await subscribed({
       handlers: { onSubscriptionVerification: refuse },
       unverified: true,
     });
@@ -386,7 +386,7 @@ describe('V7 the service', () => {
       lastError: { cause: 'handler-refused', message: 'not & never', code: 'ERR_WEBSUB_SUBSCRIPTION_VERIFICATION' },
     });
     expect((await snapshot()).nextAttemptAt).toBeUndefined();
-    expect((await ask(verification(topic.url))).status).toBe(404);
+    expect((await sendGet(verification(topic.url))).status).toBe(404);
     expect(hub.requests.filter(({ method }) => method === 'POST')).toHaveLength(1);
     const rejectedDelivery = await post('news');
     expect(rejectedDelivery.status).toBe(404);
@@ -408,16 +408,16 @@ describe('V7 the service', () => {
 
   test('is not called for a verification that the runtime itself rejects', async () => {
     const verifications: unknown[] = [];
-    const { ask, topic } = await subscribed({
+    const { sendGet, topic } = await subscribed({
       handlers: {
         onSubscriptionVerification: (verification) => void verifications.push(verification),
         onUnsubscriptionVerification: (verification) => void verifications.push(verification),
       },
     });
     verifications.length = 0;
-    expect((await ask(verification(`${topic.url}2`))).status).toBe(404);
-    expect((await ask(verification(topic.url, { 'hub.mode': 'unsubscribe' }))).status).toBe(404);
-    expect((await ask(verification(topic.url, { 'hub.challenge': '' }))).status).toBe(400);
+    expect((await sendGet(verification(`${topic.url}2`))).status).toBe(404);
+    expect((await sendGet(verification(topic.url, { 'hub.mode': 'unsubscribe' }))).status).toBe(404);
+    expect((await sendGet(verification(topic.url, { 'hub.challenge': '' }))).status).toBe(400);
     expect(verifications).toEqual([]);
   });
 
@@ -478,14 +478,14 @@ describe('C8 a HEAD request', () => {
 });
 
 test('S4 a verification may lack the verify token, but one with another token is rejected with 404', async () => {
-  const { ask, hub, topic } = await subscribed({
+  const { sendGet, hub, topic } = await subscribed({
     config: { protocol: 'pubsubhubbub-0.3' },
     hub: { protocol: 'pubsubhubbub-0.3' },
   });
   const { 'hub.verify_token': token = '' } = Object.fromEntries(new URLSearchParams(hub.requests[0]?.body.toString()));
   expect(token).not.toBe('');
-  expect((await ask(verification(topic.url, { 'hub.verify_token': token }))).status).toBe(200);
-  expect((await ask(verification(topic.url))).status).toBe(200);
-  expect((await ask(verification(topic.url, { 'hub.verify_token': 'another' }))).status).toBe(404);
-  expect((await ask(verification(topic.url, { 'hub.verify_token': token.replace(/.$/, '!') }))).status).toBe(404);
+  expect((await sendGet(verification(topic.url, { 'hub.verify_token': token }))).status).toBe(200);
+  expect((await sendGet(verification(topic.url))).status).toBe(200);
+  expect((await sendGet(verification(topic.url, { 'hub.verify_token': 'another' }))).status).toBe(404);
+  expect((await sendGet(verification(topic.url, { 'hub.verify_token': token.replace(/.$/, '!') }))).status).toBe(404);
 });

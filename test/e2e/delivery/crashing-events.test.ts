@@ -89,12 +89,12 @@ test(
   'L3 a topic whose fetch crashed the process three times is not fetched until the renewal, but its hub still delivers',
   async () => {
     const hub = await startHub();
-    const publisher = await startPublisher(hub, atom([{ id: 'old', at: Date.now() - 86_400_000 }]));
+    const publisher = await startPublisher(hub, atom([{ id: 'old', publishedAt: Date.now() - 86_400_000 }]));
     const subscriber = await crashingSubscriber(publisher.url);
     await subscriber.start();
     // A kill could leave the subscription unfinished. The next start would then fetch the topic for discovery.
     await subscriber.stop();
-    publisher.body = atom([{ id: 'missed', at: Date.now() }]);
+    publisher.body = atom([{ id: 'missed', publishedAt: Date.now() }]);
     await subscriber.setPoison(true);
     for (let crash = 0; crash < 3; crash += 1) {
       await subscriber.start();

@@ -7,8 +7,8 @@ import { throws } from '../../kit/throws.js';
 import { atom, type WrittenEntry } from '../../kit/publisher.js';
 
 const AT = Date.parse('2029-12-31T00:00:00Z');
-const one: WrittenEntry = { id: 'one', at: AT };
-const two: WrittenEntry = { id: 'two', at: AT };
+const one: WrittenEntry = { id: 'one', publishedAt: AT };
+const two: WrittenEntry = { id: 'two', publishedAt: AT };
 
 /** A service that records the change of each entry it receives. */
 async function recording(
@@ -129,7 +129,7 @@ describe.each([{}, { dedupe: 'body' }, { dedupe: 'entries' }, { pollSeconds: 600
     it('is unchanged while the first copy is in progress, and after its handler succeeded', async () => {
       const subscriber = await twoCopies(delivery);
       await subscriber.end();
-      await subscriber.publish([one, { id: 'three', at: AT }]);
+      await subscriber.publish([one, { id: 'three', publishedAt: AT }]);
       expect(subscriber.received).toEqual(['1: one unchanged', '1: three new']);
     });
 
@@ -138,14 +138,14 @@ describe.each([{}, { dedupe: 'body' }, { dedupe: 'entries' }, { pollSeconds: 600
       await subscriber.end(new Error('not now'));
       subscriber.world.advance(5_000);
       await untilIdle();
-      await subscriber.publish([one, { id: 'three', at: AT }]);
+      await subscriber.publish([one, { id: 'three', publishedAt: AT }]);
       expect(subscriber.received).toEqual(['2: one new', '1: one unchanged', '1: three new']);
     });
 
     it('is new after the first copy became a dead letter', async () => {
       const subscriber = await twoCopies({ ...delivery, retryForSeconds: 0 });
       await subscriber.end(new Error('never'));
-      await subscriber.publish([one, { id: 'three', at: AT }]);
+      await subscriber.publish([one, { id: 'three', publishedAt: AT }]);
       expect(subscriber.received).toEqual(['1: one new', '1: three new']);
     });
 
@@ -216,7 +216,7 @@ describe("delivery.dedupe: 'entries'", () => {
     subscriber.world.advance(400 * 86_400_000);
     await subscriber.startAgain();
     expect(await subscriber.publish([one])).toBe(202);
-    await subscriber.publish([{ id: 'three', at: AT }, one]);
+    await subscriber.publish([{ id: 'three', publishedAt: AT }, one]);
     expect(subscriber.received).toEqual([
       ['one new', 'two new'],
       ['three new', 'one unchanged'],
@@ -235,10 +235,10 @@ describe("delivery.dedupe: 'entries'", () => {
   it('delivers a correction of an entry that was dated in the future', async () => {
     const subscriber = await recording({ dedupe: 'entries' });
     await subscriber.publish([
-      { id: 'one', at: AT, updated: subscriber.world.now + 365 * 86_400_000, title: 'a typo' },
+      { id: 'one', publishedAt: AT, updated: subscriber.world.now + 365 * 86_400_000, title: 'a typo' },
     ]);
     subscriber.world.advance(60_000);
-    await subscriber.publish([{ id: 'one', at: AT, updated: subscriber.world.now }]);
+    await subscriber.publish([{ id: 'one', publishedAt: AT, updated: subscriber.world.now }]);
     expect(subscriber.received).toEqual([['one new'], ['one updated']]);
   });
 

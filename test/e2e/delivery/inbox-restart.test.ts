@@ -162,7 +162,7 @@ describe('when the runtime stops,', () => {
         (event) => {
           runs.note(event);
           called.resolve();
-          return runs.seen.length === 1
+          return runs.calls.length === 1
             ? new Promise<void>((_, reject) => {
                 event.signal.addEventListener('abort', () => reject(new Error('cut off')));
               })
@@ -181,9 +181,9 @@ describe('when the runtime stops,', () => {
       await subscriber.startAgain();
       world.advance(0);
       await subscriber.hub.until(() => subscriber.store.events.length === 0);
-      expect(runs.seen.map(({ id, attempt }) => [id, attempt])).toEqual([
-        [runs.seen[0]?.id, 1],
-        [runs.seen[0]?.id, 1],
+      expect(runs.calls.map(({ id, attempt }) => [id, attempt])).toEqual([
+        [runs.calls[0]?.id, 1],
+        [runs.calls[0]?.id, 1],
       ]);
       expect(runs.events[1]?.signal.aborted).toBe(false);
     },

@@ -78,7 +78,7 @@ describe('an event whose handler is slow', () => {
 
   test('C9 is delivered again after a kill -9 during the handler, which does not count as a failed run', async () => {
     await using hub = await TestHub.start();
-    const { topic, store, seen } = await killDuringHandler(hub, 'inline');
+    const { topic, store, handlerCall } = await killDuringHandler(hub, 'inline');
 
     const world = new FakeWorld(Date.now());
     const runs = new HandlerRuns(world);
@@ -89,7 +89,7 @@ describe('an event whose handler is slow', () => {
     const runtime = await world.start(service, { store });
     onTestFinished(() => runtime.stopNow());
     world.advance(0);
-    await expect.poll(() => runs.seen.length, { timeout: 5_000 }).toBe(1);
-    expect(runs.seen).toEqual([{ ...seen, attempt: 1, at: world.now, text: 'still here' }]);
+    await expect.poll(() => runs.calls.length, { timeout: 5_000 }).toBe(1);
+    expect(runs.calls).toEqual([{ ...handlerCall, attempt: 1, at: world.now, text: 'still here' }]);
   }, 60_000);
 });

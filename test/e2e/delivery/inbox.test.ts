@@ -44,11 +44,11 @@ describe('an event whose handler fails', () => {
     ] as const) {
       world.advance(wait);
       await untilIdle();
-      expect(runs.seen).toHaveLength(expected);
+      expect(runs.calls).toHaveLength(expected);
     }
     await hub.until(() => store.events.length === 0);
-    const [first] = runs.seen;
-    expect(runs.seen).toEqual(
+    const [first] = runs.calls;
+    expect(runs.calls).toEqual(
       [0, 1_000, 3_000, 7_000].map((offset, index) => ({
         ...first,
         attempt: index + 1,
@@ -58,7 +58,7 @@ describe('an event whose handler fails', () => {
     );
     world.advance(DAY_MS);
     await untilIdle();
-    expect(runs.seen).toHaveLength(4);
+    expect(runs.calls).toHaveLength(4);
     expect(await statsOf(runtime)).toMatchObject({ received: 1, delivered: 1, failed: 3 });
   });
 
@@ -155,11 +155,11 @@ describe('an event whose handler fails', () => {
     await subscriber.startAgain();
     world.advance(0);
     await untilIdle();
-    expect(runs.seen).toHaveLength(1);
+    expect(runs.calls).toHaveLength(1);
     world.advance(1_000);
-    await subscriber.hub.until(() => runs.seen.length === 2);
+    await subscriber.hub.until(() => runs.calls.length === 2);
     const [first, second] = runs.events;
-    expect(runs.seen.map(({ id, attempt, text }) => [id, attempt, text])).toEqual([
+    expect(runs.calls.map(({ id, attempt, text }) => [id, attempt, text])).toEqual([
       [first?.id, 1, 'news é'],
       [first?.id, 2, 'news é'],
     ]);

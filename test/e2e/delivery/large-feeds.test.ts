@@ -168,7 +168,7 @@ it('D12 a poll skips a topic with too many entries, and a later poll reads the t
   await passHalfAnHour();
   publisher.body = `<feed>${'<entry/>'.repeat(50_001)}</feed>`;
   await passHalfAnHour();
-  publisher.body = atom([{ id: 'fresh', at: world.now }]);
+  publisher.body = atom([{ id: 'fresh', publishedAt: world.now }]);
   // Failed polls are retried after growing waits, at most an hour.
   for (let round = 0; round < 3; round += 1) await passHalfAnHour();
   expect(received).toEqual(['poll: fresh']);

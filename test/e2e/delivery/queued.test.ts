@@ -166,7 +166,7 @@ describe('queued delivery', () => {
 
   test('C9 delivers an event again after a kill -9, which does not count as a failure of the handler', async () => {
     await using hub = await TestHub.start();
-    const { topic, store, seen } = await killDuringHandler(hub, 'queued');
+    const { topic, store, handlerCall } = await killDuringHandler(hub, 'queued');
 
     const world = new FakeWorld(Date.now());
     const runs = new HandlerRuns(world);
@@ -177,7 +177,7 @@ describe('queued delivery', () => {
     const runtime = await world.start(service, { store });
     onTestFinished(() => runtime.stopNow());
     world.advance(0);
-    await expect.poll(() => runs.seen.length).toBe(1);
-    expect(runs.seen).toEqual([{ ...seen, attempt: 1, at: world.now, text: 'still here' }]);
+    await expect.poll(() => runs.calls.length).toBe(1);
+    expect(runs.calls).toEqual([{ ...handlerCall, attempt: 1, at: world.now, text: 'still here' }]);
   }, 60_000);
 });

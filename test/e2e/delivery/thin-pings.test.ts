@@ -12,7 +12,7 @@ import { startHub } from '../../kit/start-hub.js';
 async function setUp(delivery: DeliveryConfig, handle: (event: ContentDistributionMessage) => void = () => {}) {
   const world = new FakeWorld();
   const hub = await startHub();
-  const publisher = await startPublisher(hub, atom([{ id: 'one', at: world.now }]));
+  const publisher = await startPublisher(hub, atom([{ id: 'one', publishedAt: world.now }]));
   const store = new FaultyStore();
   const received: (Pick<ContentDistributionMessage, 'source' | 'attempt' | 'contentType'> & {
     readonly text: string;
@@ -66,7 +66,7 @@ it('C5 a failed fetch of the topic counts as a failed run, and the next run fetc
   await until(() => world.logged('a handler failed').length > 0);
   expect(received).toEqual([]);
   publisher.status = 200;
-  publisher.body = atom([{ id: 'two', at: world.now }]);
+  publisher.body = atom([{ id: 'two', publishedAt: world.now }]);
   await pass(5_000);
   await until(() => received.length > 0);
   expect(received).toMatchObject([{ attempt: 2, text: publisher.body }]);
@@ -81,7 +81,7 @@ it('C5 a retry gets the current content of the topic, and a dead letter follows 
   );
   expect(await ping()).toBe(202);
   await until(() => world.logged('a handler failed').length > 0);
-  publisher.body = atom([{ id: 'two', at: world.now }]);
+  publisher.body = atom([{ id: 'two', publishedAt: world.now }]);
   await pass(61_000);
   await until(() => world.logged('kept as a dead letter').length > 0);
   expect(received.map(({ attempt }) => attempt)).toEqual([1, 2]);

@@ -205,7 +205,7 @@ test.each([
 ] as const)('L3 an unrecoverable event fetched by %s becomes a dead letter at once', async (source, delivery) => {
   const world = new FakeWorld();
   const hub = await startHub({ leaseSeconds: 10 * 86_400 });
-  const publisher = await startPublisher(hub, atom([{ id: 'old', at: world.now - 30 * DAY_MS }]));
+  const publisher = await startPublisher(hub, atom([{ id: 'old', publishedAt: world.now - 30 * DAY_MS }]));
   const store = new FaultyStore();
   const received: ContentDistributionMessage[] = [];
   const service = defineSubscriber(
@@ -232,7 +232,7 @@ test.each([
     await untilIdle();
   }
   await firstRuntime.stop();
-  publisher.body = atom([{ id: 'fresh', at: world.now }]);
+  publisher.body = atom([{ id: 'fresh', publishedAt: world.now }]);
   const runtime = await start();
   await until(async () => {
     world.advance(60_000);

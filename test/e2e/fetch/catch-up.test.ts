@@ -42,7 +42,7 @@ async function setUp({
 }: Options = {}) {
   const world = new FakeWorld();
   const hub = await startHub({ leaseSeconds });
-  const oldEntry: WrittenEntry = { id: 'old', at: world.now - 30 * DAY };
+  const oldEntry: WrittenEntry = { id: 'old', publishedAt: world.now - 30 * DAY };
   const publisher = await startPublisher(hub, atom([oldEntry]));
   const store = new FaultyStore();
   const received: ReceivedEvent[] = [];
@@ -79,7 +79,7 @@ async function setUp({
   const settle = (): Promise<void> => untilSettled(hub);
   const stop = async (): Promise<void> => await runtime?.stop();
   const subscription = async () => (await runtime?.subscriptions.find())?.[0];
-  const entryAt = (id: string, at = world.now): WrittenEntry => ({ id, at });
+  const entryAt = (id: string, publishedAt = world.now): WrittenEntry => ({ id, publishedAt });
   return { world, hub, publisher, store, received, oldEntry, start, stop, pass, settle, subscription, entryAt };
 }
 

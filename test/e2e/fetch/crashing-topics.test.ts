@@ -54,7 +54,7 @@ const markersIn = (rows: ReadonlyMap<string, unknown>): number => [...rows.keys(
 async function crashing(delivery: DeliveryConfig) {
   const world = new FakeWorld();
   const hub = await startHub({ leaseSeconds: 10 * 86_400 });
-  const publisher = await startPublisher(hub, atom([{ id: 'old', at: world.now - 30 * DAY }]));
+  const publisher = await startPublisher(hub, atom([{ id: 'old', publishedAt: world.now - 30 * DAY }]));
   const received: ContentDistributionMessage[] = [];
   let port = 0;
   let runtime: SubscriberRuntime | undefined;
@@ -118,7 +118,7 @@ describe('a topic whose fetch crashes the process', () => {
   test('L3 L4 is skipped by catch-up after three crashes, with one log line, and fetched after a renewal', async () => {
     const fixture = await crashing({});
     await fixture.stop();
-    fixture.publisher.body = atom([{ id: 'missed', at: fixture.world.now }]);
+    fixture.publisher.body = atom([{ id: 'missed', publishedAt: fixture.world.now }]);
     await fixture.start();
     for (let crash = 0; crash < 3; crash += 1) await fixture.crash();
     const requestCount = fixture.publisher.requests.length;

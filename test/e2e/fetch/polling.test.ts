@@ -30,7 +30,7 @@ interface Options {
 async function setUp({ pollSeconds = 600, handle = () => {}, entries, delivery = {} }: Options = {}) {
   const world = new FakeWorld();
   const hub = await startHub({ leaseSeconds: 10 * 86_400 });
-  const oldEntry: WrittenEntry = { id: 'old', at: world.now - DAY };
+  const oldEntry: WrittenEntry = { id: 'old', publishedAt: world.now - DAY };
   const publisher = await startPublisher(hub, atom(entries ?? [oldEntry]));
   const store = new FaultyStore();
   const received: string[] = [];
@@ -69,7 +69,7 @@ async function setUp({ pollSeconds = 600, handle = () => {}, entries, delivery =
   };
   const runtime = await start();
   await advance(MINUTE);
-  const newEntry = (id: string, at = world.now): WrittenEntry => ({ id, at });
+  const newEntry = (id: string, publishedAt = world.now): WrittenEntry => ({ id, publishedAt });
   const deliver = (written: readonly WrittenEntry[]) =>
     hub.distribute(publisher.url, atom(written), { contentType: 'application/atom+xml' });
   const subscribeCount = (): number => hub.requests.filter(({ form }) => form.get('hub.mode') === 'subscribe').length;

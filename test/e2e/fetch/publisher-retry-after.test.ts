@@ -28,7 +28,9 @@ async function setUp(delivery: DeliveryConfig = {}, target = '/feed') {
       return;
     }
     const link = `<${hub.url}>; rel="hub", <${publisher.url}/feed>; rel="self"`;
-    response.writeHead(200, { 'content-type': 'application/atom+xml', link }).end(atom([{ id: 'a', at: world.now }]));
+    response
+      .writeHead(200, { 'content-type': 'application/atom+xml', link })
+      .end(atom([{ id: 'a', publishedAt: world.now }]));
   };
   const publisher = await startHttpServer(({ url = '' }, response) => {
     requestedPaths.push(url);

@@ -26,7 +26,7 @@ async function twoHubs(config: SubscriberServiceConfig = {}) {
   const options = { now: () => world.now, leaseSeconds: 30 * 86_400 };
   const [firstHub, secondHub] = [await TestHub.start(options), await TestHub.start(options)];
   onTestFinished(async () => void (await Promise.all([firstHub.close(), secondHub.close()])));
-  const entries: WrittenEntry[] = [{ id: 'old', at: world.now - DAY_MS }];
+  const entries: WrittenEntry[] = [{ id: 'old', publishedAt: world.now - DAY_MS }];
   const topic = firstHub.topic('/feed', { ...CONTENT_TYPE, body: atom(entries), hubs: [firstHub, secondHub] });
   const received: string[] = [];
   const service = defineSubscriber(
@@ -72,7 +72,7 @@ async function twoHubs(config: SubscriberServiceConfig = {}) {
   };
   const snapshot = (): Promise<Subscription> => onlySubscription(runtime);
   const publish = async (id: string): Promise<void> => {
-    entries.unshift({ id, at: world.now });
+    entries.unshift({ id, publishedAt: world.now });
     await topic.publish(atom(entries), CONTENT_TYPE);
     await settle();
   };

@@ -78,8 +78,8 @@ describe('L8 a stop', () => {
     const failing = await activeSubscription({ fail: { status: 503, only: 'unsubscriptions' } });
     expect(await failing.stop()).toBeLessThan(5_000);
     expect(unsubscribeRequests(failing.hub)).toHaveLength(2);
-    expect(failing.logger.said('warn').join('\n')).toContain('it may go on sending until');
-    expect(failing.logger.said('warn').join('\n')).not.toContain('next try');
+    expect(failing.logger.messages('warn').join('\n')).toContain('it may go on sending until');
+    expect(failing.logger.messages('warn').join('\n')).not.toContain('next try');
   });
 
   it('ends early if nothing is open', async () => {

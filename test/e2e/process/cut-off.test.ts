@@ -28,17 +28,17 @@ const reachedAt =
   ({ port }) => ({ options: { publicUrl: `http://${host}:${port}` } });
 
 const renewalIsDue = ({ world }: Environment): void => world.advance(8.5 * DAY_MS);
-const bothAdvertised = ({ topic, hub, other }: Environment): void => topic.configure({ hubs: [hub, other] });
+const bothAdvertised = ({ topic, hub, secondHub }: Environment): void => topic.configure({ hubs: [hub, secondHub] });
 const firstRefuses = (environment: Environment): void => {
   bothAdvertised(environment);
   environment.hub.fail(400);
 };
 const selfMoves = (environment: Environment): void => {
-  environment.topic.configure({ self: environment.moved.url });
+  environment.topic.configure({ self: environment.secondTopic.url });
   renewalIsDue(environment);
 };
 const hubMoves = (environment: Environment): void => {
-  environment.topic.configure({ hubs: [environment.other] });
+  environment.topic.configure({ hubs: [environment.secondHub] });
   renewalIsDue(environment);
 };
 const hubJoins = (environment: Environment): void => {

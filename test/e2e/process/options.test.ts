@@ -66,7 +66,7 @@ describe('the address', () => {
     const logger = recordingLogger();
     await using runtime = await startService(recordingService().service, { ...QUIET, logger });
     expect(runtime.url).toBe(`http://localhost:${runtime.port}`);
-    expect(logger.said('warn')).toEqual([expect.stringMatching(/only hubs on this machine.*set publicUrl/)]);
+    expect(logger.messages('warn')).toEqual([expect.stringMatching(/only hubs on this machine.*set publicUrl/)]);
   });
 
   it('is HTTPS with tls', async () => {
@@ -194,7 +194,7 @@ describe('a runtime with the option manual', () => {
     vi.spyOn(keyv, 'set').mockResolvedValue(false);
     expect((await failureOf(runtime.ready())).message).toMatch(/the runtime stops|that begins when/);
     await runtime.stop();
-    expect(logger.said('fatal')).toEqual([expect.stringMatching(/could not be stored: stopping/)]);
+    expect(logger.messages('fatal')).toEqual([expect.stringMatching(/could not be stored: stopping/)]);
   });
 });
 
@@ -248,7 +248,7 @@ describe('startService', () => {
     const service = defineSubscriber({ inject: ['Archive', Logger, SubscriberRuntime] }, Injected);
     await using _runtime = await startService(service, { ...QUIET, container: givenContainer, logger });
     expect(givenContainer.resolve('Archive')).toEqual(['it', 'true']);
-    expect(logger.said('info')).toContain('injected');
+    expect(logger.messages('info')).toContain('injected');
   });
 
   it('S5 requests with a secret over plain HTTP only with security.allowInsecureSecret', async () => {
@@ -455,6 +455,6 @@ describe('hooks', () => {
     await using runtime = await startService([service, listeningService], { ...QUIET, logger });
     await runtime.ready();
     expect(received).toEqual(['active', 'active']);
-    expect(logger.said('error')).toEqual(['a hook failed', 'a hook failed']);
+    expect(logger.messages('error')).toEqual(['a hook failed', 'a hook failed']);
   });
 });

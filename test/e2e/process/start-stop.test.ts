@@ -233,8 +233,8 @@ describe('a store that fails', () => {
     await runtime.ready();
     vi.spyOn(keyv, 'set').mockResolvedValue(false);
     await runtime.stop();
-    expect(logger.said('error')).toContain('a subscription could not be ended at its hub');
-    expect(logger.said('info').at(-1)).toBe('stopped');
+    expect(logger.messages('error')).toContain('a subscription could not be ended at its hub');
+    expect(logger.messages('info').at(-1)).toBe('stopped');
   });
 });
 
@@ -392,8 +392,8 @@ describe('stop()', () => {
     await runtime.stop();
     expect(performance.now() - stoppedAt).toBeLessThan(1_500);
     expect(hasCleanedUp).toBe(true);
-    expect(logger.said('error')).toEqual([]);
-    const warnings = logger.said('warn').filter((message) => /did not verify the unsubscription/.test(message));
+    expect(logger.messages('error')).toEqual([]);
+    const warnings = logger.messages('warn').filter((message) => /did not verify the unsubscription/.test(message));
     expect(warnings).toHaveLength(behavior === 'denies' ? 0 : 1);
   });
 
@@ -498,7 +498,7 @@ describe('stop()', () => {
     await stopping;
     expect(performance.now() - stoppedNowAt).toBeLessThan(2_000);
     expect(abortedSignals).toEqual([true]);
-    expect(logger.said('warn')).toContain('handlers are still at work, and are not waited for any longer');
+    expect(logger.messages('warn')).toContain('handlers are still at work, and are not waited for any longer');
   });
 
   it('does not unsubscribe if stopNow() is called first', async () => {
@@ -522,7 +522,7 @@ describe('stop()', () => {
       const runtime = await startService(recordingService().service, options);
       runtime.onShutdown(() => {});
       await (gracefulShutdownSeconds === 0 ? runtime.stop() : runtime.stopNow());
-      expect(logger.said('warn')).toEqual([]);
+      expect(logger.messages('warn')).toEqual([]);
     },
   );
 
@@ -566,7 +566,7 @@ describe('stop()', () => {
     const stoppedAt = performance.now();
     await runtime.stop();
     expect(performance.now() - stoppedAt).toBeLessThan(3_000);
-    expect(logger.said('warn')).toEqual([expect.stringMatching(/takes too long and is not waited for/)]);
+    expect(logger.messages('warn')).toEqual([expect.stringMatching(/takes too long and is not waited for/)]);
   });
 
   it('makes subscribe, unsubscribe and retry reject from then on', async () => {
@@ -597,7 +597,7 @@ describe('stop()', () => {
     if (started !== undefined) stops.push(started.stop());
     await Promise.all(stops);
     expect(await starting).toBe(started);
-    expect(logger.said('error')).toEqual([]);
+    expect(logger.messages('error')).toEqual([]);
     await expect(fetch(started?.url ?? '')).rejects.toThrow('fetch failed');
   });
 });

@@ -23,7 +23,7 @@ describe('waitForStoreSeconds', () => {
     await first.ready();
     const [before] = await first.subscriptions.find();
     const starting = startService(service, { ...options, waitForStoreSeconds: 30 });
-    await until(() => logger.said('info').some((line) => /waiting up to (30|29\.\d) s for it/.test(line)));
+    await until(() => logger.messages('info').some((line) => /waiting up to (30|29\.\d) s for it/.test(line)));
     await first.stop();
     await using second = await starting;
     const [after] = await second.subscriptions.find();

@@ -168,7 +168,7 @@ describe('stop() of a runtime on a server of the application', () => {
     const requestCount = hub.requests.length;
     await runtime.stop();
     expect(hub.requests).toHaveLength(requestCount);
-    expect(logger.said('warn').filter((line) => advice.test(line))).toHaveLength(1);
+    expect(logger.messages('warn').filter((line) => advice.test(line))).toHaveLength(1);
   });
 
   it('logs no advice if nothing is unsubscribed', async () => {
@@ -176,7 +176,7 @@ describe('stop() of a runtime on a server of the application', () => {
     const { server, logger, runtime } = await startOnServer(hub);
     server.close();
     await runtime.stop({ unsubscribe: false });
-    expect(logger.said('warn').filter((line) => advice.test(line))).toEqual([]);
+    expect(logger.messages('warn').filter((line) => advice.test(line))).toEqual([]);
   });
 
   it('stops waiting for hubs when the server closes during the stop', async () => {
@@ -189,7 +189,7 @@ describe('stop() of a runtime on a server of the application', () => {
     server.close();
     await stopping;
     expect(performance.now() - startedAt).toBeLessThan(10_000); // The grace period is 20 s.
-    expect(logger.said('warn').filter((line) => advice.test(line))).toHaveLength(1);
+    expect(logger.messages('warn').filter((line) => advice.test(line))).toHaveLength(1);
   });
 
   it('unsubscribes and logs no advice before the server is closed', async () => {
@@ -199,7 +199,7 @@ describe('stop() of a runtime on a server of the application', () => {
     server.close();
     await hub.settled();
     expect(hub.subscriptions[0]?.state).toBe('unsubscribed');
-    expect(logger.said('warn').filter((line) => advice.test(line))).toEqual([]);
+    expect(logger.messages('warn').filter((line) => advice.test(line))).toEqual([]);
   });
 
   it('sends no request and does not wait if the server never listened', async () => {
@@ -214,7 +214,7 @@ describe('stop() of a runtime on a server of the application', () => {
     await runtime.stop();
     expect(performance.now() - startedAt).toBeLessThan(10_000); // The grace period is 20 s.
     expect(hub.requests).toHaveLength(requestCount);
-    expect(logger.said('warn').filter((line) => advice.test(line))).toHaveLength(1);
+    expect(logger.messages('warn').filter((line) => advice.test(line))).toHaveLength(1);
   });
 
   it('logs no advice if no hub has a subscription', async () => {
@@ -224,6 +224,6 @@ describe('stop() of a runtime on a server of the application', () => {
     const runtime = await startService(recordingService().service, { store: 'memory', logger, server });
     server.close();
     await runtime.stop();
-    expect(logger.said('warn').filter((line) => advice.test(line))).toEqual([]);
+    expect(logger.messages('warn').filter((line) => advice.test(line))).toEqual([]);
   });
 });

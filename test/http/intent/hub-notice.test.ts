@@ -18,11 +18,14 @@ describe('a hub notice whose handler hangs', () => {
       handlerCall.resolve();
       return new Promise(() => {});
     };
-    const { ask } = await subscribed({ config: { delivery: { ackAfterMs: 2_000 } }, handlers: { [handler]: hang } });
+    const { sendGet } = await subscribed({
+      config: { delivery: { ackAfterMs: 2_000 } },
+      handlers: { [handler]: hang },
+    });
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
     onTestFinished(() => void vi.useRealTimers());
     let status: number | undefined;
-    const answered = ask({ 'hub.mode': mode, 'hub.reason': 'no' }).then((answer) => (status = answer.status));
+    const answered = sendGet({ 'hub.mode': mode, 'hub.reason': 'no' }).then((answer) => (status = answer.status));
     await handlerCall.promise;
     await vi.advanceTimersByTimeAsync(1_999);
     await untilIdle();
@@ -35,24 +38,24 @@ describe('a hub notice whose handler hangs', () => {
 describe('the reason of a hub', () => {
   test('never shows a bearer token that a function returned', async () => {
     const errors: Error[] = [];
-    const { ask, logger } = await subscribed({
+    const { sendGet, logger } = await subscribed({
       config: { httpConfig: { auth: { bearer: () => 'a-t0ken-of-the-hour' } } },
       handlers: { onSubscriptionValidationDenied: (error: Error) => void errors.push(error) },
     });
-    await ask({ 'hub.mode': 'denied', 'hub.reason': 'you sent Bearer a-t0ken-of-the-hour' });
+    await sendGet({ 'hub.mode': 'denied', 'hub.reason': 'you sent Bearer a-t0ken-of-the-hour' });
     expect(errors[0]?.message).toBe('you sent Bearer [redacted]');
     expect(logger.lines.map(({ message }) => message).join()).not.toContain('t0ken');
   });
 
   test.each(NOTICES)('is cut, cannot forge a log line, and reveals no secret (%s)', async (mode, handler) => {
     const errors: Error[] = [];
-    const { ask, callback, logger, snapshot } = await subscribed({
+    const { sendGet, callback, logger, snapshot } = await subscribed({
       handlers: { [handler]: (error: Error) => void errors.push(error) },
     });
     const token = callbackKey(callback);
     const reason = `gone\r\n{"level":60}\u001B[31m ${callback} ${SECRET} ${'y'.repeat(8_000)}`;
     const escaped = String.raw`gone\r\n{"level":60}\u001b[31m `;
-    await ask({ 'hub.mode': mode, 'hub.reason': reason });
+    await sendGet({ 'hub.mode': mode, 'hub.reason': reason });
     const message = errors[0]?.message ?? '';
     expect(message.slice(0, escaped.length)).toBe(escaped);
     expect(message.slice(escaped.length)).toMatch(/^\[redacted\] \[redacted\] y+…$/);
@@ -67,8 +70,8 @@ describe('the reason of a hub', () => {
 
   test('counts as missing if it has only control characters', async () => {
     const messages: string[] = [];
-    const { ask } = await subscribed({ handlers: { onHubError: ({ message }) => void messages.push(message) } });
-    await ask({ 'hub.mode': 'hub-error', 'hub.reason': '\n\u0000 ' });
+    const { sendGet } = await subscribed({ handlers: { onHubError: ({ message }) => void messages.push(message) } });
+    await sendGet({ 'hub.mode': 'hub-error', 'hub.reason': '\n\u0000 ' });
     expect(messages).toEqual(['the hub gave no reason']);
   });
 });
@@ -92,7 +95,7 @@ describe('a hub that echoes values of the service', () => {
 
   test.each(NOTICES)('is quoted without those values (%s)', async (mode, handler) => {
     const errors: Error[] = [];
-    const { ask, logger, snapshot } = await subscribed({
+    const { sendGet, logger, snapshot } = await subscribed({
       config,
       handlers: { [handler]: (error: Error) => void errors.push(error) },
     });
@@ -102,7 +105,7 @@ describe('a hub that echoes values of the service', () => {
       Buffer.from('custom-param').toString('hex'),
     ];
     const reason = `fast: ${[...configuredValues, ...encodedValues].join(' | ')}`;
-    expect((await ask({ 'hub.mode': mode, 'hub.reason': reason })).status).toBe(200);
+    expect((await sendGet({ 'hub.mode': mode, 'hub.reason': reason })).status).toBe(200);
     expect(errors[0]?.message).toBe(`fast: ${'[redacted] | '.repeat(8)}[redacted]`);
     const output = JSON.stringify([await snapshot(), logger.lines]);
     for (const value of [...configuredValues, ...encodedValues]) expect(output).not.toContain(value);
@@ -114,10 +117,10 @@ describe('the headers that a verification handler returns', () => {
     const returned: unknown = { headers };
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- an untyped handler
     const nonsense = () => returned as { headers: Record<string, string> };
-    const { ask, topic, logger } = await subscribed({ handlers: { onSubscriptionVerification: nonsense } });
-    const answer = await ask(verification(topic.url));
+    const { sendGet, topic, logger } = await subscribed({ handlers: { onSubscriptionVerification: nonsense } });
+    const answer = await sendGet(verification(topic.url));
     expect(answer).toMatchObject({ status: 200, body: 'c9+/=' });
-    expect(logger.said('error')).toEqual([]);
+    expect(logger.messages('error')).toEqual([]);
   });
 });
 
@@ -131,7 +134,7 @@ test('the default log never shows a callback, even if handlers throw the error t
     throw error;
   };
   const valuesInError: string[] = [];
-  const { ask, post, callback, hub, runtime } = await subscribed({
+  const { sendGet, post, callback, hub, runtime } = await subscribed({
     options: { logger },
     config: { delivery: { retryForSeconds: 0 } },
     handlers: {
@@ -148,8 +151,8 @@ test('the default log never shows a callback, even if handlers throw the error t
   runtime.hooks.on('hub-error', ({ error }) => rethrow(error ?? new Error('none')));
   await post('news');
   await post('news', { 'X-Hub-Signature': 'sha256=00' });
-  await ask({ 'hub.mode': 'hub-error', 'hub.reason': `no database for ${callback}` });
-  await ask({ 'hub.mode': 'denied', 'hub.reason': `go away, ${callback}` });
+  await sendGet({ 'hub.mode': 'hub-error', 'hub.reason': `no database for ${callback}` });
+  await sendGet({ 'hub.mode': 'denied', 'hub.reason': `go away, ${callback}` });
   await hub.settled();
   await runtime.stop();
   const log = lines.join('');

@@ -4,7 +4,7 @@ import { describe, expect, test, vi } from 'vitest';
 import { privacyOf } from '../../../src/hub/guard/address-guard.js';
 import { discover } from '../../../src/hub/discovery/discover.js';
 import { failureOf } from '../../kit/failure-of.js';
-import { startServer, status, type Answer } from '../../kit/recording-server.js';
+import { startServer, answerWith, type Answer } from '../../kit/recording-server.js';
 
 // The only mock: without a network, no URL is public.
 vi.mock(import('../../../src/hub/guard/address-guard.js'), async (importOriginal) => {
@@ -25,15 +25,15 @@ const alternate = (href: string, type = 'application/atom+xml', rel = 'alternate
 const site =
   (answers: Readonly<Record<string, Answer>>): Answer =>
   (request, response) =>
-    (answers[request.path] ?? status(404))(request, response);
+    (answers[request.path] ?? answerWith(404))(request, response);
 
 const page = (head: string, headers: Readonly<Record<string, string>> = {}): Answer =>
-  status(200, { ...html, ...headers }, `<!doctype html><head><title>x</title>${head}</head><body>`);
+  answerWith(200, { ...html, ...headers }, `<!doctype html><head><title>x</title>${head}</head><body>`);
 
 describe('D11 discovery from a page with an alternate feed', () => {
   test('uses hub and topic of the first feed, and reports the URL of the feed', async () => {
     await using server = await startServer(
-      site({ '/': page(alternate('/feed') + alternate('/other')), '/feed': status(200, atom, feed) }),
+      site({ '/': page(alternate('/feed') + alternate('/other')), '/feed': answerWith(200, atom, feed) }),
     );
     expect(await discover(server.url)).toStrictEqual({
       topic: `${server.url}/topic`,
@@ -53,7 +53,7 @@ describe('D11 discovery from a page with an alternate feed', () => {
     'application/feed+json',
   ])('reads a feed of type %s', async (type) => {
     await using server = await startServer(
-      site({ '/': page(alternate('/feed', type)), '/feed': status(200, atom, feed) }),
+      site({ '/': page(alternate('/feed', type)), '/feed': answerWith(200, atom, feed) }),
     );
     expect(await discover(server.url)).toMatchObject({ hubs: [HUB] });
   });
@@ -66,7 +66,7 @@ describe('D11 discovery from a page with an alternate feed', () => {
     ['in the body', `</head><body>${alternate('/feed')}`],
     ['without an http URL', alternate('data:application/atom+xml,x')],
   ])('does not follow a link %s', async (_case, head) => {
-    await using server = await startServer(site({ '/': page(head), '/feed': status(200, atom, feed) }));
+    await using server = await startServer(site({ '/': page(head), '/feed': answerWith(200, atom, feed) }));
     await expect(discover(server.url)).rejects.toMatchObject({ reason: 'no-hub' });
     expect(server.requests).toHaveLength(1);
   });
@@ -75,7 +75,7 @@ describe('D11 discovery from a page with an alternate feed', () => {
     await using server = await startServer(
       site({
         '/body': page(`${alternate('/feed')}</head><body><link rel=hub href=/hub>`),
-        '/moved': status(302, { Location: '/', Link: '</hub>; rel=hub' }),
+        '/moved': answerWith(302, { Location: '/', Link: '</hub>; rel=hub' }),
         '/': page(alternate('/feed')),
       }),
     );
@@ -89,8 +89,8 @@ describe('D11 discovery from a page with an alternate feed', () => {
     await using server = await startServer(
       site({
         '/': page(`<base href="/blog/">${alternate('feed')}`),
-        '/blog/feed': status(301, { Location: '/a', Link: '<hub>; rel=hub, <self>; rel=self' }),
-        '/a': status(200, atom, '<feed xmlns="http://www.w3.org/2005/Atom"></feed>'),
+        '/blog/feed': answerWith(301, { Location: '/a', Link: '<hub>; rel=hub, <self>; rel=self' }),
+        '/a': answerWith(200, atom, '<feed xmlns="http://www.w3.org/2005/Atom"></feed>'),
       }),
     );
     expect(await discover(server.url)).toMatchObject({
@@ -104,7 +104,7 @@ describe('D11 discovery from a page with an alternate feed', () => {
 
   test('follows one alternate link only', async () => {
     await using server = await startServer(
-      site({ '/': page(alternate('/page')), '/page': page(alternate('/feed')), '/feed': status(200, atom, feed) }),
+      site({ '/': page(alternate('/page')), '/page': page(alternate('/feed')), '/feed': answerWith(200, atom, feed) }),
     );
     await expect(discover(server.url)).rejects.toMatchObject({ reason: 'no-hub' });
     expect(server.requests.map(({ path }) => path)).toEqual(['/', '/page']);
@@ -114,8 +114,8 @@ describe('D11 discovery from a page with an alternate feed', () => {
     await using server = await startServer(
       site({
         '/': page(alternate('/a') + alternate('/b')),
-        '/a': status(200, atom, feed),
-        '/b': status(200, atom, feed),
+        '/a': answerWith(200, atom, feed),
+        '/b': answerWith(200, atom, feed),
       }),
     );
     const feedFor = async (lastFeed: string): Promise<string | undefined> =>
@@ -126,7 +126,7 @@ describe('D11 discovery from a page with an alternate feed', () => {
 
   test('reads the feed even if the page is too long to be read to its end', async () => {
     const longHead = `${alternate('/feed')}</head><body>${'<p>Hello'.repeat(700_000)}`;
-    await using server = await startServer(site({ '/': page(longHead), '/feed': status(200, atom, feed) }));
+    await using server = await startServer(site({ '/': page(longHead), '/feed': answerWith(200, atom, feed) }));
     expect(await discover(server.url)).toMatchObject({ hubs: [HUB], feed: `${server.url}/feed` });
   });
 });
@@ -135,9 +135,9 @@ describe('D11 the error names all searched places', () => {
   test('if the feed names no hub', async () => {
     await using server = await startServer(
       site({
-        '/': status(302, { Location: '/page', Link: '</x>; rel=next' }),
+        '/': answerWith(302, { Location: '/page', Link: '</x>; rel=next' }),
         '/page': page(alternate('/feed')),
-        '/feed': status(200, atom, '<feed/>'),
+        '/feed': answerWith(200, atom, '<feed/>'),
       }),
     );
     expect(await failureOf(discover(server.url))).toMatchObject({
@@ -170,7 +170,7 @@ describe('D11 the error names all searched places', () => {
       site({
         '/': page(`<link rel="self hub" href="${longPath}"><link rel=self href="${longPath}b">`),
         '/feedless': page(alternate(longPath) + `<link rel=self href="${longPath}">`),
-        [longPath]: status(200, atom, '<feed/>'),
+        [longPath]: answerWith(200, atom, '<feed/>'),
       }),
     );
     for (const [path, reason] of [
@@ -188,12 +188,12 @@ describe('D11 the error names all searched places', () => {
 
 describe('D11, S5 an alternate feed is read', () => {
   test('with credentials at the origin of the target, without them elsewhere', async () => {
-    await using other = await startServer(status(200, atom, feed));
+    await using other = await startServer(answerWith(200, atom, feed));
     await using server = await startServer(
       site({
         '/own': page(alternate('/feed')),
         '/foreign': page(alternate(`${other.url}/feed`)),
-        '/feed': status(200, atom, feed),
+        '/feed': answerWith(200, atom, feed),
       }),
     );
     const httpConfig = { auth: { bearer: 'token' }, headers: { 'X-Key': 'key-of-mine' } };
@@ -206,7 +206,7 @@ describe('D11, S5 an alternate feed is read', () => {
   });
 
   test('with the address guard of the target', async () => {
-    await using privateServer = await startServer(status(200, atom, feed));
+    await using privateServer = await startServer(answerWith(200, atom, feed));
     await using server = await startServer(page(alternate(`${privateServer.url}/feed`)));
     // A name that resolves to a private address allows its own host only.
     vi.mocked(privacyOf).mockResolvedValueOnce('resolved').mockResolvedValueOnce('resolved');
@@ -216,9 +216,9 @@ describe('D11, S5 an alternate feed is read', () => {
   });
 
   test('with the redirect limit of the target', async () => {
-    const hops = Object.fromEntries([1, 2, 3].map((hop) => [`/${hop}`, status(302, { Location: `/${hop + 1}` })]));
+    const hops = Object.fromEntries([1, 2, 3].map((hop) => [`/${hop}`, answerWith(302, { Location: `/${hop + 1}` })]));
     await using server = await startServer(
-      site({ '/': page(alternate('/1')), ...hops, '/4': status(200, atom, feed) }),
+      site({ '/': page(alternate('/1')), ...hops, '/4': answerWith(200, atom, feed) }),
     );
     expect(await discover(server.url, { httpConfig: { maxRedirects: 3 } })).toMatchObject({ url: `${server.url}/4` });
     await expect(discover(server.url, { httpConfig: { maxRedirects: 2 } })).rejects.toMatchObject({
@@ -242,12 +242,12 @@ describe('D11, S5 an alternate feed is read', () => {
   });
 
   test.each<[string, Answer]>([
-    ['fails', status(404)],
+    ['fails', answerWith(404)],
     [
       'has no self link',
-      status(200, atom, `<feed xmlns="http://www.w3.org/2005/Atom"><link rel="hub" href="${HUB}"/></feed>`),
+      answerWith(200, atom, `<feed xmlns="http://www.w3.org/2005/Atom"><link rel="hub" href="${HUB}"/></feed>`),
     ],
-    ['names no hub', status(200, atom, '<feed xmlns="http://www.w3.org/2005/Atom"/>')],
+    ['names no hub', answerWith(200, atom, '<feed xmlns="http://www.w3.org/2005/Atom"/>')],
   ])('S5 without showing a credential that the URL of the feed repeats, if the feed %s', async (_case, answer) => {
     const token = 'a-token-that-is-secret';
     await using other = await startServer(answer);
@@ -262,7 +262,7 @@ describe('D11, S5 an alternate feed is read', () => {
   });
 
   test('and its temporary failure is the failure of the discovery', async () => {
-    const answers = { '/': page(alternate('/feed')), '/feed': status(503, { 'Retry-After': '60' }) };
+    const answers = { '/': page(alternate('/feed')), '/feed': answerWith(503, { 'Retry-After': '60' }) };
     await using server = await startServer(site(answers));
     await expect(discover(server.url)).rejects.toMatchObject({
       reason: 'http-error',

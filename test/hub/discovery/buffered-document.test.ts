@@ -2,7 +2,7 @@ import { describe, expect, test, vi } from 'vitest';
 import { discover } from '../../../src/hub/discovery/discover.js';
 import type { TopicContentSink } from '../../../src/hub/discovery/buffered-document.js';
 import type { TopicContent } from '../../../src/hub/discovery/fetch-topic.js';
-import { startServer, status, type Answer } from '../../kit/recording-server.js';
+import { startServer, answerWith, type Answer } from '../../kit/recording-server.js';
 
 const HUB = 'https://hub.example/';
 const LINKS = { Link: `<${HUB}>; rel=hub, </feed>; rel=self` };
@@ -26,7 +26,7 @@ async function discoverWithSink(answer: Answer, maxBytes = MAX_BYTES) {
 describe('discovery passes the content of the topic to the sink', () => {
   test('D7 if the Link headers name the hub, so that discovery itself reads no body', async () => {
     const validators = { ETag: '"1"', 'Last-Modified': 'Mon, 01 Jan 2024 00:00:00 GMT' };
-    const result = await discoverWithSink(status(200, { ...ATOM, ...LINKS, ...validators }, feed()));
+    const result = await discoverWithSink(answerWith(200, { ...ATOM, ...LINKS, ...validators }, feed()));
     expect(result.discovery).toMatchObject({ topic: `${result.url}/feed`, hubs: [HUB], via: 'link-header' });
     expect(result.texts).toEqual([feed()]);
     expect(result.contents[0]).toMatchObject({
@@ -39,7 +39,7 @@ describe('discovery passes the content of the topic to the sink', () => {
 
   test('D7 to its end, even if its beginning names the hub', async () => {
     const longFeed = feed('/feed', 20_000);
-    const result = await discoverWithSink(status(200, ATOM, longFeed));
+    const result = await discoverWithSink(answerWith(200, ATOM, longFeed));
     expect(result.discovery.via).toBe('xml');
     expect(result.texts).toEqual([longFeed]);
   });
@@ -55,9 +55,9 @@ describe('discovery passes the content of the topic to the sink', () => {
 
 describe('discovery passes nothing to the sink', () => {
   test.each<[string, Answer]>([
-    ['if another URL is the topic', status(200, ATOM, feed('/other'))],
-    ['for a page', status(200, { 'Content-Type': 'text/html', ...LINKS }, '<!doctype html><p>news')],
-    ['if the document is too large', status(200, ATOM, feed('/feed', 50_000))],
+    ['if another URL is the topic', answerWith(200, ATOM, feed('/other'))],
+    ['for a page', answerWith(200, { 'Content-Type': 'text/html', ...LINKS }, '<!doctype html><p>news')],
+    ['if the document is too large', answerWith(200, ATOM, feed('/feed', 50_000))],
     [
       'if the document breaks off',
       (_request, response) => {
@@ -78,13 +78,13 @@ describe('discovery passes nothing to the sink', () => {
 
   test('if discovery stopped at its own limit, even if the sink accepts more bytes', async () => {
     const padded = feed().replace('<entry>', `${'<!-- -->'.repeat(700_000)}<entry>`);
-    const result = await discoverWithSink(status(200, ATOM, padded), 10 * MAX_BYTES);
+    const result = await discoverWithSink(answerWith(200, ATOM, padded), 10 * MAX_BYTES);
     expect(result.discovery.warnings).toEqual([expect.stringContaining('only the first 5242880 bytes')]);
     expect(result.contents).toEqual([]);
   });
 
   test('if no hub is named', async () => {
-    await using server = await startServer(status(200, ATOM, '<feed/>'));
+    await using server = await startServer(answerWith(200, ATOM, '<feed/>'));
     const take = vi.fn<TopicContentSink['take']>();
     const discovery = discover(`${server.url}/feed`, {}, { contentSink: { maxBytes: MAX_BYTES, take } });
     await expect(discovery).rejects.toThrow(/No hub is named/);

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { ConfigurationError, ResourceDiscoveryFailedError, type DiscoveryFailure } from '../../../src/errors.js';
 import { discover, type DiscoveryContext } from '../../../src/hub/discovery/discover.js';
 import type { DiscoveryConfig } from '../../../src/hub/http/http-config.js';
-import { startServer, status, type Answer } from '../../kit/recording-server.js';
+import { startServer, answerWith, type Answer } from '../../kit/recording-server.js';
 
 const hub = 'https://hub.example/';
 const page = `<head><link rel=hub href=${hub}><link rel=self href=/topic></head>`;
@@ -28,7 +28,7 @@ async function discoveryErrorOf(
 describe('hub and topic are found', () => {
   test('D1 in HTTP Link headers first, without reading the document', async () => {
     await using server = await startServer(
-      status(200, { ...html, ...linkHeader }, '<link rel=hub href=https://evil.example/>'),
+      answerWith(200, { ...html, ...linkHeader }, '<link rel=hub href=https://evil.example/>'),
     );
     expect(await discover(`${server.url}/feed#part`)).toStrictEqual({
       topic: `${server.url}/topic`,
@@ -56,7 +56,9 @@ describe('hub and topic are found', () => {
     ],
     ['json-feed', 'application/feed+json', `{"feed_url":"/topic","hubs":[{"type":"WebSub","url":"${hub}"}]}`],
   ])('D3 to D5 in a document in the format %s with the type %s', async (via, contentType, body) => {
-    await using server = await startServer(status(200, { 'Content-Type': contentType, Link: '</x>; rel=next' }, body));
+    await using server = await startServer(
+      answerWith(200, { 'Content-Type': contentType, Link: '</x>; rel=next' }, body),
+    );
     expect(await discover(server.url)).toStrictEqual({
       topic: `${server.url}/topic`,
       hubs: [hub],
@@ -73,7 +75,7 @@ describe('hub and topic are found', () => {
   });
 
   test('D6 without a self link, with the final URL as the topic and a warning', async () => {
-    await using server = await startServer(status(200, html, `<link rel=hub href=${hub}>`));
+    await using server = await startServer(answerWith(200, html, `<link rel=hub href=${hub}>`));
     const discovery = await discover(server.url);
     expect(discovery).toMatchObject({ topic: `${server.url}/`, url: `${server.url}/` });
     expect(discovery.warnings).toEqual([expect.stringContaining('no self link')]);
@@ -81,7 +83,7 @@ describe('hub and topic are found', () => {
 
   test('D11 in the same place, so that a self link in the headers does not count for a hub in the page', async () => {
     const headers = { ...html, Link: '</topic>; rel=self' };
-    await using server = await startServer(status(200, headers, `<link rel=hub href=${hub}>`));
+    await using server = await startServer(answerWith(200, headers, `<link rel=hub href=${hub}>`));
     expect(await discover(server.url)).toStrictEqual({
       topic: `${server.url}/`,
       hubs: [hub],
@@ -92,7 +94,7 @@ describe('hub and topic are found', () => {
   });
 
   test('D8 with all hubs in document order', async () => {
-    await using server = await startServer(status(200, html, '<link rel=hub href=/b><link rel=hub href=/a>'));
+    await using server = await startServer(answerWith(200, html, '<link rel=hub href=/b><link rel=hub href=/a>'));
     expect((await discover(server.url)).hubs).toEqual([`${server.url}/b`, `${server.url}/a`]);
   });
 
@@ -102,7 +104,7 @@ describe('hub and topic are found', () => {
   ])('D8 with at most the first ten of %d hubs', async (count, warnings) => {
     const paths = Array.from({ length: count }, (_, index) => `/${index}`);
     const links = paths.map((path) => `<link rel=hub href=${path}>`).join('');
-    await using server = await startServer(status(200, html, `<link rel=self href=/topic>${links}`));
+    await using server = await startServer(answerWith(200, html, `<link rel=self href=/topic>${links}`));
     const discovery = await discover(server.url);
     expect(discovery.hubs).toEqual(paths.slice(0, 10).map((path) => `${server.url}${path}`));
     expect(discovery.warnings).toEqual(warnings);
@@ -111,7 +113,7 @@ describe('hub and topic are found', () => {
 
 describe('the request of discovery', () => {
   test('D1 accepts HTML and feeds by default, and any other type as a last resort', async () => {
-    await using server = await startServer(status(200, linkHeader));
+    await using server = await startServer(answerWith(200, linkHeader));
     await discover(server.url);
     const { accept, ...headers } = server.requests[0]?.headers ?? {};
     const preferences = (accept ?? '').split(', ').map((range) => {
@@ -141,7 +143,7 @@ describe('the request of discovery', () => {
     [{ httpConfig: { auth: { bearer: 'token' } } }, { authorization: 'Bearer token' }],
     [{ httpConfig: { auth: { username: 'me', password: 'pass' } } }, { authorization: 'Basic bWU6cGFzcw==' }],
   ])('D1 is sent with the headers of the configuration %j', async (config, expected) => {
-    await using server = await startServer(status(200, linkHeader));
+    await using server = await startServer(answerWith(200, linkHeader));
     await discover(server.url, config);
     expect(server.requests[0]).toMatchObject({ method: 'GET', headers: expected });
   });
@@ -164,56 +166,68 @@ describe('D7 a failed discovery', () => {
   test.each<[string, Answer, DiscoveryFailure, number | undefined, readonly string[]]>([
     [
       'no hub in HTML',
-      status(200, html, '<p>Hello'),
+      answerWith(200, html, '<p>Hello'),
       'no-hub',
       200,
       ['text/html', 'Link headers', '<link>', 'target: {'],
     ],
     [
       'no hub in a feed',
-      status(200, {}, '<rss><channel></channel></rss>'),
+      answerWith(200, {}, '<rss><channel></channel></rss>'),
       'no-hub',
       200,
       ['no content type', 'atom:link'],
     ],
-    ['no hub in JSON', status(200, { 'Content-Type': 'application/json' }, '{}'), 'no-hub', 200, ['JSON Feed']],
-    ['an image', status(200, { 'Content-Type': 'image/png' }, '\x89PNG'), 'no-hub', 200, ['image/png', 'neither HTML']],
-    ['no content', status(204), 'no-hub', 204, ['204']],
+    ['no hub in JSON', answerWith(200, { 'Content-Type': 'application/json' }, '{}'), 'no-hub', 200, ['JSON Feed']],
+    [
+      'an image',
+      answerWith(200, { 'Content-Type': 'image/png' }, '\x89PNG'),
+      'no-hub',
+      200,
+      ['image/png', 'neither HTML'],
+    ],
+    ['no content', answerWith(204), 'no-hub', 204, ['204']],
     [
       'a self link but no hub',
-      status(200, html, '<link rel=self href=/topic>'),
+      answerWith(200, html, '<link rel=self href=/topic>'),
       'no-hub',
       200,
       ['calls itself', '/topic'],
     ],
     [
       'two self links',
-      status(200, html, `${page}<link rel=self href=/b>`),
+      answerWith(200, html, `${page}<link rel=self href=/b>`),
       'multiple-self',
       undefined,
       ['/topic', '/b'],
     ],
     [
       'two self links in the headers',
-      status(200, { Link: `<${hub}>; rel="hub self", </b>; rel=self` }),
+      answerWith(200, { Link: `<${hub}>; rel="hub self", </b>; rel=self` }),
       'multiple-self',
       undefined,
       [],
     ],
-    ['406', status(406, {}, page), 'not-acceptable', 406, ['text/html', 'discoveryConfig.accept']],
-    ['404', status(404, linkHeader, page), 'http-error', 404, ['404']],
-    ['500', status(500), 'http-error', 500, ['500']],
-    ['304', status(304), 'http-error', 304, ['304']],
-    ['a redirect without a Location', status(302), 'http-error', 302, ['Location']],
+    ['406', answerWith(406, {}, page), 'not-acceptable', 406, ['text/html', 'discoveryConfig.accept']],
+    ['404', answerWith(404, linkHeader, page), 'http-error', 404, ['404']],
+    ['500', answerWith(500), 'http-error', 500, ['500']],
+    ['304', answerWith(304), 'http-error', 304, ['304']],
+    ['a redirect without a Location', answerWith(302), 'http-error', 302, ['Location']],
     [
       'a redirect to itself',
-      status(302, { Location: '/feed' }),
+      answerWith(302, { Location: '/feed' }),
       'too-many-redirects',
       302,
       ['5 redirects', 'maxRedirects'],
     ],
-    ['a redirect to an invalid URL', status(301, { Location: 'http://' }), 'invalid-url', 301, ['http://']],
-    ['a redirect to another scheme', status(301, { Location: 'file:///etc/passwd' }), 'invalid-url', 301, ['file:']],
+    ['a redirect to an invalid URL', answerWith(301, { Location: 'http://' }), 'invalid-url', 301, ['http://']],
+    [
+      'a redirect to another scheme',
+      answerWith(301, { Location: 'file:///etc/passwd' }),
+      'invalid-url',
+      301,
+      ['file:'],
+    ],
     ['a connection that breaks', (_request, response) => response.destroy(), 'unreachable', undefined, ['/feed']],
     [
       'a body that breaks off',
@@ -242,7 +256,7 @@ describe('D7 a failed discovery', () => {
   });
 
   test('names the requested languages for 406', async () => {
-    await using server = await startServer(status(406));
+    await using server = await startServer(answerWith(406));
     const { message } = await discoveryErrorOf(server.url, { acceptLanguage: 'tlh' });
     expect(message).toContain('languages (tlh)');
   });
@@ -262,7 +276,7 @@ describe('D7 a failed discovery', () => {
   });
 
   test('has the reason unreachable for a server that is down', async () => {
-    const server = await startServer(status(200));
+    const server = await startServer(answerWith(200));
     await server[Symbol.asyncDispose]();
     const error = await discoveryErrorOf(server.url);
     expect(error.reason).toBe('unreachable');

@@ -3,7 +3,7 @@ import { discoveryRequest } from '../../../src/hub/discovery/discovery-request.j
 import { withDocument, type OpenDocument } from '../../../src/hub/discovery/document.js';
 import { discover } from '../../../src/hub/discovery/discover.js';
 import { failureOf } from '../../kit/failure-of.js';
-import { startServer, status } from '../../kit/recording-server.js';
+import { startServer, answerWith } from '../../kit/recording-server.js';
 
 const SIZE = 1024 * 1024;
 const SLICE = 8_192;
@@ -15,7 +15,7 @@ function blockFor(milliseconds: number): void {
 }
 
 test('D12 a document is read in slices, and reading yields to the event loop between them', async () => {
-  await using server = await startServer(status(200, {}, 'x'.repeat(SIZE)));
+  await using server = await startServer(answerWith(200, {}, 'x'.repeat(SIZE)));
   const sizes: number[] = [];
   const ticks: number[] = [];
   const read = (document: OpenDocument): Promise<unknown> =>
@@ -34,7 +34,7 @@ test('D12 a document is read in slices, and reading yields to the event loop bet
 });
 
 test('D12 timeoutMs ends the reading of a document that has already arrived', async () => {
-  await using server = await startServer(status(200, {}, 'x'.repeat(SIZE)));
+  await using server = await startServer(answerWith(200, {}, 'x'.repeat(SIZE)));
   let slices = 0;
   const read = (document: OpenDocument): Promise<unknown> =>
     document.read(() => {
@@ -49,7 +49,7 @@ test('D12 timeoutMs ends the reading of a document that has already arrived', as
 });
 
 test('D12 the signal of the caller ends the reading of a document', async () => {
-  await using server = await startServer(status(200, { 'content-type': 'text/html' }, '</p>'.repeat(SIZE)));
+  await using server = await startServer(answerWith(200, { 'content-type': 'text/html' }, '</p>'.repeat(SIZE)));
   const controller = new AbortController();
   const discovery = discover(server.url, {}, { signal: controller.signal });
   setTimeout(() => controller.abort(new Error('stopped')), 20);

@@ -5,7 +5,7 @@ import { Agent } from 'undici';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { privacyOf } from '../../../src/hub/guard/address-guard.js';
 import { discover } from '../../../src/hub/discovery/discover.js';
-import { certificate, everyHostHere, startServer, status, type Answer } from '../../kit/recording-server.js';
+import { certificate, everyHostHere, startServer, answerWith, type Answer } from '../../kit/recording-server.js';
 
 // The only mock: without a network, no URL is public.
 vi.mock(import('../../../src/hub/guard/address-guard.js'), async (importOriginal) => {
@@ -13,14 +13,14 @@ vi.mock(import('../../../src/hub/guard/address-guard.js'), async (importOriginal
   return { ...original, privacyOf: vi.fn<typeof privacyOf>(original.privacyOf) };
 });
 
-const linkAnswer: Answer = status(200, { Link: '<https://hub.example/>; rel=hub, </topic>; rel=self' });
+const linkAnswer: Answer = answerWith(200, { Link: '<https://hub.example/>; rel=hub, </topic>; rel=self' });
 
 function redirectChain(codes: readonly number[]): Answer {
   return ({ path }, response) => {
     const index = Number(path.slice(1));
     const code = codes[index];
     if (code !== undefined)
-      status(code, { Location: `/${index + 1}` })({ method: '', path, headers: {}, body: '' }, response);
+      answerWith(code, { Location: `/${index + 1}` })({ method: '', path, headers: {}, body: '' }, response);
     else linkAnswer({ method: '', path, headers: {}, body: '' }, response);
   };
 }
@@ -98,7 +98,7 @@ describe('configured credentials and headers', () => {
 
   test('S5 are not sent to another origin over https, and a warning says so', async () => {
     await using other = await startServer(linkAnswer, { tls: true });
-    await using server = await startServer(status(302, { Location: `${other.url}/` }));
+    await using server = await startServer(answerWith(302, { Location: `${other.url}/` }));
     const dispatcher = new Agent({ connect: { ca: certificate, rejectUnauthorized: false } });
     const { warnings } = await discover(server.url, { httpConfig: { ...httpConfig, dispatcher } });
     expect(other.requests[0]?.headers).not.toHaveProperty('authorization');
@@ -111,7 +111,7 @@ describe('configured credentials and headers', () => {
 
   test('S5 are sent to the https form of the same host', async () => {
     await using httpsServer = await startServer(linkAnswer, { tls: true });
-    await using httpServer = await startServer(status(301, { Location: 'https://hub.test/' }));
+    await using httpServer = await startServer(answerWith(301, { Location: 'https://hub.test/' }));
     const dispatcher = everyHostHere({ http: httpServer.port, https: httpsServer.port });
     const { warnings } = await discover('http://hub.test/', { httpConfig: { ...httpConfig, dispatcher } });
     expect(httpsServer.requests[0]?.headers).toMatchObject(credentialHeaders);
@@ -120,8 +120,8 @@ describe('configured credentials and headers', () => {
   });
 
   test('S5 are named in the error if an origin that did not get them answers 401', async () => {
-    await using other = await startServer(status(401));
-    await using server = await startServer(status(302, { Location: `${other.url}/` }));
+    await using other = await startServer(answerWith(401));
+    await using server = await startServer(answerWith(302, { Location: `${other.url}/` }));
     await expect(discover(server.url, { httpConfig })).rejects.toThrow(
       `answered 401, so there is nothing to discover a hub from. Credentials and configured headers are not sent to ${other.url}`,
     );
@@ -133,7 +133,7 @@ describe('a bearer token from a function', () => {
     await using other = await startServer(linkAnswer);
     await using server = await startServer((request, response) => {
       const location = request.path === '/0' ? '/1' : `${other.url}/`;
-      status(302, { Location: location })(request, response);
+      answerWith(302, { Location: location })(request, response);
     });
     let calls = 0;
     const bearer = async (): Promise<string> => `token-${(calls += 1)}`;

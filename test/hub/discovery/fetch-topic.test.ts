@@ -3,7 +3,7 @@ import { Agent } from 'undici';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { privacyOf } from '../../../src/hub/guard/address-guard.js';
 import { fetchTopic, isPermanentFailure, type TopicRequest } from '../../../src/hub/discovery/fetch-topic.js';
-import { startServer, status, type Answer } from '../../kit/recording-server.js';
+import { startServer, answerWith, type Answer } from '../../kit/recording-server.js';
 
 // The only mock: without a network, no URL is public.
 vi.mock(import('../../../src/hub/guard/address-guard.js'), async (importOriginal) => {
@@ -44,7 +44,7 @@ describe('a fetched topic', () => {
   });
 
   test('is requested with known validators, and is undefined if it has not changed', async () => {
-    await using server = await startServer(status(304));
+    await using server = await startServer(answerWith(304));
     const known = { etag: '"one"', lastModified: 'Thu, 01 Jan 2026 00:00:00 GMT' };
     expect(await fetchTopic(`${server.url}/feed`, request({ known }))).toBeUndefined();
     expect(server.requests[0]?.headers).toMatchObject({
@@ -80,12 +80,12 @@ describe('a fetched topic', () => {
   });
 
   test('D14 may be empty with a Content-Encoding', async () => {
-    await using server = await startServer(status(200, { 'Content-Encoding': 'gzip' }));
+    await using server = await startServer(answerWith(200, { 'Content-Encoding': 'gzip' }));
     expect(await fetchTopic(`${server.url}/feed`, request())).toMatchObject({ body: new Uint8Array() });
   });
 
   test('D13 fails with the Retry-After of the publisher', async () => {
-    await using server = await startServer(status(503, { 'Retry-After': 'Tue, 01 Jan 2030 00:01:00 GMT' }));
+    await using server = await startServer(answerWith(503, { 'Retry-After': 'Tue, 01 Jan 2030 00:01:00 GMT' }));
     const now = (): number => Date.parse('2030-01-01T00:00:00Z');
     await expect(fetchTopic(`${server.url}/feed`, request({ now }))).rejects.toMatchObject({
       status: 503,
@@ -132,7 +132,7 @@ describe('S5 credentials and headers of discovery', () => {
 
   test('are not sent after a redirect back to the configured origin', async () => {
     await using server = await startServer(feed);
-    await using other = await startServer(status(302, { Location: `${server.url}/feed` }));
+    await using other = await startServer(answerWith(302, { Location: `${server.url}/feed` }));
     await fetchTopic(`${other.url}/feed`, request({ config, configuredUrl: `${server.url}/page` }));
     expect(other.requests[0]?.headers).not.toHaveProperty('authorization');
     expect(server.requests[0]?.headers).not.toHaveProperty('authorization');
@@ -148,7 +148,7 @@ describe('a topic that cannot be fetched', () => {
     [500, 'answered 500', false],
     [503, 'answered 503', false],
   ])('with the answer %i has the error "%s", permanent: %s', async (code, message, isPermanent) => {
-    await using server = await startServer(code === 200 ? feed : status(code));
+    await using server = await startServer(code === 200 ? feed : answerWith(code));
     const error: unknown = await fetchTopic(`${server.url}/feed`, request({ maxBytes: 5 })).catch(
       (reason: unknown) => reason,
     );

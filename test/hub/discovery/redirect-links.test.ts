@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { discover } from '../../../src/hub/discovery/discover.js';
 import { failureOf } from '../../kit/failure-of.js';
-import { startServer, status, type Answer } from '../../kit/recording-server.js';
+import { startServer, answerWith, type Answer } from '../../kit/recording-server.js';
 
 const html = { 'Content-Type': 'text/html' };
 
@@ -11,8 +11,9 @@ const chain =
   (request, response) => {
     const index = Number(request.path.split('/')[1]);
     const link = links[index];
-    if (index >= links.length) status(200, { ...html, ...headers }, body)(request, response);
-    else status(302, { Location: `/${index + 1}/`, ...(link === undefined ? {} : { Link: link }) })(request, response);
+    if (index >= links.length) answerWith(200, { ...html, ...headers }, body)(request, response);
+    else
+      answerWith(302, { Location: `/${index + 1}/`, ...(link === undefined ? {} : { Link: link }) })(request, response);
   };
 
 test('D1 the Link headers of a redirect count if the final answer names no hub', async () => {
@@ -70,7 +71,7 @@ test('D1 two self links in a redirect are an error, and an error without a hub n
 
 test('D12 a target or redirect target over 8 KiB is an error', async () => {
   const longPath = `/${'a'.repeat(8_200)}`;
-  await using server = await startServer(status(302, { Location: longPath }));
+  await using server = await startServer(answerWith(302, { Location: longPath }));
   for (const url of [`${server.url}/`, server.url + longPath]) {
     const error = await failureOf(discover(url));
     expect(error).toMatchObject({ code: 'ERR_WEBSUB_DISCOVERY', reason: 'invalid-url' });

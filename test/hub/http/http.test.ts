@@ -15,7 +15,7 @@ import { stubName } from '../../kit/set-up/names.js';
 import { startRawServer } from '../../kit/raw-server.js';
 import { unusedPort } from '../../kit/ports.js';
 import { failureOf } from '../../kit/failure-of.js';
-import { startServer, status } from '../../kit/recording-server.js';
+import { startServer, answerWith } from '../../kit/recording-server.js';
 
 /** Bytes that are neither text nor of a known coding. */
 const junk = Buffer.alloc(1000, 0x9d);
@@ -24,7 +24,7 @@ const get = { method: 'GET', headers: {}, guarded: false } as const;
 
 describe('an outbound request', () => {
   it('sends the given method, headers and body, and its own User-Agent', async () => {
-    await using server = await startServer(status(200));
+    await using server = await startServer(answerWith(200));
     const headers = { 'content-type': 'application/x-www-form-urlencoded', 'x-own': '1' };
     await send(`${server.url}/hub?a=b`, { method: 'POST', headers, body: 'hub.mode=subscribe', guarded: false });
     expect(server.requests).toMatchObject([
@@ -38,7 +38,7 @@ describe('an outbound request', () => {
   });
 
   it('keeps a User-Agent and an Accept that the caller sets', async () => {
-    await using server = await startServer(status(200));
+    await using server = await startServer(answerWith(200));
     const headers = new Headers({ 'user-agent': 'mine', accept: 'application/atom+xml' });
     await send(server.url, { method: 'GET', headers, guarded: false });
     expect(server.requests[0]?.headers).toMatchObject({ 'user-agent': 'mine', accept: 'application/atom+xml' });
@@ -47,7 +47,9 @@ describe('an outbound request', () => {
   it.each([200, 301, 307, 401, 404, 500, 503])(
     'returns a %i after one request and follows no redirect',
     async (code) => {
-      await using server = await startServer(status(code, { location: '/elsewhere', link: '<a>; rel=hub' }, 'text'));
+      await using server = await startServer(
+        answerWith(code, { location: '/elsewhere', link: '<a>; rel=hub' }, 'text'),
+      );
       const answer = await send(server.url, { method: 'POST', headers: {}, body: 'a=b', guarded: false });
       expect(answer.status).toBe(code);
       expect(answer.headers.get('location')).toBe('/elsewhere');
@@ -58,7 +60,7 @@ describe('an outbound request', () => {
   );
 
   it('returns an answer without a body', async () => {
-    await using server = await startServer(status(204));
+    await using server = await startServer(answerWith(204));
     expect(await send(server.url, get)).toMatchObject({ status: 204, body: null });
   });
 
@@ -173,7 +175,7 @@ describe('an outbound request', () => {
   });
 
   it.each(['127.0.0.1', 'localhost', '[::ffff:127.0.0.1]'])('does not connect to %s when guarded', async (host) => {
-    await using server = await startServer(status(200));
+    await using server = await startServer(answerWith(200));
     const error = await failureOf(send(`http://${host}:${server.port}/`, { ...get, guarded: true }));
     expect(error).toBeInstanceOf(AddressError);
     expect(error).toMatchObject({ message: expect.stringContaining('security.allowPrivateNetworks') });
@@ -188,7 +190,7 @@ describe('an outbound request', () => {
   });
 
   it("uses the user's dispatcher unchanged", async () => {
-    await using server = await startServer(status(200));
+    await using server = await startServer(answerWith(200));
     const dispatcher = new Agent();
     expect(await send(server.url, { ...get, guarded: true, dispatcher })).toMatchObject({ status: 200 });
     await dispatcher.destroy();

@@ -2,7 +2,7 @@ import * as undici from 'undici';
 import { expect, test } from 'vitest';
 import { undiciModules } from '../../../src/hub/http/undici-modules.js';
 import { onDemand } from '../../../src/on-demand.js';
-import { startServer, status } from '../../kit/recording-server.js';
+import { startServer, answerWith } from '../../kit/recording-server.js';
 
 test('the loaded parts are those of undici', () => {
   const { Agent, Client, buildConnector, errors } = undiciModules();
@@ -27,7 +27,7 @@ test.each<[string, (name: string) => unknown]>([
   }) as typeof onDemand;
   const { Agent, request } = undiciModules(load);
   expect(loadedNames.at(-1)).toBe('undici');
-  await using server = await startServer(status(204));
+  await using server = await startServer(answerWith(204));
   const agent = new Agent();
   const { statusCode } = await request(agent, { origin: server.url, path: '/x', method: 'GET' });
   expect(statusCode).toBe(204);

@@ -5,7 +5,7 @@ import { fetchTopic } from '../../../src/hub/discovery/fetch-topic.js';
 import { sendHubRequest } from '../../../src/hub/request/hub-request.js';
 import { credentialsIn } from '../../../src/hub/redaction/credential-redactor.js';
 import { failureOf } from '../../kit/failure-of.js';
-import { startServer, status, type Answer } from '../../kit/recording-server.js';
+import { startServer, answerWith, type Answer } from '../../kit/recording-server.js';
 
 const TOKEN = 'K7dfJ_29-qLm4WxZ';
 const auth = { bearer: TOKEN };
@@ -35,8 +35,8 @@ describe('a credential that a publisher echoes', () => {
   const config = { httpConfig: { auth, headers: { Cookie: `sid=${TOKEN}xyz; theme=dark`, 'X-Client': 'discover' } } };
 
   it.each([
-    ['a failure', status(404), /answered 404/],
-    ['a page without a hub', status(200, { 'content-type': `text/${TOKEN}` }, '<p>'), /No hub is named by/],
+    ['a failure', answerWith(404), /answered 404/],
+    ['a page without a hub', answerWith(200, { 'content-type': `text/${TOKEN}` }, '<p>'), /No hub is named by/],
   ])('is not in the error of %s', async (_name, answer, message) => {
     await using server = await startServer(echoing(answer));
     const error = await failureOf(discover(server.url, config));
@@ -47,14 +47,14 @@ describe('a credential that a publisher echoes', () => {
   });
 
   it('is not in a warning', async () => {
-    await using server = await startServer(echoing(status(200, { Link: '<https://hub.example/>; rel=hub' })));
+    await using server = await startServer(echoing(answerWith(200, { Link: '<https://hub.example/>; rel=hub' })));
     const { warnings } = await discover(server.url, config);
     expect(warnings).toEqual([expect.stringContaining('[redacted]')]);
     expect(warnings?.join()).not.toMatch(/29-qLm4W/);
   });
 
   it('is not in the error of a topic fetch', async () => {
-    await using server = await startServer(echoing(status(500)));
+    await using server = await startServer(echoing(answerWith(500)));
     const request = { config, configuredUrl: server.url, allowPrivateNetworks: false, maxBytes: 1_000 };
     const error = await failureOf(fetchTopic(server.url, request));
     expect(error).toMatchObject({ status: 500, reason: 'http-error' });
@@ -63,7 +63,7 @@ describe('a credential that a publisher echoes', () => {
   });
 
   it('is not confused with short words', async () => {
-    await using server = await startServer(status(404));
+    await using server = await startServer(answerWith(404));
     const error = await failureOf(discover(`${server.url}/discover?dark`, config));
     expect(error).toMatchObject({ message: expect.stringContaining(`${server.url}/discover?dark answered 404`) });
   });
@@ -82,7 +82,7 @@ describe('a credential that a hub echoes', () => {
       Buffer.from(TOKEN).toString('hex').slice(5),
       Buffer.from(`x${TOKEN}`).toString('base64'),
     ];
-    await using server = await startServer(status(400, {}, parts.join(', ')));
+    await using server = await startServer(answerWith(400, {}, parts.join(', ')));
     const error = await failureOf(sendHubRequest(server.url, request, { httpConfig: { auth } }));
     expect(String(error)).toMatch(/answered 400: "\[redacted\], \[redacted\], \S{0,5}\[redacted\]\S{0,3}"$/);
   });

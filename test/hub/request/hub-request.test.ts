@@ -2,7 +2,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { ConfigurationError, SubscriptionInitiationError } from '../../../src/errors.js';
 import { sendHubRequest, type HubRequest, type HubRequestOptions } from '../../../src/hub/request/hub-request.js';
 import { unusedPort } from '../../kit/ports.js';
-import { everyHostHere, startServer, status, type Answer } from '../../kit/recording-server.js';
+import { everyHostHere, startServer, answerWith, type Answer } from '../../kit/recording-server.js';
 import { failureOf } from '../../kit/failure-of.js';
 
 const baseRequest: HubRequest = {
@@ -26,7 +26,7 @@ async function requestErrorFrom(answer: Answer, request: Partial<HubRequest> = {
 
 describe('a request to a hub', () => {
   it('S1 is a form with the given parameters and headers', async () => {
-    await using server = await startServer(status(202));
+    await using server = await startServer(answerWith(202));
     await sendHubRequest(
       `${server.url}/hub?x=y`,
       { ...baseRequest, secret: 'secret', leaseSeconds: 60, customParams: { a: 'ü' }, customHeaders: { 'X-Own': '1' } },
@@ -50,7 +50,7 @@ describe('a request to a hub', () => {
   });
 
   it.each([200, 201, 202, 204])('S3 is accepted with %i', async (code) => {
-    await using server = await startServer(status(code, {}, code === 204 ? '' : 'warning: slow'));
+    await using server = await startServer(answerWith(code, {}, code === 204 ? '' : 'warning: slow'));
     expect(await sendHubRequest(server.url, baseRequest)).toEqual({ hub: server.url, status: code, moved: false });
   });
 
@@ -74,7 +74,7 @@ describe('a request to a hub', () => {
     [300, 'refused'],
     [305, 'refused'],
   ] as const)('S3 with the answer %i is %s, sent once, and the error names the hub', async (code, reason) => {
-    const { error, hub, requests } = await requestErrorFrom(status(code, { location: '/elsewhere' }, 'no\nway'));
+    const { error, hub, requests } = await requestErrorFrom(answerWith(code, { location: '/elsewhere' }, 'no\nway'));
     expect(error).toBeInstanceOf(SubscriptionInitiationError);
     expect(error).toMatchObject({
       code: 'ERR_WEBSUB_INITIATION',
@@ -88,7 +88,7 @@ describe('a request to a hub', () => {
   });
 
   it.each([301, 302, 303])('S3 with the answer %i is refused, and the error names the Location', async (code) => {
-    const { error, hub, requests } = await requestErrorFrom(status(code, { location: '/elsewhere' }, 'moved'));
+    const { error, hub, requests } = await requestErrorFrom(answerWith(code, { location: '/elsewhere' }, 'moved'));
     expect(error).toMatchObject({
       reason: 'refused',
       status: code,
@@ -104,33 +104,33 @@ describe('a request to a hub', () => {
     ['https://me:hush@hub.example.com/', 'with the Location https://hub.example.com/;'],
     ['http://[', 'with the Location http://[;'],
   ])('S3 with the answer 302 to %s names the Location without credentials', async (location, text) => {
-    const { error } = await requestErrorFrom(status(302, location === undefined ? {} : { location }));
+    const { error } = await requestErrorFrom(answerWith(302, location === undefined ? {} : { location }));
     expect(error).toMatchObject({ reason: 'refused', message: expect.stringContaining(text) });
     expect(String(error)).not.toContain('hush');
   });
 
   it('S6 to unsubscribe has an error that says so', async () => {
-    const { error, hub } = await requestErrorFrom(status(400), { mode: 'unsubscribe' });
+    const { error, hub } = await requestErrorFrom(answerWith(400), { mode: 'unsubscribe' });
     expect(error).toMatchObject({
       message: `Cannot unsubscribe from ${baseRequest.topic} at ${hub}: the hub answered 400`,
     });
   });
 
   it("S3 has the hub's text in its error, cut after 1 KiB", async () => {
-    const { error } = await requestErrorFrom(status(400, {}, 'x'.repeat(100_000)));
+    const { error } = await requestErrorFrom(answerWith(400, {}, 'x'.repeat(100_000)));
     expect(error).toMatchObject({ message: expect.stringMatching(/: "x{1024}…"$/) });
   });
 
   it('S3 reports both forms of Retry-After', async () => {
-    const seconds = await requestErrorFrom(status(429, { 'retry-after': '30' }));
+    const seconds = await requestErrorFrom(answerWith(429, { 'retry-after': '30' }));
     expect(seconds.error).toMatchObject({ retryAfterSeconds: 30 });
     const date = await requestErrorFrom(
-      status(503, { 'retry-after': 'Sun, 06 Nov 1994 08:49:37 GMT' }),
+      answerWith(503, { 'retry-after': 'Sun, 06 Nov 1994 08:49:37 GMT' }),
       {},
       { now: () => Date.UTC(1994, 10, 6, 8, 48, 37) },
     );
     expect(date.error).toMatchObject({ retryAfterSeconds: 60 });
-    expect((await requestErrorFrom(status(503))).error).toMatchObject({ retryAfterSeconds: undefined });
+    expect((await requestErrorFrom(answerWith(503))).error).toMatchObject({ retryAfterSeconds: undefined });
   });
 
   it('S3 fails as unreachable if no server listens', async () => {
@@ -182,7 +182,7 @@ describe('a request to a hub', () => {
     const token = 'LMJbBvNQ7l-6kZ_zcWdtT0';
     const callback = `https://me.example.com/websub/${token}`;
     const location = `/?back=${encodeURIComponent(callback)}`;
-    const { error } = await requestErrorFrom(status(307, { location }), { callback });
+    const { error } = await requestErrorFrom(answerWith(307, { location }), { callback });
     expect(error).toMatchObject({ message: expect.stringMatching(/maxRedirects.*\[redacted\]/) });
     expect(error).toMatchObject({ message: expect.not.stringContaining(token) });
   });
@@ -246,7 +246,7 @@ describe('redirects', () => {
   });
 
   it('S3 in a loop end after five', async () => {
-    const { error, hub, requests } = await requestErrorFrom(status(307, { location: '/' }));
+    const { error, hub, requests } = await requestErrorFrom(answerWith(307, { location: '/' }));
     expect(error).toMatchObject({
       reason: 'refused',
       status: 307,
@@ -258,7 +258,7 @@ describe('redirects', () => {
   });
 
   it('S3 without a Location are an error', async () => {
-    const { error } = await requestErrorFrom(status(308));
+    const { error } = await requestErrorFrom(answerWith(308));
     expect(error).toMatchObject({
       reason: 'refused',
       message: expect.stringMatching(/the hub answered 308 without a Location that can be followed$/),
@@ -268,7 +268,7 @@ describe('redirects', () => {
   it('S3 share one timeout', async () => {
     await using slow = await startServer(() => {});
     const { error } = await requestErrorFrom(
-      status(307, { location: slow.url }),
+      answerWith(307, { location: slow.url }),
       {},
       { httpConfig: { timeoutMs: 200 } },
     );
@@ -279,8 +279,8 @@ describe('redirects', () => {
   });
 
   it('S5 to another http origin lose headers and credentials', async () => {
-    await using other = await startServer(status(202));
-    await using server = await startServer(status(308, { location: other.url }));
+    await using other = await startServer(answerWith(202));
+    await using server = await startServer(answerWith(308, { location: other.url }));
     const request = { ...baseRequest, customHeaders: { 'x-own': '1' } };
     const httpConfig = { headers: { 'x-all': '2' }, auth: { bearer: 'token' } };
     expect(await sendHubRequest(server.url, request, { httpConfig })).toMatchObject({ hub: `${other.url}/` });
@@ -291,8 +291,8 @@ describe('redirects', () => {
   });
 
   it('S5 to another server on this machine keep secret and parameters, and lose credentials', async () => {
-    await using other = await startServer(status(202));
-    await using server = await startServer(status(307, { location: other.url }));
+    await using other = await startServer(answerWith(202));
+    await using server = await startServer(answerWith(307, { location: other.url }));
     const request = {
       ...baseRequest,
       secret: 's3cret',
@@ -313,9 +313,9 @@ describe('redirects', () => {
   });
 
   it('S5 that end at a 401 report that no credentials were sent there', async () => {
-    await using other = await startServer(status(401, {}, 'who are you?'));
+    await using other = await startServer(answerWith(401, {}, 'who are you?'));
     const { error, hub } = await requestErrorFrom(
-      status(308, { location: other.url }),
+      answerWith(308, { location: other.url }),
       {},
       { httpConfig: { auth: { bearer: 'token' } } },
     );
@@ -327,7 +327,7 @@ describe('redirects', () => {
   });
 
   it('S5 of an earlier request still keep credentials from the hub that they led to', async () => {
-    await using moved = await startServer(status(202));
+    await using moved = await startServer(answerWith(202));
     const httpConfig = { auth: { bearer: 'token' }, headers: { 'x-all': '2' } };
     await sendHubRequest(
       moved.url,
@@ -351,7 +351,7 @@ describe('a secret', async () => {
     },
     { tls: true },
   );
-  const httpServer = await startServer(status(202));
+  const httpServer = await startServer(answerWith(202));
   const dispatcher = everyHostHere({ http: httpServer.port, https: httpsServer.port });
   afterAll(async () => {
     await dispatcher.destroy();
@@ -439,7 +439,7 @@ describe('a bearer token from a function', () => {
   });
 
   it('is not requested if it is not sent', async () => {
-    await using server = await startServer(status(202));
+    await using server = await startServer(answerWith(202));
     const bearer = (): string => {
       throw new Error('not to be called');
     };
@@ -461,7 +461,7 @@ describe('a bearer token from a function', () => {
     ['returns a value that no header can carry', () => 'to\nken', 'gave no token that a header can carry (not shown)'],
   ])('fails the request if the function %s, and nothing is sent', async (_case, bearer, problem) => {
     const { error, requests } = await requestErrorFrom(
-      status(202),
+      answerWith(202),
       {},
       { httpConfig: { auth: { bearer }, timeoutMs: 100 } },
     );

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { ConfigurationError } from '../../../src/errors.js';
 import { requestSubscription, requestUnsubscription } from '../../../src/hub/request/request-subscription.js';
 import { unusedPort } from '../../kit/ports.js';
-import { everyHostHere, startServer, status, type Answer } from '../../kit/recording-server.js';
+import { everyHostHere, startServer, answerWith, type Answer } from '../../kit/recording-server.js';
 import { failureOf } from '../../kit/failure-of.js';
 
 const request = { topic: 'https://example.com/feed', callback: 'https://me.example.com/websub/1' };
@@ -28,7 +28,7 @@ async function startMachine(answers: { http: Answer; https?: Answer }) {
 
 describe('requestSubscription and requestUnsubscription', () => {
   it('S1 send their mode to the hub and return the hub that accepted', async () => {
-    await using server = await startServer(status(202));
+    await using server = await startServer(answerWith(202));
     const result = { hub: server.url, topic: request.topic, status: 202, moved: false };
     expect(await requestSubscription(server.url, { ...request, leaseSeconds: 60 })).toEqual(result);
     expect(await requestUnsubscription(server.url, request)).toEqual(result);
@@ -39,7 +39,7 @@ describe('requestSubscription and requestUnsubscription', () => {
   });
 
   it('S4 send the parameters of PubSubHubbub 0.3 to a 0.3 hub', async () => {
-    await using server = await startServer(status(204));
+    await using server = await startServer(answerWith(204));
     await requestSubscription(server.url, { ...request, protocol: 'pubsubhubbub-0.3', verifyToken: 'token' });
     expect(server.requests[0]?.body).toMatch(/&hub\.verify=async&hub\.verify=sync&hub\.verify_token=token$/);
   });
@@ -57,7 +57,7 @@ describe('requestSubscription and requestUnsubscription', () => {
 
 describe('a hub with an http URL', () => {
   it('S7 gets the request over https, and the URL that works is returned', async () => {
-    await using server = await startMachine({ http: status(202), https: status(202) });
+    await using server = await startMachine({ http: answerWith(202), https: answerWith(202) });
     expect(await requestSubscription(hub, { ...request, secret: 'secret' }, server.httpConfig)).toEqual({
       hub: 'https://hub.test/hub',
       topic: request.topic,
@@ -68,24 +68,24 @@ describe('a hub with an http URL', () => {
   });
 
   it('S7 gets the request over http if there is no server at https', async () => {
-    await using server = await startMachine({ http: status(202) });
+    await using server = await startMachine({ http: answerWith(202) });
     expect(await requestSubscription(hub, request, server.httpConfig)).toMatchObject({ hub, moved: false });
     expect(server.httpRequests).toHaveLength(1);
   });
 
   it.each([404, 405, 421, 501, 301, 302, 303])('S7 gets the request over http if https answers %i', async (code) => {
-    await using server = await startMachine({ http: status(202), https: status(code) });
+    await using server = await startMachine({ http: answerWith(202), https: answerWith(code) });
     expect(await requestSubscription(hub, request, server.httpConfig)).toMatchObject({ hub });
     expect(server.httpRequests).toHaveLength(1);
   });
 
   it('S7 gets the request over http if https does not answer in time', async () => {
-    await using server = await startMachine({ http: status(202), https: () => {} });
+    await using server = await startMachine({ http: answerWith(202), https: () => {} });
     expect(await requestSubscription(hub, request, { ...server.httpConfig, timeoutMs: 500 })).toMatchObject({ hub });
   });
 
   it.each([400, 403, 409, 429, 500])('S7 fails with the answer %i of its https form', async (code) => {
-    await using server = await startMachine({ http: status(202), https: status(code) });
+    await using server = await startMachine({ http: answerWith(202), https: answerWith(code) });
     expect(await failureOf(requestSubscription(hub, request, server.httpConfig))).toMatchObject({
       hub: 'https://hub.test/hub',
       status: code,
@@ -94,7 +94,7 @@ describe('a hub with an http URL', () => {
   });
 
   it('S5 does not get the secret over http if https fails, and the error reports both failures', async () => {
-    await using server = await startMachine({ http: status(202) });
+    await using server = await startMachine({ http: answerWith(202) });
     const error = await failureOf(requestSubscription(hub, { ...request, secret: 's3cret' }, server.httpConfig));
     expect(error).toMatchObject({
       reason: 'forbidden',
@@ -106,7 +106,10 @@ describe('a hub with an http URL', () => {
   });
 
   it('S7 fails with the answer over http if both fail', async () => {
-    await using server = await startMachine({ http: status(503, { 'retry-after': '9' }, 'busy'), https: status(404) });
+    await using server = await startMachine({
+      http: answerWith(503, { 'retry-after': '9' }, 'busy'),
+      https: answerWith(404),
+    });
     expect(await failureOf(requestSubscription(hub, request, server.httpConfig))).toMatchObject({
       reason: 'temporary',
       hub,

@@ -11,7 +11,7 @@ const service = (unsubscribeOnShutdown: boolean) => ({
 function linesAtStart(unsubscribeOnShutdown: boolean, isDurable: boolean, handlesSignals: boolean): readonly string[] {
   const logger = recordingLogger();
   logStopBehavior([service(unsubscribeOnShutdown)], { isDurable, handlesSignals }, logger);
-  return logger.said('info');
+  return logger.messages('info');
 }
 
 test('the start logs that a stop will unsubscribe, if the store is durable', () => {

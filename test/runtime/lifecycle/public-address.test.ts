@@ -17,7 +17,7 @@ describe('the public address', () => {
   it('is localhost by default, with a warning', async () => {
     const logger = recordingLogger();
     expect(await resolvePublicAddress({}, 9090, logger)).toEqual({ url: 'http://localhost:9090' });
-    expect(logger.said('warn')).toEqual([
+    expect(logger.messages('warn')).toEqual([
       expect.stringMatching(/set publicUrl .*WEBSUB_PUBLIC_URL.*, or use a tunnel/),
     ]);
   });

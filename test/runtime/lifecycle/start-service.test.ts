@@ -51,8 +51,8 @@ describe('a start during which another process takes over the store', () => {
       await expect(starting).rejects.toThrow(/was taken over by/);
       await expect(starting).rejects.toBeInstanceOf(StoreError);
       expect(started).toEqual(isEarly ? [] : ['onStart']);
-      expect(logger.said('fatal')).toHaveLength(1);
-      expect(logger.said('info')).not.toContain('asking the hub to subscribe');
+      expect(logger.messages('fatal')).toHaveLength(1);
+      expect(logger.messages('info')).not.toContain('asking the hub to subscribe');
     },
   );
 });

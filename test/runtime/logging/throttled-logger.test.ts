@@ -101,7 +101,7 @@ describe('repeated lines of a kind about a subscription', () => {
       logger.warn({ subscription: 's1' }, 'it failed');
       advance(MINUTE_MS);
     }
-    expect(output.said('warn')).toEqual(Array.from({ length: 10 }, () => 'it failed'));
+    expect(output.messages('warn')).toEqual(Array.from({ length: 10 }, () => 'it failed'));
   });
 
   it('are written again after the clock was set back', () => {
@@ -219,7 +219,7 @@ describe('lines of one kind about many subscriptions', () => {
     const { output, logger } = setUp();
     for (let n = 0; n < 1_000; n += 1) logger.warn({ subscription: `s${n}` }, 'it failed');
     logger.warn({ subscription: 's1' }, 'and now for something else');
-    expect(output.said('warn').at(-1)).toBe('and now for something else');
+    expect(output.messages('warn').at(-1)).toBe('and now for something else');
   });
 });
 

@@ -129,7 +129,7 @@ describe('waiting for a store', () => {
     const { store, logger, wait } = await ownedStore(600_000, 150_000);
     const lock = await waitForOwnerLock(store, { ...lockOptions, settleMs: 0 }, wait);
     await lock.release();
-    expect(logger.said('info')).toEqual([
+    expect(logger.messages('info')).toEqual([
       'the store is in use by process 7 on other-host: waiting up to 600 s for it',
       'the store is in use by process 7 on other-host: waiting up to 540 s for it',
       'the store is in use by process 7 on other-host: waiting up to 480 s for it',

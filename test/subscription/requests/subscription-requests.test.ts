@@ -15,7 +15,7 @@ import type {
 import type { SubscriptionTarget } from '../../../src/subscription/record/snapshot.js';
 import type { RequestPolicy } from '../../../src/subscription/request-policy.js';
 import { unusedPort } from '../../kit/ports.js';
-import { everyHostHere, startServer, status, type Answer } from '../../kit/recording-server.js';
+import { everyHostHere, startServer, answerWith, type Answer } from '../../kit/recording-server.js';
 import { recordingLogger } from '../../kit/recording-logger.js';
 import { subscription, POLICY, world, type World } from '../registry/registry-world.js';
 import { stubName } from '../../kit/set-up/names.js';
@@ -498,7 +498,7 @@ describe('a hub that wants hub.verify', () => {
 
   test('S3 counts one failure, with its first answer, if it refuses both forms', async () => {
     await using hub = await startServer(
-      inOrder(status(400, {}, 'no such topic'), status(503, { 'retry-after': '60' }, 'busy')),
+      inOrder(answerWith(400, {}, 'no such topic'), answerWith(503, { 'retry-after': '60' }, 'busy')),
     );
     const subscribedWorld = await subscribeTo({ hub: hub.url, topic: TOPIC_OF_HUB });
     await subscribedWorld.idle();
@@ -512,26 +512,28 @@ describe('a hub that wants hub.verify', () => {
   });
 
   test('S3 gets no second request if customParams has hub.verify', async () => {
-    await using hub = await startServer(status(400));
+    await using hub = await startServer(answerWith(400));
     const customParams = { 'hub.verify': 'sync' };
     await (await subscribeTo({ hub: hub.url, topic: TOPIC_OF_HUB }, { customParams })).idle();
     expect(forms(hub).map((form) => form.getAll('hub.verify'))).toEqual([['sync']]);
   });
 
   test('S3 gets no second request with PubSubHubbub 0.3, which always sends hub.verify', async () => {
-    await using hub = await startServer(status(400));
+    await using hub = await startServer(answerWith(400));
     await (await subscribeTo({ hub: hub.url, topic: TOPIC_OF_HUB }, { protocol: 'pubsubhubbub-0.3' })).idle();
     expect(hub.requests).toHaveLength(1);
   });
 
   test.each([401, 404, 422])('S3 gets no second request after %i', async (code) => {
-    await using hub = await startServer(status(code));
+    await using hub = await startServer(answerWith(code));
     await (await subscribeTo({ hub: hub.url, topic: TOPIC_OF_HUB })).idle();
     expect(hub.requests).toHaveLength(1);
   });
 
   test('S3 gets no second request once it has accepted a request, even if it never verified', async () => {
-    await using hub = await startServer(inOrder(status(202), status(503), status(503), status(503), status(400)));
+    await using hub = await startServer(
+      inOrder(answerWith(202), answerWith(503), answerWith(503), answerWith(503), answerWith(400)),
+    );
     const subscribedWorld = await subscribeTo({ hub: hub.url, topic: TOPIC_OF_HUB });
     await subscribedWorld.idle();
     for (let count = 2; count <= 5; count += 1) {
@@ -547,7 +549,7 @@ describe('a hub that wants hub.verify', () => {
   });
 
   test('S3 gets no second unsubscribe request', async () => {
-    await using hub = await startServer(inOrder(status(202), status(400)));
+    await using hub = await startServer(inOrder(answerWith(202), answerWith(400)));
     const subscribedWorld = await subscribeTo({ hub: hub.url, topic: TOPIC_OF_HUB });
     await subscribedWorld.idle();
     const grantId = subscribedWorld.grant().id;
@@ -579,9 +581,9 @@ describe('a hub that wants hub.verify', () => {
 
 describe('S4 a 204', () => {
   test.each([
-    ['completes a PubSubHubbub 0.3 request', { protocol: 'pubsubhubbub-0.3' } as const, [status(204)], 'active'],
-    ['completes a request with hub.verify=async', {}, [status(400), status(204)], 'active'],
-    ['does not complete a WebSub request', {}, [status(204)], 'verifying'],
+    ['completes a PubSubHubbub 0.3 request', { protocol: 'pubsubhubbub-0.3' } as const, [answerWith(204)], 'active'],
+    ['completes a request with hub.verify=async', {}, [answerWith(400), answerWith(204)], 'active'],
+    ['does not complete a WebSub request', {}, [answerWith(204)], 'verifying'],
   ])('%s', async (_case, policy, answers, state) => {
     await using hub = await startServer(inOrder(...answers));
     const subscribedWorld = await subscribeTo({ hub: hub.url, topic: TOPIC_OF_HUB }, policy);
@@ -590,7 +592,7 @@ describe('S4 a 204', () => {
   });
 
   test('is stored at once', async () => {
-    await using hub = await startServer(status(204));
+    await using hub = await startServer(answerWith(204));
     const subscribedWorld = await subscribeTo({ hub: hub.url, topic: TOPIC_OF_HUB }, { protocol: 'pubsubhubbub-0.3' });
     await subscribedWorld.idle();
     await subscribedWorld.registry.apply('s', { type: 'renewal-wanted' });
@@ -610,7 +612,7 @@ describe('S3 an unsubscribe request', () => {
     ['deleted', 400, 'unsubscribed'],
     ['deleted', 503, 'unsubscribing'],
   ] as const)('for a subscription that is %s, answered %i, leads to the state %s', async (why, code, state) => {
-    await using hub = await startServer(inOrder(status(202), status(code)));
+    await using hub = await startServer(inOrder(answerWith(202), answerWith(code)));
     const subscribedWorld = await subscribeTo({ hub: hub.url, topic: TOPIC_OF_HUB });
     await subscribedWorld.idle();
     const grantId = subscribedWorld.grant().id;
@@ -622,7 +624,7 @@ describe('S3 an unsubscribe request', () => {
 });
 
 describe('S3 a hub that answers 429 with Retry-After', () => {
-  const tooManyRequests = status(429, { 'retry-after': '600' }, 'too many');
+  const tooManyRequests = answerWith(429, { 'retry-after': '600' }, 'too many');
 
   /** Adds another subscription at the same hub. */
   async function addOther(
@@ -659,7 +661,7 @@ describe('S3 a hub that answers 429 with Retry-After', () => {
   });
 
   test('gets unsubscribe requests', async () => {
-    await using hub = await startServer(inOrder(status(202), tooManyRequests, status(202)));
+    await using hub = await startServer(inOrder(answerWith(202), tooManyRequests, answerWith(202)));
     const subscribedWorld = await subscribeTo({ hub: hub.url, topic: TOPIC_OF_HUB });
     await subscribedWorld.idle();
     const grantId = subscribedWorld.grant().id;
@@ -685,7 +687,7 @@ describe('S3 a hub that answers 429 with Retry-After', () => {
   });
 
   test('gets the renewal of a lease that ends before then', async () => {
-    await using hub = await startServer(inOrder(status(202), tooManyRequests, status(202)));
+    await using hub = await startServer(inOrder(answerWith(202), tooManyRequests, answerWith(202)));
     const subscribedWorld = await subscribeTo({ hub: hub.url, topic: TOPIC_OF_HUB });
     await subscribedWorld.idle();
     const grantId = subscribedWorld.grant().id;
@@ -698,7 +700,7 @@ describe('S3 a hub that answers 429 with Retry-After', () => {
 
   test('gets no request through a redirect from another origin', async () => {
     await using redirectTarget = await startServer(tooManyRequests);
-    await using hub = await startServer(status(307, { location: redirectTarget.url }));
+    await using hub = await startServer(answerWith(307, { location: redirectTarget.url }));
     const subscribedWorld = await subscribeTo({ hub: hub.url, topic: TOPIC_OF_HUB });
     await subscribedWorld.idle();
     await addOther(subscribedWorld, hub.url);
@@ -718,7 +720,7 @@ describe('S3 a hub that answers 429 with Retry-After', () => {
 
   test('S7 gets no request over http if its https form does not exist', async () => {
     await using hub = await startServer(tooManyRequests);
-    await using secure = await startServer(status(404), { tls: true });
+    await using secure = await startServer(answerWith(404), { tls: true });
     const dispatcher = everyHostHere({ http: hub.port, https: secure.port });
     const subscribedWorld = await subscribeTo(
       { hub: 'http://hub.test/', topic: TOPIC_OF_HUB },
@@ -737,7 +739,7 @@ describe('S3 a hub that answers 429 with Retry-After', () => {
   });
 
   test('defers nothing with 503, or without Retry-After', async () => {
-    for (const answer of [status(503, { 'retry-after': '600' }), status(429)]) {
+    for (const answer of [answerWith(503, { 'retry-after': '600' }), answerWith(429)]) {
       await using hub = await startServer(answer);
       const subscribedWorld = await subscribeTo({ hub: hub.url, topic: TOPIC_OF_HUB });
       await subscribedWorld.idle();
@@ -754,8 +756,8 @@ describe('S5 credentials', () => {
   };
 
   test('go to the advertised hub, and never to the target of a 308', async () => {
-    await using redirectTarget = await startServer(status(202));
-    await using hub = await startServer(status(308, { location: redirectTarget.url }));
+    await using redirectTarget = await startServer(answerWith(202));
+    await using hub = await startServer(answerWith(308, { location: redirectTarget.url }));
     const subscribedWorld = await subscribeTo({ hub: hub.url, topic: TOPIC_OF_HUB }, policy);
     await subscribedWorld.idle();
     expect(hub.requests[0]?.headers).toMatchObject({ authorization: 'Bearer token', cookie: 'a=b', 'x-own': '1' });
@@ -774,7 +776,7 @@ describe('S5 credentials', () => {
   });
 
   test('S7 go to the https form of a hub that is configured as http', async () => {
-    await using secure = await startServer(status(202), { tls: true });
+    await using secure = await startServer(answerWith(202), { tls: true });
     const dispatcher = everyHostHere({ http: await unusedPort(), https: secure.port });
     const httpConfig = { ...policy.httpConfig, dispatcher };
     const subscribedWorld = await subscribeTo(
@@ -788,7 +790,7 @@ describe('S5 credentials', () => {
   });
 
   test('without a token fail the attempt at the https form, without a request over http', async () => {
-    await using plain = await startServer(status(202));
+    await using plain = await startServer(answerWith(202));
     const dispatcher = everyHostHere({ http: plain.port, https: await unusedPort() });
     let calls = 0;
     const bearer = async (): Promise<string> => {

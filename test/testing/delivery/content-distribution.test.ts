@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
-import { compliant, plainSubscriber, subscribe, type CallbackRequest } from '../../kit/plain-subscriber.js';
+import { confirmAll, plainSubscriber, subscribe, type CallbackRequest } from '../../kit/plain-subscriber.js';
 import { startHub } from '../../kit/start-hub.js';
 
 const contentRequests = (requests: readonly CallbackRequest[]): CallbackRequest[] =>
@@ -172,7 +172,7 @@ test('https callbacks are verified and get content only if their certificate is 
   const pem = (name: string): Promise<Buffer> => readFile(new URL(`../../fixtures/tls/${name}.pem`, import.meta.url));
   const cert = await pem('certificate');
   const tls = { key: await pem('key'), cert };
-  const { callback } = await plainSubscriber(compliant, tls);
+  const { callback } = await plainSubscriber(confirmAll, tls);
   const trustingHub = await startHub({ verify: 'sync', ca: cert });
   const topic = trustingHub.topic('/feed');
   await subscribe(trustingHub, topic, callback);

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { compliant, plainSubscriber, post, subscribe } from '../../kit/plain-subscriber.js';
+import { confirmAll, plainSubscriber, post, subscribe } from '../../kit/plain-subscriber.js';
 import { startHub } from '../../kit/start-hub.js';
 
 const violationCodes = (hub: { readonly violations: ReadonlyArray<{ readonly code: string }> }): string[] =>
@@ -184,7 +184,7 @@ test('V6 a renewal changes lease and secret only after it is verified', async ()
   subscriber.answer = () => ({ status: 404 });
   await subscribe(hub, topic, callback, { 'hub.secret': 'new', 'hub.lease_seconds': '20' });
   expect(hub.subscriptions).toMatchObject([{ state: 'active', secret: 'old', leaseSeconds: 10 }]);
-  subscriber.answer = compliant;
+  subscriber.answer = confirmAll;
   await subscribe(hub, topic, callback, { 'hub.lease_seconds': '20' });
   expect(hub.subscriptions).toMatchObject([{ state: 'active', leaseSeconds: 20 }]);
   expect(hub.subscriptions[0]?.secret).toBeUndefined();
@@ -198,7 +198,7 @@ test('a subscription denied during its verification stays denied', async () => {
   let denial: Promise<unknown> | undefined;
   subscriber.answer = (request) => {
     denial ??= hub.deny('meanwhile', { topic: topic.self, callback: subscriber.callback });
-    return compliant(request);
+    return confirmAll(request);
   };
   await hub.verify({ topic: topic.self, callback: subscriber.callback });
   await denial;
