@@ -9,7 +9,7 @@ export interface WrittenEntry {
   readonly id: string;
   /** When it was published, in epoch milliseconds. Without `updated` it was also updated then. */
   readonly publishedAt?: number;
-  /** Epoch milliseconds. @default at */
+  /** Epoch milliseconds. @default publishedAt */
   readonly updated?: number;
   /** @default id */
   readonly title?: string;

@@ -5,7 +5,7 @@ import {
   type GapRule,
   type TopicEntry,
 } from '../../../src/delivery/fetch/topic-entries.js';
-import { atom } from '../../kit/publisher.js';
+import { atom, type WrittenEntry } from '../../kit/publisher.js';
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
@@ -61,14 +61,14 @@ describe('the entries of a topic', () => {
 describe('after a gap an entry', () => {
   const MINUTE = 60_000;
   const SUBSCRIBED_AT = SINCE - 30 * DAY;
-  const feedEntries = [
-    { id: 'during', at: SINCE + HOUR },
-    { id: 'within the hour before', at: SINCE - HOUR },
-    { id: 'before', at: SINCE - HOUR - 1 },
+  const feedEntries: readonly WrittenEntry[] = [
+    { id: 'during', publishedAt: SINCE + HOUR },
+    { id: 'within the hour before', publishedAt: SINCE - HOUR },
+    { id: 'before', publishedAt: SINCE - HOUR - 1 },
     { id: 'without a time' },
-    { id: 'old and updated', at: SINCE - DAY, updated: SINCE + 1 },
-    { id: 'within ten minutes before the subscription', at: SUBSCRIBED_AT - 10 * MINUTE },
-    { id: 'before the subscription', at: SUBSCRIBED_AT - 10 * MINUTE - 1 },
+    { id: 'old and updated', publishedAt: SINCE - DAY, updated: SINCE + 1 },
+    { id: 'within ten minutes before the subscription', publishedAt: SUBSCRIBED_AT - 10 * MINUTE },
+    { id: 'before the subscription', publishedAt: SUBSCRIBED_AT - 10 * MINUTE - 1 },
   ];
   let entries: readonly TopicEntry[] = [];
   beforeAll(async () => {

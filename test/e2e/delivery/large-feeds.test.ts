@@ -14,7 +14,7 @@ const AT = Date.parse('2029-12-31T00:00:00Z');
 
 /** Different entries. */
 const writtenEntries = (count: number, idPrefix = 'e'): readonly WrittenEntry[] =>
-  Array.from({ length: count }, (_, index) => ({ id: `${idPrefix}${index}`, at: AT }));
+  Array.from({ length: count }, (_, index) => ({ id: `${idPrefix}${index}`, publishedAt: AT }));
 
 /** A feed with enough entries to be parsed in a thread. */
 const LARGE = atom(writtenEntries(700));

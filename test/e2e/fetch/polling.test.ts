@@ -325,7 +325,7 @@ describe('with delivery.pollSeconds', () => {
   });
 
   it('an entry found by the first poll is still delivered if its hub sends it', async () => {
-    const fresh = { id: 'fresh', at: Date.parse('2030-01-01T00:00:00Z') };
+    const fresh = { id: 'fresh', publishedAt: Date.parse('2030-01-01T00:00:00Z') };
     const fixture = await setUp({ delivery: { dedupe: 'entries' }, entries: [fresh] });
     const [delivery] = await fixture.deliver([fresh]);
     expect(delivery?.status).toBe(202);
