@@ -84,7 +84,7 @@ export interface HookPayloads {
   readonly denied: GrantErrorPayload;
   /** A lease expired. */
   readonly expired: GrantPayload;
-  /** The subscription ended, or a grant that another one replaced. There is no grant if none was left to end. */
+  /** The subscription ended, or a replaced grant ended. There is no grant if none was left to end. */
   readonly unsubscribed: UnsubscribedPayload;
   /** Discovery, a request or a verification failed. There is no grant if discovery failed. */
   readonly failed: FailedPayload;

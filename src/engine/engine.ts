@@ -14,7 +14,10 @@ export interface Timetable {
 export interface Engine {
   /** Runs work after all earlier work for the same key has ended. */
   runExclusive<T>(key: string, work: () => Promise<T>): Promise<T>;
-  /** Creates a timetable. Calls `run` with a key when it comes due, and removes its due time first. `run` does not throw. */
+  /**
+   * Creates a timetable. Removes the due time of each key that comes due, then calls `run` with the key. `run` does not
+   * throw.
+   */
   timetable(run: (key: string) => void): Timetable;
   /** Calls `run` when the clock was set back. `run` does not throw. */
   onClockSetBack(run: () => void): void;

@@ -17,7 +17,7 @@ export async function* slices<T>(items: Iterable<T> | AsyncIterable<T>, size = 1
 }
 
 /** Up to this many items are processed synchronously. Some work takes 20 µs per item. */
-const MAX_SYNC_ITEMS = 500;
+export const MAX_SYNC_ITEMS = 500;
 
 /** Long work yields to the event loop after this many milliseconds. */
 const MAX_SLICE_MS = 5;

@@ -74,7 +74,7 @@ export const MAX_DEFERRAL_MS = 2 * MAX_RATE_LIMIT_MS;
 /** Wait before a failed write to the store is retried, in milliseconds. */
 export const STORE_RETRY_MS = 60_000;
 
-/** Wait before the retry if another fetch of the same topic is in flight, in milliseconds. */
+/** Wait before a fetch is retried because another suspect was running, in milliseconds. */
 export const TOPIC_BUSY_MS = 1_000;
 
 /** Wait before the second and last unsubscribe request at shutdown, in milliseconds (PROTOCOL L8). */

@@ -5,7 +5,7 @@ import type { RecordStore } from '../../store/record-store.js';
 const VERSION = 1;
 const ID = 'runs';
 
-/** After this many crashes during its runs, an event or topic is not run anymore. */
+/** After this many crashes during its runs, an event or topic no longer runs. */
 export const MAX_CRASHES = 3;
 
 /** Dependencies of {@link CrashMarkers}. */

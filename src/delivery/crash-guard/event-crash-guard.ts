@@ -69,7 +69,7 @@ export class EventCrashGuard implements Suspects {
   /** Runs an event, with a marker if it needs one. Does not run an event that crashed too often. */
   run(event: StoredEvent, run: (event: StoredEvent) => Promise<StoredRun>): Promise<StoredRun> {
     const { id } = event.meta;
-    // An event received by this process costs no store operation.
+    // An event received by this process needs no marker, so this costs no store operation.
     return this.#notYetRun.has(id) || this.isSuspect(id) ? this.#runMarked(event, run) : run(event);
   }
 

@@ -1,4 +1,4 @@
-import { forEachInSlices } from '../../engine/slices.js';
+import { forEachInSlices, MAX_SYNC_ITEMS } from '../../engine/slices.js';
 import { KeyedMutex } from '../../engine/keyed-mutex.js';
 import type { Logger } from '../../logger.js';
 import { mapAwaitable, type Awaitable } from '../message/awaitable.js';
@@ -27,16 +27,12 @@ export interface DeduplicatorOptions {
   readonly serviceOf: (service: string) => DeliveryService | undefined;
 }
 
-/**
- * Above this number keys are processed in slices. The subscription's mutex then keeps other events from running in
- * between.
- */
-const MAX_SYNC_KEYS = 500;
-
 /** Mutex key for recovered events that need parsing. They are parsed one at a time. */
 const RECOVERY_KEY = 'recovery';
 
-/** Tracks processed content and drops duplicates (`delivery.dedupe`). `tracked-keys.ts` says which keys are compared. */
+/**
+ * Tracks processed content and drops duplicates (`delivery.dedupe`). `tracked-keys.ts` says which keys are compared.
+ */
 export class Deduplicator {
   readonly #options: DeduplicatorOptions;
   readonly #ackTimeout: AckTimeout;
@@ -57,9 +53,10 @@ export class Deduplicator {
    */
   deliver(service: DeliveryService, context: EventContext, delivery: PendingDelivery): Promise<DeliveryAnswer> {
     const dedupeKeys = trackedKeysOf(service.delivery, context.event);
+    // More keys are processed in slices. The subscription's mutex then keeps other events from running in between.
     if (
       !(dedupeKeys instanceof Promise) &&
-      dedupeKeys.length <= MAX_SYNC_KEYS &&
+      dedupeKeys.length <= MAX_SYNC_ITEMS &&
       !this.#mutex.isLocked(context.subscription.record.id)
     ) {
       context.dedupeKeys = dedupeKeys;
@@ -129,7 +126,7 @@ export class Deduplicator {
     );
   }
 
-  /** Records that the event is not retried any more. */
+  /** Records that the event is no longer retried. */
   onDeadLettered(context: EventContext): void {
     closeEvent(context.event);
     this.#recordInOrder(context, (dedupeKeys) =>

@@ -40,7 +40,7 @@ export async function deliverAfterParsing(
   decision: DeliveryDecision,
 ): Promise<DeliveryAnswer> {
   const deadline = delivery.deadline();
-  let undecidedWrite: ReturnType<PendingDelivery['storeUndecided']> | undefined;
+  let undecidedWrite: Promise<UndecidedWrite> | undefined;
   let answer: Promise<DeliveryAnswer> | undefined;
   const decided = mutex.runExclusive(context.subscription.record.id, async () => {
     context.dedupeKeys = await dedupeKeys;

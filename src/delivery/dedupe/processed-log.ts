@@ -39,7 +39,7 @@ export class ProcessedLog {
 
   /** Whether old keys were dropped for lack of room. Feeds may still contain those entries. */
   get hasOverflowed(): boolean {
-    return this.#processed.isFull;
+    return this.#processed.hasOverflowed;
   }
 
   /** Reads the records of previous processes. */

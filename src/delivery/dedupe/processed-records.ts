@@ -32,7 +32,7 @@ export class ProcessedRecords {
   readonly #unwritten = new Set<string>();
   readonly #writes = new Set<Promise<void>>();
   readonly #logThrottle = new Throttle();
-  #isFull = false;
+  #hasOverflowed = false;
 
   constructor(options: ProcessedRecordsOptions) {
     this.#options = options;
@@ -40,8 +40,8 @@ export class ProcessedRecords {
   }
 
   /** Whether old keys were dropped for lack of room. Feeds may still contain those entries. */
-  get isFull(): boolean {
-    return this.#isFull;
+  get hasOverflowed(): boolean {
+    return this.#hasOverflowed;
   }
 
   /**
@@ -99,7 +99,7 @@ export class ProcessedRecords {
   #forgetOldest(): void {
     const oldest = this.#table.oldest();
     if (oldest === undefined) return;
-    this.#isFull = true;
+    this.#hasOverflowed = true;
     this.forget(oldest);
   }
 

@@ -9,6 +9,11 @@ export function isTracked({ dedupe, pollSeconds }: CheckedDeliveryConfig): boole
   return dedupe !== false || pollSeconds > 0;
 }
 
+/** Whether the entries of all events of a service are tracked. */
+export function tracksEntries({ dedupe, pollSeconds }: CheckedDeliveryConfig): boolean {
+  return dedupe === 'entries' || pollSeconds > 0;
+}
+
 /**
  * Returns the dedupe keys to track for an event; no promise if parsing is quick. Never throws, never rejects. An
  * empty body has none, because each one reports new content (PROTOCOL C5).
@@ -21,8 +26,7 @@ export function trackedKeysOf(
   entries?: readonly DedupeKey[],
 ): Awaitable<readonly DedupeKey[]> {
   if (event.bytes().byteLength === 0) return [];
-  const areEntriesTracked = delivery.dedupe === 'entries' || delivery.pollSeconds > 0;
-  const entryKeys = areEntriesTracked ? (entries ?? entryKeysOf(event)) : [];
+  const entryKeys = tracksEntries(delivery) ? (entries ?? entryKeysOf(event)) : [];
   return mapAwaitable(entryKeys, (dedupeKeys) => withBodyKey(delivery, event, dedupeKeys));
 }
 

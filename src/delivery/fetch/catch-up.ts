@@ -5,7 +5,7 @@ import type { FetchedRecord, GrantRecord } from '../../subscription/record/recor
 import type { StoredSubscription } from '../../subscription/registry/registry.js';
 import { isEnabled } from '../../subscription/machine/state.js';
 import { retryWaitMs, TOPIC_BUSY_MS, TOPIC_FETCH } from '../../subscription/retry-policy.js';
-import type { CheckedDeliveryConfig } from '../delivery-config.js';
+import { tracksEntries } from '../dedupe/tracked-keys.js';
 import type { DeliveryService } from '../delivery-service.js';
 import type { FetchingOptions } from './fetching-options.js';
 import { earliestRetryAt } from './publisher-retry-after-error.js';
@@ -236,9 +236,4 @@ export class CatchUp {
     await this.#options.apply(id, { type: 'missed', since: gap.since });
     if (this.#gaps.get(id) === gap) this.#gaps.set(id, { ...gap, attempts: gap.attempts + 1 });
   }
-}
-
-/** Whether the entries of all events of a service are tracked. */
-function tracksEntries({ dedupe, pollSeconds }: CheckedDeliveryConfig): boolean {
-  return dedupe === 'entries' || pollSeconds > 0;
 }

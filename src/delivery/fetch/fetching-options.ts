@@ -26,7 +26,7 @@ export interface FetchingOptions {
   readonly subscriptionOf: (subscriptionId: string) => StoredSubscription | undefined;
   readonly apply: (subscriptionId: string, input: TransitionInput) => Promise<unknown>;
   /** Starts background work once the current work with the same key has ended. */
-  readonly startTask: (key: string, work: () => Promise<void>, failed: string) => void;
+  readonly startTask: (key: string, work: () => Promise<void>, errorMessage: string) => void;
   readonly crashGuard: Pick<TopicCrashGuard, 'run'>;
   /** Whether the runtime is stopping. No new work starts then. */
   readonly isStopping: () => boolean;

@@ -30,8 +30,8 @@ export interface OverloadRecoveryOptions {
   readonly isStopping: () => boolean;
 }
 
-/** A subscription whose content was answered 503. */
-interface UnsavedContent {
+/** The recovery of one subscription whose content was answered 503. */
+interface PendingRecovery {
   /** Epoch milliseconds. */
   readonly since: number;
   /** Whether nothing is left to store: the gap is stored, or the service has no catch-up. */
@@ -54,7 +54,7 @@ interface UnsavedContent {
 export class OverloadRecovery {
   readonly #options: OverloadRecoveryOptions;
   readonly #due: Timetable;
-  readonly #unsaved = new Map<string, UnsavedContent>();
+  readonly #pending = new Map<string, PendingRecovery>();
   readonly #logThrottle = new Throttle();
   readonly #unreadThrottle = new Throttle();
 
@@ -77,7 +77,7 @@ export class OverloadRecovery {
         'content was answered 503: the topic is fetched and the subscription renewed when there is room again',
       );
     }
-    if (!this.#unsaved.has(id)) this.#start(subscription);
+    if (!this.#pending.has(id)) this.#start(subscription);
   }
 
   /** Records that content was refused unread. It may be forged, so at most one a minute counts. */
@@ -90,66 +90,66 @@ export class OverloadRecovery {
    */
   get unsavedGapSince(): number | undefined {
     let earliest: number | undefined;
-    for (const { since } of this.#unsaved.values()) earliest = Math.min(since, earliest ?? since);
+    for (const { since } of this.#pending.values()) earliest = Math.min(since, earliest ?? since);
     return earliest;
   }
 
   #start({ record: { id, service } }: StoredSubscription): void {
     const { now, serviceOf } = this.#options;
     const needsNoWrite = serviceOf(service)?.delivery.catchUp !== true;
-    const unsaved: UnsavedContent = { since: now(), needsNoWrite, isScheduled: false };
-    this.#unsaved.set(id, unsaved);
+    const recovery: PendingRecovery = { since: now(), needsNoWrite, isScheduled: false };
+    this.#pending.set(id, recovery);
     this.#due.set(id, now() + CHECK_INTERVAL_MS);
-    void this.#ensureStored(id, unsaved);
+    void this.#ensureStored(id, recovery);
   }
 
   /** Called when a timer is due. First checks for room, then waits a random time, then fetches and renews. */
   async #check(id: string): Promise<void> {
     const { now, random, subscriptionOf, serviceOf, isFull, isStopping } = this.#options;
-    const unsaved = this.#unsaved.get(id);
-    if (unsaved === undefined || isStopping()) return;
+    const recovery = this.#pending.get(id);
+    if (recovery === undefined || isStopping()) return;
     const subscription = subscriptionOf(id);
     const service = subscription && serviceOf(subscription.record.service);
     if (service === undefined) {
-      this.#unsaved.delete(id);
+      this.#pending.delete(id);
     } else if (isFull(service)) {
-      unsaved.isScheduled = false;
+      recovery.isScheduled = false;
       this.#due.set(id, now() + CHECK_INTERVAL_MS);
-    } else if (!(await this.#ensureStored(id, unsaved))) {
+    } else if (!(await this.#ensureStored(id, recovery))) {
       this.#due.set(id, now() + STORE_RETRY_MS);
-    } else if (unsaved.isScheduled) {
-      await this.#catchUpAndRenew(id, unsaved);
+    } else if (recovery.isScheduled) {
+      await this.#catchUpAndRenew(id, recovery);
     } else {
-      unsaved.isScheduled = true;
+      recovery.isScheduled = true;
       this.#due.set(id, now() + Math.floor(random() * SPREAD_MS));
     }
   }
 
-  async #catchUpAndRenew(id: string, { since }: UnsavedContent): Promise<void> {
+  async #catchUpAndRenew(id: string, { since }: PendingRecovery): Promise<void> {
     const { apply, catchUp, logger, now } = this.#options;
-    this.#unsaved.delete(id);
+    this.#pending.delete(id);
     try {
       await apply(id, { type: 'renewal-wanted', isOwed: true });
       catchUp(id, since);
     } catch (error) {
       // `#ensureStored` succeeded before. Content refused meanwhile has its own state.
-      if (!this.#unsaved.has(id)) {
-        this.#unsaved.set(id, { since, needsNoWrite: true, isScheduled: true });
+      if (!this.#pending.has(id)) {
+        this.#pending.set(id, { since, needsNoWrite: true, isScheduled: true });
         this.#due.set(id, now() + STORE_RETRY_MS);
       }
       logger.error({ subscription: id, err: error }, 'a subscription could not be renewed after content was refused');
     }
   }
 
-  /** Stores the gap if it is not stored yet. Resolves to whether it is stored. */
-  async #ensureStored(id: string, unsaved: UnsavedContent): Promise<boolean> {
-    if (unsaved.needsNoWrite) return true;
+  /** Stores the gap if that is still needed. Resolves to false if the store failed. */
+  async #ensureStored(id: string, recovery: PendingRecovery): Promise<boolean> {
+    if (recovery.needsNoWrite) return true;
     try {
-      await this.#options.apply(id, { type: 'missed', since: unsaved.since, isRenewalOwed: true });
-      unsaved.needsNoWrite = true;
+      await this.#options.apply(id, { type: 'missed', since: recovery.since, isRenewalOwed: true });
+      recovery.needsNoWrite = true;
     } catch (error) {
       this.#options.logger.error({ subscription: id, err: error }, 'that content is missing could not be noted');
     }
-    return unsaved.needsNoWrite;
+    return recovery.needsNoWrite;
   }
 }

@@ -38,7 +38,7 @@ export interface PollingOptions extends FetchingOptions {
 /** A subscription that is polled. */
 interface PolledTopic {
   readonly subscription: StoredSubscription;
-  readonly target: DeliveryService;
+  readonly service: DeliveryService;
   readonly grant: GrantRecord;
 }
 
@@ -102,7 +102,7 @@ export class Polling {
     let next = now() + Math.floor(intervalMs * (0.9 + random() / 5));
     try {
       const poll = async (): Promise<void> => {
-        if (await this.#poll({ subscription, target: service, grant })) next = now() + graceMs(service);
+        if (await this.#poll({ subscription, service, grant })) next = now() + graceMs(service);
       };
       const run = await this.#options.crashGuard.run(subscription.record, grant.topic, poll);
       if (run === 'busy') next = now() + TOPIC_BUSY_MS;
@@ -120,7 +120,7 @@ export class Polling {
   }
 
   /** Resolves to whether entries are missing that the hub still has time to deliver. */
-  async #poll({ subscription, target: service, grant }: PolledTopic): Promise<boolean> {
+  async #poll({ subscription, service, grant }: PolledTopic): Promise<boolean> {
     const { reader, delivery, discoveredTopics } = this.#options;
     const { id, fetched } = subscription.record;
     const discovered = discoveredTopics.take(id, grant.topic);
@@ -132,7 +132,7 @@ export class Polling {
     }
     const entries = await topicEntries(content, { subscriptionId: id });
     const { stillMissing, isCertain } = await delivery.runExclusive(id, () =>
-      this.#deliverOverdue({ subscription, target: service, grant }, content, entries),
+      this.#deliverOverdue({ subscription, service, grant }, content, entries),
     );
     if (stillMissing.length === 0) this.#missing.delete(id);
     // Validators are stored only if every entry is accounted for. Otherwise the next poll must fetch the content
@@ -155,7 +155,7 @@ export class Polling {
     const { fetched } = polled.subscription.record;
     const missing = await filterInSlices(entries, (each) => this.#isMissing(each, fetched));
     await processedLog.touch(entries.map(({ dedupeKey }) => dedupeKey));
-    const baselineBefore = this.#baselineBefore(polled.target, fetched);
+    const baselineBefore = this.#baselineBefore(polled.service, fetched);
     // Entries from before the first poll are not new. An undated entry may have appeared since the last poll.
     const isBaseline = ({ at = Infinity }: TopicEntry): boolean =>
       baselineBefore === Infinity || at < (baselineBefore ?? -Infinity);
@@ -171,7 +171,7 @@ export class Polling {
     content: TopicContent,
     missing: readonly TopicEntry[],
   ): Promise<readonly TopicEntry[]> {
-    const { subscription, target: service, grant } = polled;
+    const { subscription, service, grant } = polled;
     const { now, delivery, processedLog } = this.#options;
     const { id } = subscription.record;
     const previous = this.#missing.get(id);
@@ -226,7 +226,7 @@ export class Polling {
 
   #isMissing({ dedupeKey, at }: TopicEntry, fetched: FetchedRecord | undefined): boolean {
     const { processedLog } = this.#options;
-    // A full log has forgotten old entries. Those do not count as missing.
+    // An overflowed log has forgotten old entries. Those do not count as missing.
     const isForgotten =
       processedLog.hasOverflowed && at !== undefined && at < (fetched?.polledAt ?? 0) - 2 * RECORD_INTERVAL_MS;
     return !isForgotten && processedLog.isMissing(dedupeKey);
@@ -234,7 +234,7 @@ export class Polling {
 
   /**
    * Missing entries dated before this time are baseline. Infinity at the first poll; the time of the last poll if that
-   * is long ago; otherwise undefined. Without polls, entries that hubs deliver may not be recorded.
+   * is long ago; otherwise undefined. While nothing polled, entries that hubs delivered may not have been recorded.
    */
   #baselineBefore({ delivery }: DeliveryService, fetched: FetchedRecord | undefined): number | undefined {
     const { polledAt = Infinity } = fetched ?? {};

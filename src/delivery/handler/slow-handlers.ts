@@ -3,7 +3,7 @@ import type { CheckedDeliveryConfig } from '../delivery-config.js';
 import { Throttle } from '../throttle.js';
 import type { EventContext } from '../event-context.js';
 
-/** Minimum share of `delivery.ackAfterMs` left to a handler that is logged. With less, parsing took the time. */
+/** A handler that got a smaller share of `delivery.ackAfterMs` is not logged: parsing took the rest. */
 const MIN_SHARE = 0.9;
 
 /** Dependencies of {@link SlowHandlers}. */

@@ -8,7 +8,7 @@ import type { ContentDistributionMessage } from '../message/message.js';
 import { decodeEvent, type DeadLetterCause, type StoredEvent } from './stored-event.js';
 
 /**
- * An event that is not retried anymore. Its handler does not run until it is replayed.
+ * An event that is no longer retried. Its handler does not run until it is replayed.
  *
  * @example
  * ```ts

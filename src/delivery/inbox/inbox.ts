@@ -204,7 +204,7 @@ export class Inbox {
         await store.delete('event', id, isUrgent ? 'now' : 'soon');
         this.#forget(id);
       }
-      await crashGuard.settled(id, this.#waiting.serviceOf(id) === undefined);
+      await crashGuard.settled(id, this.#waiting.serviceNameOf(id) === undefined);
     } catch (error) {
       this.#unsettled.set(id, { event, outcome });
       this.#due.set(id, now() + STORE_RETRY_MS);
@@ -263,7 +263,7 @@ export class Inbox {
   }
 
   #dispatch(id: string): void {
-    const service = this.#waiting.serviceOf(id);
+    const service = this.#waiting.serviceNameOf(id);
     if (service === undefined || this.#limiter.isStopped) return;
     const unsettled = this.#unsettled.get(id);
     if (unsettled !== undefined) {

@@ -33,7 +33,7 @@ export class WaitingEvents {
   readonly #events = new Map<string, TrackedEvent>();
   readonly #loads = new Map<string, Load>();
 
-  serviceOf(id: string): string | undefined {
+  serviceNameOf(id: string): string | undefined {
     return this.#events.get(id)?.service;
   }
 

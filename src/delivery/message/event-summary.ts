@@ -22,7 +22,7 @@ export interface EventSummary {
   readonly source: EventSource;
   /** The number of this handler run, from 1. */
   readonly attempt: number;
-  /** The media type in lower case, without parameters. Empty if the hub sent none. Cut after 200 characters, with `…`. */
+  /** The media type in lower case, without parameters. Empty without one. Cut after 200 characters, with `…`. */
   readonly contentType: string;
   /** Bytes of the content after its `Content-Encoding` is decoded. */
   readonly size: number;

@@ -1,10 +1,10 @@
 import { digest, digestOf } from '../digest.js';
 import type { ParsedEntry } from '../feed.js';
 
-/** The key of an entry in its feed, and its version. Times are milliseconds since the epoch. */
+/** The key of an entry in its feed, and its version. Times are epoch milliseconds. */
 export interface EntryVersion {
   readonly key: string;
-  /** The key, unique per subscription. */
+  /** The key combined with the subscription, so that no two subscriptions share it. */
   readonly scopedKey: string;
   readonly version: string;
   /** The last change, according to the document. */

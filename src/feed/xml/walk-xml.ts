@@ -1,6 +1,5 @@
 import { onDemand } from '../../on-demand.js';
-import { MAX_DEPTH } from '../../protocol/links/link-reader.js';
-import { MAX_ELEMENTS } from '../../protocol/links/link-reader.js';
+import { MAX_DEPTH, MAX_ELEMENTS } from '../../protocol/links/link-reader.js';
 import { excerpt } from '../feed-limits.js';
 
 /** Maximum attributes per element; no feed needs more. Later parsers allocate several objects for each attribute. */

@@ -61,10 +61,10 @@ test('a record that changes before its write is written in its latest state', as
 test('the key seen longest ago is forgotten first, in memory and in the store', async () => {
   const { records, rows, settle } = setUp({ maxKeys: 2 });
   for (const key of ['a', 'b']) records.put(key, VERSION, { inStore: true });
-  expect(records.isFull).toBe(false);
+  expect(records.hasOverflowed).toBe(false);
   records.put('a', VERSION, { inStore: false });
   records.put('c', VERSION, { inStore: true });
-  expect([records.isFull, records.keys()]).toEqual([true, ['a', 'c']]);
+  expect([records.hasOverflowed, records.keys()]).toEqual([true, ['a', 'c']]);
   await settle();
   expect([...rows.keys()]).toEqual(['a', 'c']);
 });
