@@ -1,17 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { ConfigurationError } from '../errors.js';
 import type { DeclaredService } from './declared-service.js';
+import type { RequestPolicy } from '../subscription/request-policy.js';
 import { callbackKey, isCallbackToken, lastSegment } from '../subscription/registry/callback-key.js';
 
 /** Creates a service's callback URLs. */
-export interface CallbackPaths {
-  /** The public callback URL of a path. */
-  readonly callbackOf: (path: string) => string;
-  /** Whether all grants share one callback URL. */
-  readonly hasOneCallback: boolean;
-  /** Creates the path of a new grant. `isTaken` tells whether a callback URL is in use. */
-  readonly newPath: (isTaken: (callback: string) => boolean) => string;
-}
+export type CallbackPaths = Pick<RequestPolicy, 'callbackOf' | 'hasOneCallback' | 'newPath'>;
 
 const TOKEN_BYTES = 32;
 

@@ -114,10 +114,10 @@ function reconcileOne(
   if (isOrphan && pruneDeclared && desired === 'subscribed') {
     return runInOrder(registry.apply(id, { type: 'unwanted', why: 'pruned' }), isUpToDate ? undefined : setDeclared);
   }
-  const event =
+  const input =
     isDeclared && stoppedBecause === 'pruned' ? ({ type: 'retried' } as const) : ({ type: 'wanted' } as const);
   const request =
-    isSubscribeCalled(id) || !registry.isAffected(id, event) ? undefined : () => registry.apply(id, event);
+    isSubscribeCalled(id) || !registry.isAffected(id, input) ? undefined : () => registry.apply(id, input);
   if (isUpToDate) return request?.();
   return runInOrder(setDeclared(), request);
 }

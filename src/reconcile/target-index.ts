@@ -5,7 +5,7 @@ import type { Registry } from '../subscription/registry/registry.js';
 import type { SubscriptionTarget } from '../subscription/record/snapshot.js';
 import { targetKey } from '../subscription/record/target.js';
 
-/** The fields of a new subscription that its creator decides. */
+/** The fields of a new subscription that the caller decides. `TargetIndex` adds its id and time. */
 export type NewSubscriptionFields = Omit<NewSubscription, 'id' | 'createdAt'>;
 
 /** Finds a service's subscription for a target. A service has at most one for each target. */

@@ -17,11 +17,11 @@ const HTML_ROOTS = new Set(['html', 'head', 'body']);
  */
 export function sniffFormat(text: string, media: MediaType): DocumentFormat | undefined {
   const start = skipProlog(text);
-  const body = text.slice(start, start + SNIFFED_LENGTH).trimStart();
-  const element = /^<(?:!doctype\s+)?(?:[\w.-]+:)?([\w.-]+)(?=[\s/>[])/i.exec(body)?.[1]?.toLowerCase();
+  const afterProlog = text.slice(start, start + SNIFFED_LENGTH).trimStart();
+  const element = /^<(?:!doctype\s+)?(?:[\w.-]+:)?([\w.-]+)(?=[\s/>[])/i.exec(afterProlog)?.[1]?.toLowerCase();
   if (element !== undefined) return formatOfRoot(element, media, text.trimStart().startsWith('<?xml'));
-  if (/^\{\s*["}]/.test(body)) return 'json-feed';
-  const isUndecided = /^(?:$|<[!?/\w]|<$|\{\s*$)/.test(body);
+  if (/^\{\s*["}]/.test(afterProlog)) return 'json-feed';
+  const isUndecided = /^(?:$|<[!?/\w]|<$|\{\s*$)/.test(afterProlog);
   return isUndecided && text.length < SNIFFED_LENGTH ? undefined : formatOfType(media);
 }
 

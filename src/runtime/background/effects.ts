@@ -4,7 +4,8 @@ import type { OriginConcurrencyLimiter } from '../../hub/pacing/origin-concurren
 import type { Logger } from '../../logger.js';
 import type { Effect } from '../../subscription/machine/transition-types.js';
 import type { SubscriptionRequests } from '../../subscription/requests/subscription-requests.js';
-import type { GrantRecord, SubscriptionRecord } from '../../subscription/record/record.js';
+import { grantOf } from '../../subscription/machine/state.js';
+import type { SubscriptionRecord } from '../../subscription/record/record.js';
 import type { StoredSubscription } from '../../subscription/registry/registry.js';
 import type { RequestPolicy } from '../../subscription/request-policy.js';
 import { logAndEmitHook, logFieldsOf } from './transition-hooks.js';
@@ -99,10 +100,6 @@ export function performEffect(options: EffectOptions, record: SubscriptionRecord
       logAndEmitHook(record, effect, { stored, hooks, logger, now, isStopping });
       return;
   }
-}
-
-function grantOf({ grants }: SubscriptionRecord, grantId: string): GrantRecord | undefined {
-  return grants.find(({ id }) => id === grantId);
 }
 
 /** The URL to discover from; undefined if the target is a known hub and topic. */

@@ -30,6 +30,11 @@ export function grantStateOf(grant: GrantRecord): SubscriptionState {
   return state !== 'active' || hasUnsolicitedDenial(grant) ? 'denied' : state;
 }
 
+/** The grant with that id; undefined if there is none any longer. */
+export function grantOf({ grants }: SubscriptionRecord, grantId: string): GrantRecord | undefined {
+  return grants.find(({ id }) => id === grantId);
+}
+
 /** The grant requested last. If no grant works, the answer of this grant's hub decides the state. */
 function lastRequested(grants: readonly GrantRecord[]): GrantRecord | undefined {
   return grants

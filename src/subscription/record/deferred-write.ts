@@ -2,10 +2,11 @@ import type { Effect, TransitionInput } from '../machine/transition-types.js';
 import type { SubscriptionRecord } from './record.js';
 
 /**
- * Whether the write may be deferred: after a crash the stored record leads to the same transition again.
+ * Whether the write may be deferred: after a crash, the stored record leads to the same discovery or request again.
  *
- * A user's decision is never deferred, nor is a hub's answer that changes the grant. Rejected content is deferred,
- * because strangers can cause any number of rejections.
+ * A user's decision is never deferred. Of a hub's answers, only the acceptance of a request is, at a URL where the hub
+ * has accepted one before. Rejected content is deferred, because strangers can cause any number of rejections. It may be
+ * lost.
  */
 export function canDeferWrite(
   { grants }: SubscriptionRecord,

@@ -275,7 +275,7 @@ export interface SubscriptionRecord {
   readonly failures?: Readonly<Partial<Record<FailureRecord['cause'], TallyRecord>>> | undefined;
 }
 
-/** Fields of a new subscription that its creator decides. */
+/** Fields that a new subscription is created with. All others have fixed initial values. */
 export type NewSubscription = Pick<
   SubscriptionRecord,
   'id' | 'service' | 'target' | 'declared' | 'createdAt' | 'overrides' | 'metadata'

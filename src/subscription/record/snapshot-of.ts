@@ -143,6 +143,6 @@ function withoutUndefined<T extends object>(fields: T): Defined<T> {
   // A loop, because every event creates a snapshot, and `Object.fromEntries` takes three times as long.
   const defined: object & Partial<Record<keyof T, unknown>> = {};
   for (const name in fields) if (fields[name] !== undefined) defined[name] = fields[name];
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the omitted fields are the ones that the type makes optional
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- only fields that the type makes optional are omitted
   return defined as Defined<T>;
 }

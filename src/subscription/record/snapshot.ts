@@ -112,7 +112,7 @@ export interface SubscriptionStats {
   readonly duplicates: number;
   /** Entries that polling found and the hub had not delivered (`delivery.pollSeconds`). */
   readonly missed: number;
-  /** When the last delivery was accepted. Absent before the first one. */
+  /** When the last event was received, delivered by a hub or fetched. Absent before the first one. */
   readonly lastEventAt?: Date;
 }
 

@@ -12,7 +12,7 @@ import type { HubAcceptance } from '../../hub/request/hub-request.js';
 import type { Logger } from '../../logger.js';
 import type { TransitionInput } from '../machine/transition-types.js';
 import { publisherRetryAt, publisherRetryAfterOf } from '../machine/rules/publisher-retry-after.js';
-import { isWorking } from '../machine/state.js';
+import { grantOf, isWorking } from '../machine/state.js';
 import { failureOf } from '../record/failure.js';
 import { withCustomParams } from '../record/overrides.js';
 import type { GrantRecord, SubscriptionRecord } from '../record/record.js';
@@ -72,7 +72,7 @@ interface FailedSend {
   readonly secret: string | null | undefined;
 }
 
-/** Creates the requests of a runtime's subscriptions. */
+/** Creates the object that discovers hubs and sends requests for a runtime's subscriptions. */
 export function subscriptionRequests(options: SubscriptionRequestsOptions): SubscriptionRequests {
   const { client, apply, logger, now, rateLimits, contentSinkOf, signal } = options;
   const secretFor = requestSecrets(logger);
@@ -140,12 +140,15 @@ export function subscriptionRequests(options: SubscriptionRequestsOptions): Subs
       mode === 'unsubscribe' ? undefined : firstFailure ? firstFailure.secret : secretFor(record, grant, url, policy);
     // Quirk(websub.rocks, PubSubHubbub 0.3): verify while the subscribe request is still open. We store the request
     // before we send it (PROTOCOL S2).
-    const before = await apply(id, { type: 'requested', grantId, requestId, mode, secret, insteadOf });
-    const pendingGrant = grantOf(before, grantId);
+    const requestedRecord = await apply(id, { type: 'requested', grantId, requestId, mode, secret, insteadOf });
+    const pendingGrant = grantOf(requestedRecord, grantId);
     if (pendingGrant?.pending?.id !== requestId) return undefined;
-    const effectivePolicy = withCustomParams(policy, before);
+    const effectivePolicy = withCustomParams(policy, requestedRecord);
     const verify = firstFailure === undefined ? rememberedVerifyForm(pendingGrant, effectivePolicy) : 'async';
-    const result = await send({ ...attempt, policy: effectivePolicy }, before, pendingGrant, { secret, verify });
+    const result = await send({ ...attempt, policy: effectivePolicy }, requestedRecord, pendingGrant, {
+      secret,
+      verify,
+    });
     if (signal.aborted) return undefined;
     if ('hub' in result) {
       const { hub, moved, status } = result;
@@ -199,10 +202,6 @@ export function subscriptionRequests(options: SubscriptionRequestsOptions): Subs
       return { error };
     }
   }
-}
-
-function grantOf({ grants }: SubscriptionRecord, grantId: string): GrantRecord | undefined {
-  return grants.find(({ id }) => id === grantId);
 }
 
 /** The URLs to send the grant's requests to, in order (PROTOCOL S7). */

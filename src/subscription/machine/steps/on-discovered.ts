@@ -26,7 +26,7 @@ import type { GrantRecord, SubscriptionRecord } from '../../record/record.js';
 import { cooldownOf } from '../rules/refusal-cooldown.js';
 import { isEnabled, isLive, isOver, isWorking } from '../state.js';
 
-/** Stores the topic and hubs that discovery found. Requests missing grants and due renewals there (PROTOCOL D10). */
+/** Stores the topic and hubs that discovery found. Requests missing grants and started renewals there (PROTOCOL D10). */
 export function onDiscovered(
   record: SubscriptionRecord,
   { topic, hubs, feed }: InputOf<'discovered'>,
@@ -37,7 +37,7 @@ export function onDiscovered(
   const withHooks = { record: updated, effects: moveHooks(record, updated, context) };
   return andThen(
     andThen(withHooks, (next) => requestMissing(next, context)),
-    (next) => requestDueRenewals(next, context),
+    (next) => requestStartedRenewals(next, context),
   );
 }
 
@@ -52,9 +52,9 @@ export function onDiscoveryFailed(
   if (!isEnabled(ended)) return withoutEffects(ended);
   const hook: Effect = { type: 'hook', name: 'failed', failure };
   if (isSatisfied(ended, context)) {
-    if (!ended.grants.some(isRenewalDue)) return withoutEffects(ended);
+    if (!ended.grants.some(hasStartedRenewal)) return withoutEffects(ended);
     return andThen({ record: withFailure(ended, failure), effects: [hook] }, (next) =>
-      requestDueRenewals(next, context),
+      requestStartedRenewals(next, context),
     );
   }
   const withHook = { record: withFailedAttempt(ended, failure, context.rules), effects: [hook] };
@@ -62,7 +62,7 @@ export function onDiscoveryFailed(
     if (!isEnabled(failed)) return withoutEffects(failed);
     const requested =
       failed.topic === undefined ? retryLater(failed, context, retryAfter?.until) : requestMissing(failed, context);
-    return andThen(requested, (next) => requestDueRenewals(next, context));
+    return andThen(requested, (next) => requestStartedRenewals(next, context));
   });
 }
 
@@ -79,7 +79,7 @@ export function onDiscoveryDeferred(
   if (!isEnabled(ended)) return withoutEffects(ended);
   const isUnknown = ended.topic === undefined && !isSatisfied(ended, context);
   const requested = isUnknown ? withoutEffects({ ...ended, nextAttemptAt: until }) : requestMissing(ended, context);
-  return andThen(requested, (next) => requestDueRenewals(next, context));
+  return andThen(requested, (next) => requestStartedRenewals(next, context));
 }
 
 /** Requests the hubs that have not granted the subscription: one or all, by the `hubs` option. */
@@ -183,13 +183,13 @@ function requestFromAllHubs(record: SubscriptionRecord, context: TransitionConte
 }
 
 /**
- * Requests the renewals that are due. If the hub or topic has moved, the grant is unsubscribed once the new hub has
+ * Requests the renewals that have started. If the hub or topic has moved, the grant is unsubscribed once the new hub has
  * granted. The grant is renewed at the old hub only if the new request fails.
  */
-function requestDueRenewals(record: SubscriptionRecord, context: TransitionContext): Transition {
+function requestStartedRenewals(record: SubscriptionRecord, context: TransitionContext): Transition {
   const { now, rules } = context;
   let current = withoutEffects(record);
-  for (const { id } of record.grants.filter(isRenewalDue)) {
+  for (const { id } of record.grants.filter(hasStartedRenewal)) {
     current = andThen(current, (updated) => {
       const grant = updated.grants.find((each) => each.id === id);
       if (grant === undefined || !isWorking(grant)) return withoutEffects(updated);
@@ -235,7 +235,7 @@ function isFirstAttempt(record: SubscriptionRecord, context: TransitionContext):
   return record.grants.some((grant) => isCurrent(record, grant, context) && isBegun(grant));
 }
 
-function isRenewalDue({ isRenewalStarted }: GrantRecord): boolean {
+function hasStartedRenewal({ isRenewalStarted }: GrantRecord): boolean {
   return isRenewalStarted === true;
 }
 

@@ -199,7 +199,7 @@ function expiredGrant(grant: GrantRecord): GrantRecord {
 /** The lease may be forged. The hub is requested at the planned time, not at the end of the lease (PROTOCOL V9). */
 function waitingGrant(grant: GrantRecord, nextAttemptAt: number): GrantRecord {
   const { notBefore, isRenewalStarted } = grant;
-  return { ...expiredGrant(grant), nextAttemptAt, notBefore, isRenewalStarted: isRenewalStarted };
+  return { ...expiredGrant(grant), nextAttemptAt, notBefore, isRenewalStarted };
 }
 
 /** Requests the hub once under a new callback, even if the denial was refuted meanwhile. */

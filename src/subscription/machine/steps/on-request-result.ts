@@ -167,7 +167,7 @@ export function failRequest(
     context,
   );
   const hook: Effect = { type: 'hook', name: 'failed', grantId, failure };
-  const withHook = (updated: SubscriptionRecord): Transition => ({ record: updated, effects: [hook] });
+  const withHook = (changed: SubscriptionRecord): Transition => ({ record: changed, effects: [hook] });
   const isSpread = status === 429 && retryAfterMs > 0 && !isUnsubscribing;
   const spreadMs = isSpread ? Math.floor(random * RETRY_AFTER_SPREAD_MS) : 0;
   const attempt = { failure, isRefused, retryAfterMs: retryAfterMs + spreadMs };
@@ -179,7 +179,7 @@ export function failRequest(
     return withHook(retrySuccessor(withFailure(next, failure), failed, predecessor, attempt, context));
   const updated = withFailedAttempt(next, failure, context.rules, grantId);
   return isEnabled(updated)
-    ? andThen(withHook(updated), (next) => retryOrFailOver(next, failed, attempt, context))
+    ? andThen(withHook(updated), (counted) => retryOrFailOver(counted, failed, attempt, context))
     : withHook(updated);
 }
 
