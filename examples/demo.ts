@@ -30,7 +30,7 @@ const hub = await TestHub.start();
 const topic = hub.topic('/feed', { contentType: 'application/json', body: '{"title":"Nothing yet"}' });
 say('publisher', `serves ${topic.url}`);
 say('hub', `listens at ${hub.url}`);
-const hubSideOutput = tellHubSide(hub);
+const printingHubSide = tellHubSide(hub);
 
 const titles: string[] = [];
 
@@ -57,7 +57,7 @@ try {
   await demonstrate();
 } finally {
   await hub.close();
-  await hubSideOutput;
+  await printingHubSide;
   await rm(directory, { recursive: true, force: true });
 }
 

@@ -18,7 +18,7 @@ app.use(express.json());
 app.get('/', (_request, response) => void response.send('The rest of the application'));
 
 const server = createServer(app);
-// Start before the server listens: requests to hubs wait until it does. Callbacks never reach the middleware, so no body
+// Start before the server listens: requests to hubs wait for that. Callbacks never reach the middleware, so no body
 // parser consumes their bytes.
 await startService(News, { server, publicUrl: WEBSUB_PUBLIC_URL, handleSignals: true });
 server.listen(Number(PORT), '127.0.0.1');

@@ -15,7 +15,7 @@ class News {
 const app = fastify();
 app.get('/', () => 'The rest of the application');
 
-// A Fastify route would answer 415 to XML and parse JSON. On the server itself, callbacks arrive with the original bytes.
+// A Fastify route would answer 415 to XML and parse JSON. On the server itself, callbacks keep their bytes.
 const runtime = await startService(News, { server: app.server, publicUrl: WEBSUB_PUBLIC_URL, handleSignals: true });
 // Stop before `app.close()`: the hub verifies the unsubscription while the server still listens.
 app.addHook('preClose', () => runtime.stop());

@@ -18,7 +18,7 @@ const news = defineSubscriber(
 );
 
 declare global {
-  /** Kept on `globalThis`: Next.js bundles instrumentation and routes separately, so a module variable would exist twice. */
+  /** On `globalThis`: Next.js bundles instrumentation and routes separately, each with its own module variables. */
   var websubRuntime: Promise<SubscriberRuntime> | undefined;
 }
 

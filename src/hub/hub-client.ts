@@ -67,7 +67,7 @@ export interface HubClient {
    * Sends one request, and remembers the origin of a 429.
    *
    * @throws RateLimitedError if a redirect leads to a rate limited origin
-   * @throws as `sendHubRequest` does
+   * @throws the errors of `sendHubRequest`
    */
   send(request: OutgoingHubRequest): Promise<HubAcceptance>;
 }

@@ -57,14 +57,14 @@ export function bufferDocument(document: OpenDocument, sink: TopicContentSink): 
         // Discovery has all it needs. The poll fetches the topic and reports the error.
       }
       const body = await concatBytes(chunks);
-      if (outcome === 'complete' && bytesLeft >= 0 && isFeed(body, headers.get('content-type')))
+      if (outcome === 'complete' && bytesLeft >= 0 && looksLikeFeed(body, headers.get('content-type')))
         sink.take(topic, topicContent(document, body));
     },
   };
 }
 
 /** Whether the body is a feed. One URL may serve a page to discovery, which accepts pages, and a feed to a poll. */
-function isFeed(body: Uint8Array, contentType: string | null): boolean {
+function looksLikeFeed(body: Uint8Array, contentType: string | null): boolean {
   const beginning = Buffer.from(body.subarray(0, SNIFFED_BYTES)).toString('latin1');
   const format = sniffFormat(beginning, parseMediaType(contentType));
   return format === 'xml' || format === 'json-feed';

@@ -28,7 +28,7 @@ export function recentTokens(source: Exclude<BearerToken, string>): readonly str
 }
 
 /** The function in `auth.bearer` returned no usable token, so the request was not sent. */
-export class BearerTokenError extends Error {
+class BearerTokenError extends Error {
   override readonly name = 'BearerTokenError';
 }
 

@@ -1,7 +1,7 @@
 import { KIND, type Logger } from '../../logger.js';
 
 /** Maximum number of remembered warnings. */
-const MAX_REMEMBERED_ORIGINS = 1_000;
+const MAX_REMEMBERED_WARNINGS = 1_000;
 
 /** Names the origin that gets no credentials, and the origin that they are for. */
 export function withheldMessage(url: string, credentialsFor: string): string {
@@ -25,7 +25,7 @@ export class WithheldCredentials {
     const { origin } = new URL(url);
     const key = `${origin} ${service}`;
     if (this.#warned.has(key)) return;
-    if (this.#warned.size >= MAX_REMEMBERED_ORIGINS) this.#warned.clear();
+    if (this.#warned.size >= MAX_REMEMBERED_WARNINGS) this.#warned.clear();
     this.#warned.add(key);
     this.#logger.warn(
       // The line of each origin has its own kind, so that none is counted as a repetition of another.

@@ -25,7 +25,7 @@ const NO_HUB_STATUSES: ReadonlySet<number> = new Set([301, 302, 303, 404, 405, 4
 export function isHubMissing(failure: unknown): failure is SubscriptionInitiationError {
   if (!(failure instanceof SubscriptionInitiationError)) return false;
   const { reason, status = 0 } = failure;
-  // A 307 or 308 to http is forbidden if the request has a secret or parameters.
+  // A 307 or 308 to http is forbidden if the request has a secret, a verify token or custom parameters.
   const isBackToHttp = reason === 'forbidden' && (status === 307 || status === 308);
   return reason === 'unreachable' || isBackToHttp || NO_HUB_STATUSES.has(status);
 }

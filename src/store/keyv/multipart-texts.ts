@@ -13,6 +13,12 @@ export interface MultipartTexts extends Texts {
   join(key: string, head: string | undefined): Promise<string | undefined>;
 }
 
+/**
+ * Maximum characters of a text in MySQL. The column holds 65,535 bytes, and Keyv's JSON around the text may double its
+ * size.
+ */
+export const MYSQL_MAX_TEXT_LENGTH = 30_000;
+
 /** Matches a head that refers to parts. A record's text is JSON, so it never matches. */
 const headPattern = /^~(\d+)\.(\d+)$/;
 

@@ -5,6 +5,7 @@ import { loadOptionalPeer } from './optional-peer.js';
 import { adapterStore } from './adapter-store.js';
 import type { ServerLocation } from '../store-location.js';
 import type { TextStore } from './keyv-backend.js';
+import { MYSQL_MAX_TEXT_LENGTH } from './multipart-texts.js';
 
 let openedStores = 0;
 
@@ -34,8 +35,7 @@ export async function mysqlStore(location: ServerLocation, timeoutMs: number): P
 
   return adapterStore(location, {
     adapter,
-    // The column holds 65,535 bytes, and Keyv's JSON around the text may double its size.
-    maxTextLength: 30_000,
+    maxTextLength: MYSQL_MAX_TEXT_LENGTH,
     async disconnect() {
       for (const socket of sockets) socket.destroy();
     },

@@ -4,6 +4,7 @@ import { type Logger, silentLogger } from '../../logger.js';
 import { rowListerOf } from './keyv-rows.js';
 import { redisClientOf, checkEvictionPolicy } from './redis-eviction.js';
 import type { TextStore } from './keyv-backend.js';
+import { MYSQL_MAX_TEXT_LENGTH } from './multipart-texts.js';
 
 /**
  * Turns a user's Keyv into a store of texts. Closing the store does not disconnect the Keyv. The Keyv is set to throw
@@ -35,8 +36,8 @@ export function userKeyvStore(keyv: Keyv, logger: Logger = silentLogger): TextSt
     location,
     secrets: [],
     durable: !(adapter instanceof Map),
-    // The adapter may be MySQL's: the same limit as in `mysqlStore`.
-    maxTextLength: 30_000,
+    // The adapter may be MySQL's.
+    maxTextLength: MYSQL_MAX_TEXT_LENGTH,
     async *rows(prefix) {
       const keyPrefix = keyv.useKeyPrefix && keyv.namespace ? `${keyv.namespace}:` : '';
       for await (const [key, raw] of listing(keyv.namespace)) {

@@ -28,8 +28,8 @@ export interface KeyvLmdbOptions {
   /** Milliseconds a commit may take. @default unlimited */
   readonly timeoutMs?: number | undefined;
   /**
-   * Called when `data.mdb` is gone, replaced or truncated, once a minute while that lasts, and with undefined when it
-   * ends.
+   * Called when `data.mdb` is gone, replaced, truncated or unreadable, then at most once a minute while operations are
+   * refused. Called with undefined when the problem ends.
    */
   readonly onProblem?: (problem: FileProblem | undefined) => void;
 }

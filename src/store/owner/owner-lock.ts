@@ -139,8 +139,8 @@ async function updateOwner(store: RecordStore, decide: (current: unknown) => Exc
 }
 
 /**
- * Returns the owner of the record when it is another process; undefined when it is us or there is no record. A record
- * of a newer package is `'unreadable'`.
+ * Returns the owner in the record if another lock holds the store; undefined if this lock does or there is no record.
+ * `'unreadable'`: the record is corrupt or of a newer package version.
  */
 function otherOwner(raw: unknown, id: string): StoreOwner | 'unreadable' | undefined {
   try {

@@ -3,8 +3,8 @@ import { open, seal, type OpenResult } from './seal.js';
 import type { SealKey } from './seal-key.js';
 
 /**
- * The version of every sealed record. It is higher than the version of any kind. A websub-subscriber that cannot seal
- * therefore reports a record of a newer version.
+ * The version of every sealed record. It is higher than the version of any kind. A package version without sealing
+ * therefore reports that a newer version wrote the record.
  */
 const SEALED_VERSION = 1_000_000;
 

@@ -52,8 +52,8 @@ export function sealedStore(store: RecordStore, keys: readonly SealKey[]): Seale
   const afterReseal = <T>(kind: RecordKind, id: string, act: () => Promise<T>): Promise<T> => {
     if (!isSealedKind(kind)) return act();
     stale[kind].delete(id);
-    const reseal = resealsInFlight.size === 0 ? undefined : resealsInFlight.get(`${kind} ${id}`);
-    return reseal === undefined ? act() : reseal.then(act, act);
+    const pendingReseal = resealsInFlight.size === 0 ? undefined : resealsInFlight.get(`${kind} ${id}`);
+    return pendingReseal === undefined ? act() : pendingReseal.then(act, act);
   };
 
   const { exchange } = store;

@@ -9,7 +9,7 @@ import type { SubscriptionRequest } from '../subscriptions/subscription-request.
 import type { AnswerViolationCode } from '../checks/violation.js';
 
 /** Seconds granted when the subscriber requests no lease: ten days. */
-export const DEFAULT_LEASE_SECONDS = 864_000;
+const DEFAULT_LEASE_SECONDS = 864_000;
 
 /** An intent to verify, and whether the verification is unsolicited. */
 export interface Intent extends Pick<SubscriptionRequest, 'mode' | 'topic' | 'callback' | 'leaseSeconds' | 'secret'> {
