@@ -110,7 +110,7 @@ export function unavailable(reason: string, retryAfterSeconds: number): Callback
 /** The answer to a hub's GET if the handler or the store takes longer than a hub waits (PROTOCOL C9). */
 export const TIMED_OUT: CallbackAnswer = unavailable('the answer was not ready in time', 30);
 
-/** The answer after the runtime has stopped. The next process may run within two minutes. */
+/** The answer once a stop has closed the callbacks. The next process may run within two minutes. */
 export const STOPPED: CallbackAnswer = unavailable('the subscriber stops, or has stopped', 120);
 
 /** Drops forbidden and invalid headers, so that the hub still gets its answer. */

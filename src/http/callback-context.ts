@@ -43,7 +43,7 @@ export interface CallbackContext {
   readonly recentNotices: NoticeThrottle;
   /** The error of the store if it is known to be down, without a new request to the store. */
   readonly storeFailure?: (() => Error | undefined) | undefined;
-  /** Whether the runtime has stopped. It then calls no handler. */
+  /** Whether a stop has closed the callbacks. No handler is called for them then. */
   readonly areCallbacksClosed: () => boolean;
 }
 
@@ -57,5 +57,5 @@ export type VerificationResult =
   | { readonly headers: Acknowledgement['headers'] }
   | { readonly errorAnswer: CallbackAnswer };
 
-/** Running verifications, and results of the last minute. */
+/** Running verifications, and results of unsolicited ones in the last minute. */
 export type RecentVerifications = RecentAnswers<VerificationResult | Promise<VerificationResult>>;

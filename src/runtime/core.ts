@@ -159,7 +159,7 @@ export class Core {
         logger,
         limits,
         rejections,
-        overloadRecovery: overloadRecovery,
+        overloadRecovery,
         unknownCallbacks: new UnknownCallbacks(logger, now),
         now,
         serviceOf,
@@ -241,12 +241,12 @@ export class Core {
   }
 
   /** Sends no more subscribe requests. Unsubscribe requests are still sent. */
-  close(): void {
+  stopSubscribing(): void {
     this.#isStopping = true;
     this.requestsAllowed.open();
   }
 
-  /** Answers every further hub request with 503, and calls no handler for it. */
+  /** Answers further requests on known callbacks with 503, and calls no handler for them. */
   closeCallbacks(): void {
     this.#areCallbacksClosed = true;
   }

@@ -187,12 +187,12 @@ export abstract class SubscriberRuntime implements AsyncDisposable {
    * await runtime.ready({ timeoutMs: 10_000 });
    * ```
    *
-   * @throws WebSubError if a subscription has no grant in time, or the runtime stops
+   * @throws WebSubError if a subscription has no grant in time, the runtime stops, or it is called in `onStart`
    */
   abstract ready(options?: { readonly timeoutMs?: number }): Promise<void>;
   /**
    * Sends the first requests to hubs. Only needed with the option `deferRequests`: call it once your application
-   * listens. Resolves once every first request was sent or is scheduled. A second call has no further effect.
+   * listens. Resolves once every first request was sent or is scheduled. After a success, further calls have no effect.
    *
    * @example
    * ```ts

@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 /** Requests whose sender waits for `100 Continue` before it sends the body, and their responses. */
 const waiting = new WeakMap<IncomingMessage, ServerResponse>();
 
-/** Defers the 100 until the body is read. An error answer that needs only the headers is sent without a 100 (PROTOCOL C6). */
+/** Defers the 100 until the body is read. An early error answer is sent without a 100 (PROTOCOL C6). */
 export function deferContinue(request: IncomingMessage, response: ServerResponse): void {
   waiting.set(request, response);
 }

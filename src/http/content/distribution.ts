@@ -23,13 +23,13 @@ import { PushedContent } from './pushed-content.js';
 const RETRY_AFTER_SECONDS = 30;
 
 /**
- * Answers a POST: content distribution (WebSub section 7). Error answers that need only the headers are sent before the body
- * is read (PROTOCOL C6).
+ * Answers a POST: content distribution (WebSub section 7). Error answers that need only the headers are sent before the
+ * body is read (PROTOCOL C6).
  */
 export function answerDistribution(context: CallbackContext, match: ServedMatch, exchange: Exchange): void {
-  const refused = earlyErrorAnswer(match);
-  if (refused !== undefined) {
-    exchange.answer(() => refused);
+  const earlyAnswer = earlyErrorAnswer(match);
+  if (earlyAnswer !== undefined) {
+    exchange.answer(() => earlyAnswer);
     return;
   }
   const { request, log } = exchange;

@@ -107,12 +107,12 @@ function discoveryUrlOf({ target }: SubscriptionRecord): string | undefined {
   return typeof target === 'string' ? target : undefined;
 }
 
-/** Runs work in a slot of the URL's origin (PROTOCOL L5). */
+/** Returns a function that runs work in a slot of the URL's origin (PROTOCOL L5); undefined without a URL. */
 function slotAt(url: string | undefined, { concurrencyLimiter }: EffectOptions): RunInSlot | undefined {
   return url === undefined ? undefined : (work) => concurrencyLimiter.run(url, work);
 }
 
-/** Delays work until requests to hubs may leave. It takes a slot only then. */
+/** Wraps `slot`: work waits until requests to hubs may leave, and takes a slot only then. */
 function whenAllowed(slot: RunInSlot | undefined, { requestsAllowed }: EffectOptions): RunInSlot | undefined {
   if (requestsAllowed.isOpen) return slot;
   return async (work) => {

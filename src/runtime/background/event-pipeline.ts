@@ -54,10 +54,10 @@ export interface EventPipelineOptions {
   readonly isStopping: () => boolean;
 }
 
-/** Catch-ups after a start are spread at random: 20 ms for each topic, at most 30 min in total. In milliseconds. */
+/** Catch-ups after a downtime start at random times: within 20 ms per topic, at most 30 min in total. */
 const SPREAD_STEP_MS = 20;
 const MAX_SPREAD_MS = 1_800_000;
-/** Delay before fetching a topic without a working grant, in milliseconds. Its hub may redeliver meanwhile. */
+/** Extra delay before fetching a topic without a working grant, in milliseconds. Its hub may redeliver meanwhile. */
 const REDELIVERY_WAIT_MS = 60_000;
 
 /** Delivers events to the handlers: from hubs, from the inbox, and from fetched topics. */

@@ -21,7 +21,10 @@ export interface LivenessOptions {
   readonly services: () => readonly string[];
   /** Called when heartbeats paused although this process was running, as after sleep. `since`: epoch milliseconds. */
   readonly onDowntime: (since: number) => void;
-  /** The start of the earliest gap that no catch-up has filled yet, in epoch milliseconds; undefined without a gap. */
+  /**
+   * The start of the earliest gap that is not stored with its subscription yet, in epoch milliseconds; undefined if
+   * there is none.
+   */
   readonly unsavedGapSince: () => number | undefined;
 }
 

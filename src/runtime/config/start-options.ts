@@ -79,8 +79,8 @@ export interface ScheduleOptions {
   /** When to run the overdue work of subscriptions that failed or wait for a retry. @default '*\/10 * * * *' */
   readonly retry?: string | undefined;
   /**
-   * When to delete old data: subscriptions that ended 30 days ago, dedupe keys of bodies older than
-   * `delivery.dedupeWindowSeconds`, and dead letters above their limits. @default '0 3 * * *'
+   * When to delete old data: subscriptions that ended 30 days ago, dedupe keys of bodies older than the
+   * longest `delivery.dedupeWindowSeconds`, and dead letters above their limits. @default '0 3 * * *'
    */
   readonly sweep?: string | undefined;
 }

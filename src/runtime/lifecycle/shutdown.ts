@@ -42,7 +42,7 @@ export async function shutDown(shutdown: Shutdown, options: StopOptions): Promis
     shutdown;
   const waitForStep = (work: Promise<unknown>): Promise<void> =>
     waitUnlessAborted(waitAtMost(work, LAST_STEP_MS), finalStepsLimit.signal);
-  core.close();
+  core.stopSubscribing();
   // No stored event is dispatched any more, however long hubs take. Waits for hubs and handlers at the same time.
   const handled = Promise.all([core.pipeline.delivery.settled(), core.pipeline.inbox.stop()]);
   const waited = waitUnlessAborted(handled, gracePeriod.signal).catch(() => {});

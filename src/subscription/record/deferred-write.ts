@@ -5,8 +5,8 @@ import type { SubscriptionRecord } from './record.js';
  * Whether the write may be deferred: after a crash, the stored record leads to the same discovery or request again.
  *
  * A user's decision is never deferred. Of a hub's answers, only the acceptance of a request is, at a URL where the hub
- * has accepted one before. Rejected content is deferred, because strangers can cause any number of rejections. It may be
- * lost.
+ * has accepted one before. Rejected content is deferred, because strangers can cause any number of rejections. It
+ * may be lost.
  */
 export function canDeferWrite(
   { grants }: SubscriptionRecord,

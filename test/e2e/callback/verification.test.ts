@@ -451,6 +451,16 @@ describe('V7 the service', () => {
   });
 });
 
+test.each(['<', '>', '"', "'", '`', '&', '\\', ' ', 'é'])(
+  'V8 a verification whose challenge contains %s is answered with 400',
+  async (character) => {
+    const { sendGet, topic } = await subscribed();
+    const answer = await sendGet(verification(topic.url, { 'hub.challenge': `a${character}b` }));
+    expect(answer.status).toBe(400);
+    expect(fieldsOf(answer)).toEqual({ reason: 'hub.challenge has characters that are not sent back' });
+  },
+);
+
 describe('C8 a HEAD request', () => {
   test('is answered like a GET, without a body and without effect', async () => {
     const verifications: unknown[] = [];

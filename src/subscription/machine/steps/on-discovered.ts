@@ -26,7 +26,7 @@ import type { GrantRecord, SubscriptionRecord } from '../../record/record.js';
 import { cooldownOf } from '../rules/refusal-cooldown.js';
 import { isEnabled, isLive, isOver, isWorking } from '../state.js';
 
-/** Stores the topic and hubs that discovery found. Requests missing grants and started renewals there (PROTOCOL D10). */
+/** Stores the topic and hubs that discovery found. Requests missing grants and started renewals (PROTOCOL D10). */
 export function onDiscovered(
   record: SubscriptionRecord,
   { topic, hubs, feed }: InputOf<'discovered'>,
@@ -183,8 +183,8 @@ function requestFromAllHubs(record: SubscriptionRecord, context: TransitionConte
 }
 
 /**
- * Requests the renewals that have started. If the hub or topic has moved, the grant is unsubscribed once the new hub has
- * granted. The grant is renewed at the old hub only if the new request fails.
+ * Requests the renewals that have started. If the hub or topic has moved, the grant is unsubscribed once the new hub
+ * has granted. The grant is renewed at the old hub only if the new request fails.
  */
 function requestStartedRenewals(record: SubscriptionRecord, context: TransitionContext): Transition {
   const { now, rules } = context;
