@@ -1,4 +1,5 @@
 import { ConfigurationError } from './errors.js';
+import { log } from './log-events.js';
 import type { Logger } from './logger.js';
 
 /** A listener of a hook. An error it throws is logged and has no other effect. */
@@ -28,10 +29,10 @@ export class Hooks<Payloads extends object> {
   on<Name extends keyof Payloads>(name: Name, listener: Listener<Payloads[Name]>): () => void {
     if (!Object.hasOwn(this.#listeners, name)) {
       const names = Object.keys(this.#listeners).join(', ');
-      throw new ConfigurationError(`There is no hook "${String(name)}"; there are ${names}.`);
+      throw new ConfigurationError(`There is no hook "${String(name)}"; it must be one of ${names}.`);
     }
     if (typeof listener !== 'function') {
-      throw new ConfigurationError(`A listener of the hook "${String(name)}" is no function.`);
+      throw new ConfigurationError(`The listener of the hook "${String(name)}" is not a function; it must be one.`);
     }
     // A new wrapper for each call, so that a function registered twice is two listeners.
     const registered: Listener<Payloads[Name]> = (payload) => listener(payload);
@@ -53,7 +54,7 @@ export class Hooks<Payloads extends object> {
     try {
       built = payload();
     } catch (error) {
-      this.#logger.error({ hook: name, err: error }, 'a hook failed');
+      log(this.#logger, 'hook.failed', { hook: String(name), err: error });
       return;
     }
     // Iterates over a copy: a listener added during this call is first called for the next event.
@@ -68,7 +69,7 @@ export class Hooks<Payloads extends object> {
     try {
       await listener(payload);
     } catch (error) {
-      this.#logger.error({ hook: name, err: error }, 'a hook failed');
+      log(this.#logger, 'hook.failed', { hook: String(name), err: error });
     }
   }
 }

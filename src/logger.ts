@@ -10,10 +10,10 @@ export type LogLine = {
  * @example
  * ```ts
  * @SubscriberService({ target: 'https://example.com/feed' })
- * class News {
+ * class FeedReader {
  *   constructor(private readonly log: Logger) {}
  *   async onEventNotification(event: ContentDistributionMessage) {
- *     this.log.info({ event: event.id }, 'received');
+ *     this.log.info({ eventId: event.id }, 'received');
  *   }
  * }
  * ```
@@ -34,18 +34,12 @@ export function shouldLogDebug(logger: Logger): boolean {
 }
 
 /**
- * A field that names the kind of a line and is not written. Lines of one kind about one subscription are throttled.
- * Without the field, the message decides the kind.
- */
-export const KIND: unique symbol = Symbol('kind');
-
-/**
  * Wraps a logger so that it never throws. pino throws on an error that is frozen or unreadable. Any logger may throw on
  * a full disk. A line that fails is logged again with all fields as strings.
  */
 export function safeLogger(logger: Logger): Logger {
   const lineOf =
-    (level: Level): LogLine =>
+    (level: LogLevel): LogLine =>
     (fields: object | string, message?: string): void => {
       if (typeof fields === 'string') succeeds(() => logger[level](fields));
       else if (!succeeds(() => logger[level](fields, message)))
@@ -95,7 +89,7 @@ function toText(value: unknown): string {
 }
 
 /** The levels of a logger. */
-type Level = Exclude<keyof Logger, 'isLevelEnabled'>;
+export type LogLevel = Exclude<keyof Logger, 'isLevelEnabled'>;
 
 const noop: LogLine = () => {};
 

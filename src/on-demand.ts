@@ -93,7 +93,7 @@ function requireFresh(require: Require, folder: string, name: string): unknown {
     const reason = cause instanceof Error ? cause.message.split('\n', 1)[0] : String(cause);
     throw new Error(
       `The package ${name}, which websub-subscriber needs, could not be loaded: ${reason}. ` +
-        'Install the dependencies anew; where a program is bundled, leave websub-subscriber out of the bundle',
+        'Reinstall the dependencies. If your program is bundled, exclude websub-subscriber from the bundle',
       { cause },
     );
   }

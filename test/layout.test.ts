@@ -25,7 +25,15 @@ const LAYERS = [
 
 /** Top-level files: the public surface above all layers, and the files every layer can use. */
 const TOP = new Set(['index.ts']);
-const BASE = new Set(['errors.ts', 'hooks.ts', 'logger.ts', 'on-demand.ts', 'version.ts']);
+const BASE = new Set([
+  'errors.ts',
+  'hooks.ts',
+  'log-definition.ts',
+  'log-events.ts',
+  'logger.ts',
+  'on-demand.ts',
+  'version.ts',
+]);
 
 const files = readdirSync(root, { recursive: true, encoding: 'utf8' })
   .map((file) => file.split(sep).join('/'))

@@ -47,8 +47,8 @@ test.each<[string, unknown, string]>([
   ],
 ])('an error that %s is logged as text', (_case, err, words) => {
   const lines: unknown[] = [];
-  pinoInto(lines).error({ event: 'e1', err }, 'a handler failed');
-  expect(lines).toMatchObject([{ level: 50, event: 'e1', err: words, msg: 'a handler failed' }]);
+  pinoInto(lines).error({ event: 'handler.failed', err }, 'handler failed');
+  expect(lines).toMatchObject([{ level: 50, event: 'handler.failed', err: words, msg: 'handler failed' }]);
 });
 
 test('a logger that throws, as on a full disk, does not fail the caller', () => {

@@ -12,8 +12,7 @@ it('onDemand() loads the same package that `import` loads', () => {
 it('onDemand() reports which package cannot be loaded, why, and what to do', () => {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as if one of them were not installed.
   expect(() => onDemand('not-installed' as 'undici')).toThrow(
-    "The package not-installed, which websub-subscriber needs, could not be loaded: Cannot find module 'not-installed'. " +
-      'Install the dependencies anew; where a program is bundled, leave websub-subscriber out of the bundle',
+    /^The package not-installed, .*: Cannot find module 'not-installed'\. Reinstall .*exclude websub-subscriber from the bundle/,
   );
 });
 
@@ -50,7 +49,7 @@ it.each([
   (_case, missingPath) => {
     const { pathOf, load } = installPackages();
     renameSync(pathOf(missingPath), pathOf('away'));
-    for (let attempt = 0; attempt < 3; attempt += 1) expect(() => load('parts')).toThrow('The package parts, which');
+    for (let attempt = 0; attempt < 3; attempt += 1) expect(() => load('parts')).toThrow(/^The package parts\b/);
     renameSync(pathOf('away'), pathOf(missingPath));
     const loaded = load('parts');
     expect(loaded).toMatchObject({ first: 1, last: 'the last' });
@@ -70,7 +69,7 @@ it('a package loader discards all modules of a failed load, because their depend
 it('a package loader retries a package that threw while it loaded, and reads its files again', () => {
   const { pathOf, load } = installPackages();
   writeFileSync(pathOf('node_modules/parts/lib/last.js'), "throw new Error('not today');");
-  expect(() => load('parts')).toThrow('could not be loaded: not today.');
+  expect(() => load('parts')).toThrow(': not today.');
   writeFileSync(pathOf('node_modules/parts/lib/last.js'), "module.exports = 'the new last';");
   expect(load('parts')).toMatchObject({ last: 'the new last' });
 });

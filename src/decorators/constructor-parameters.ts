@@ -31,23 +31,23 @@ export function checkConstructorParameters(
   if (inject !== undefined) {
     if (inject.length >= expected) return;
     throw new ConfigurationError(
-      `Service "${service}": inject names ${inject.length} of the constructor's ${expected} arguments; name them all, in order.`,
+      `Service "${service}": inject names ${inject.length} of the constructor's ${expected} arguments; it must name all, in order.`,
     );
   }
   const types = parameterTypes(target);
   for (let index = 0; index < Math.max(expected, types.length); index += 1) {
     if (!NOT_INJECTABLE.has(types[index])) continue;
     throw new ConfigurationError(
-      `Service "${service}": nothing says what to inject as its constructor's argument ${index + 1}: ${reason(types, index)}. ` +
-        'Name all arguments in order, such as `inject: [Logger, Archive]`, or compile with experimentalDecorators and ' +
-        'emitDecoratorMetadata, with the argument typed as a class that is imported as a value.',
+      `Service "${service}": constructor argument ${index + 1} cannot be injected, because ${reason(types, index)}. ` +
+        'Name all arguments in order, such as `inject: [Logger, Archive]`. Or compile with experimentalDecorators and ' +
+        'emitDecoratorMetadata, and type the argument as a class that is imported as a value.',
     );
   }
 }
 
 function reason(types: readonly unknown[], index: number): string {
   const type = types[index];
-  if (typeof type === 'function') return `its type is ${type.name} at run time, which is nothing to construct`;
+  if (typeof type === 'function') return `its type is ${type.name} at run time, which cannot be constructed`;
   return types.length === 0 ? 'the compiler emitted no metadata' : 'its type is undefined at run time';
 }
 

@@ -12,11 +12,11 @@ import { defineClass } from './define-class.js';
  *
  * @example
  * ```ts
- * const news = defineSubscriber(
+ * const feedReader = defineSubscriber(
  *   { target: 'https://example.com/feed' },
  *   { onEventNotification: (event) => console.log(event.id) },
  * );
- * const runtime = await startService(news);
+ * const runtime = await startService(feedReader);
  * ```
  *
  * @throws ConfigurationError if the configuration is invalid, `onEventNotification` is missing, a handler is not a

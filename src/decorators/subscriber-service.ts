@@ -13,7 +13,7 @@ import { defineClass } from './define-class.js';
  * @example
  * ```ts
  * @SubscriberService({ target: 'https://example.com/feed' })
- * class News {
+ * class FeedReader {
  *   async onEventNotification(event: ContentDistributionMessage) {
  *     console.log(event.text());
  *   }
@@ -27,15 +27,15 @@ export function SubscriberService(
   config: SubscriberServiceConfig = {},
 ): <C extends SubscriberClass>(target: C, context?: ClassDecoratorContext<C>) => void {
   if (typeof config === 'function') {
-    throw new ConfigurationError('@SubscriberService is called to decorate a class: write @SubscriberService().');
+    throw new ConfigurationError('@SubscriberService was used without parentheses. Write @SubscriberService().');
   }
   return (target, context) => {
     if (typeof target !== 'function' || (context !== undefined && context.kind !== 'class')) {
-      throw new ConfigurationError('@SubscriberService() decorates classes only.');
+      throw new ConfigurationError('@SubscriberService() can decorate only a class.');
     }
     if (ownDefinition(target) !== undefined) {
       throw new ConfigurationError(
-        `Class "${target.name}" is decorated with @SubscriberService() twice; use \`targets\` for several subscriptions.`,
+        `Class "${target.name}" is decorated with @SubscriberService() twice. Use \`targets\` for several subscriptions.`,
       );
     }
     setDefinition(target, defineClass(target, config));

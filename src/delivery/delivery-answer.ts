@@ -11,10 +11,13 @@ export type DeliveryAnswer =
 export const ACKNOWLEDGED: DeliveryAnswer = { type: 'acknowledged' };
 
 /** Asks the hub to retry because the event could not be stored. */
-export const STORE_FAILED: DeliveryAnswer = { type: 'unavailable', reason: 'the event could not be stored' };
+export const STORE_FAILED = {
+  type: 'unavailable',
+  reason: 'the event could not be stored',
+} as const satisfies DeliveryAnswer;
 
 /** Asks the hub to retry because the inbox is full. */
-export const INBOX_FULL: DeliveryAnswer = { type: 'unavailable', reason: 'too many events wait' };
+export const INBOX_FULL = { type: 'unavailable', reason: 'too many events wait' } as const satisfies DeliveryAnswer;
 
 /** The answer that a handler decided on. A failed run has none. */
 export function answerOf(outcome: Exclude<HandlerOutcome, { type: 'failed' }>): DeliveryAnswer {

@@ -137,7 +137,7 @@ export class Delivery {
     if (deliveryService === undefined || context === undefined) {
       return {
         type: 'failed',
-        error: new Error(`Service ${service} or its subscription is not there any more`),
+        error: new Error(`Service "${service}" or its subscription no longer exists.`),
       };
     }
     if (isPing === true && isFetchable(context.grant.topic)) {

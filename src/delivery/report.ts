@@ -1,3 +1,4 @@
+import { log } from '../log-events.js';
 import type { Logger } from '../logger.js';
 import { grantSnapshot, subscriptionSnapshot } from '../subscription/record/snapshot-of.js';
 import { UnrecoverableEventError } from '../errors.js';
@@ -39,18 +40,16 @@ export function reportRun(options: ReportOptions, context: EventContext, outcome
   const { hub, topic } = context.grant;
   if (outcome.type !== 'failed') {
     if (outcome.type === 'deleted') {
-      const fields = { event: event.id, subscription: subscription.record.id };
-      options.logger.info(fields, `the service ended the subscription: ${outcome.error.message}`);
+      const fields = { eventId: event.id, subscription: subscription.record.id };
+      log(options.logger, 'subscription.ended-by-handler', { ...fields, detail: outcome.error.message });
     }
     subscription.counters.delivered();
     emitEvent(options, 'delivered', context);
     return;
   }
   subscription.counters.failed();
-  options.logger.warn(
-    { event: event.id, subscription: subscription.record.id, hub, topic, attempt: event.attempt, err: outcome.error },
-    'a handler failed',
-  );
+  const fields = { eventId: event.id, subscription: subscription.record.id, hub, topic, attempt: event.attempt };
+  log(options.logger, 'handler.failed', { ...fields, err: outcome.error });
   options.hooks.emit('handler-error', () => ({ ...eventPayload(options, context), error: outcome.error }));
 }
 
@@ -63,10 +62,8 @@ export function reportDeadLetter(options: ReportOptions, context: EventContext |
   const { id, service, subscriptionId } = stored.meta;
   const { attempts, errors, deadCause: cause = 'failed' } = stored.retry;
   const last = errors.at(-1)?.message ?? '';
-  options.logger.error(
-    { event: id, subscription: subscriptionId, service, attempts, cause },
-    `an event is given up and kept as a dead letter: ${last}`,
-  );
+  const fields = { eventId: id, subscription: subscriptionId, service, attempts, cause };
+  log(options.logger, 'event.dead-lettered', { ...fields, detail: last });
   if (context === undefined) return;
   const error = cause === 'unrecoverable' ? new UnrecoverableEventError(last) : new Error(last);
   options.hooks.emit('dead-letter', () => ({ ...eventPayload(options, context), error, cause }));

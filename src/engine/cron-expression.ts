@@ -4,12 +4,12 @@ import { onDemand } from '../on-demand.js';
 export function cronProblem(expression: string): string | undefined {
   const { CronTime, validateCronExpression } = onDemand('cron');
   const { valid, error } = validateCronExpression(expression);
-  if (!valid) return error?.message ?? 'it cannot be read';
+  if (!valid) return error?.message ?? 'it is not a cron expression';
   try {
     new CronTime(expression).sendAt();
     return undefined;
   } catch {
     // 30 February is well formed, but never comes.
-    return 'there is no such day';
+    return 'the date never occurs';
   }
 }

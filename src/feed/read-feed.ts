@@ -1,4 +1,5 @@
 import { documentBase, type LinkBase } from './entry/entry-url.js';
+import { notAFeedError } from './feed-error.js';
 import type { ParsedEntry, ParsedFeed } from './feed.js';
 import { isJsonFeed, jsonFeed } from './json/json-feed.js';
 import { MAX_ELEMENTS } from '../protocol/links/link-reader.js';
@@ -19,7 +20,7 @@ const HTML_ROOTS = new Set(['html', 'head', 'body']);
  */
 export function readFeed(text: string, baseUrl: string): ParsedFeed {
   const document = readDocument(text, documentBase(baseUrl));
-  if (typeof document === 'string') throw new SyntaxError(`No feed, but ${document}`);
+  if (typeof document === 'string') throw notAFeedError(document);
   return document;
 }
 
@@ -38,10 +39,10 @@ export function readEntries(text: string, baseUrl: string): readonly ParsedEntry
 /** Returns the feed, or a description of the text when it is something else. */
 function readDocument(text: string, base: LinkBase): ParsedFeed | string {
   const start = /\S/.exec(text)?.[0];
-  if (start === undefined) return 'an empty text';
+  if (start === undefined) return 'empty';
   if (start === '{' || start === '[') {
     const value = parseJson(text, MAX_ELEMENTS);
-    return isJsonFeed(value) ? jsonFeed(value, base) : 'JSON that is no JSON Feed';
+    return isJsonFeed(value) ? jsonFeed(value, base) : 'JSON but not a JSON Feed';
   }
   if (start !== '<') return 'text without markup';
   const { root, rootAt, doctype } = readProlog(text);

@@ -2,6 +2,7 @@ import { validateHeaderName, validateHeaderValue } from 'node:http';
 import { acknowledgementOf } from '../delivery/handler/acknowledgement.js';
 import type { Acknowledgement } from '../delivery/handler/acknowledgement.js';
 import { FORM_TYPE } from '../protocol/encoding/media-type.js';
+import { REASON } from './answer-reasons.js';
 
 /** Headers of an answer. */
 export type AnswerHeaders = Readonly<Record<string, string | readonly string[]>>;
@@ -108,10 +109,10 @@ export function unavailable(reason: string, retryAfterSeconds: number): Callback
 }
 
 /** The answer to a hub's GET if the handler or the store takes longer than a hub waits (PROTOCOL C9). */
-export const TIMED_OUT: CallbackAnswer = unavailable('the answer was not ready in time', 30);
+export const TIMED_OUT: CallbackAnswer = unavailable(REASON.timedOut, 30);
 
 /** The answer once a stop has closed the callbacks. The next process may run within two minutes. */
-export const STOPPED: CallbackAnswer = unavailable('the subscriber stops, or has stopped', 120);
+export const STOPPED: CallbackAnswer = unavailable(REASON.stopping, 120);
 
 /** Drops forbidden and invalid headers, so that the hub still gets its answer. */
 function allowedHeaders(headers: AnswerHeaders): AnswerHeaders {

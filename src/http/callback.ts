@@ -2,6 +2,7 @@ import { shouldLogDebug } from '../logger.js';
 import { lastSegment } from '../subscription/registry/callback-key.js';
 import type { CallbackMatch } from '../subscription/registry/registry.js';
 import { errorAnswer, STOPPED, unavailable, type CallbackAnswer } from './answer.js';
+import { REASON } from './answer-reasons.js';
 import type { CallbackContext, ServedMatch } from './callback-context.js';
 import { answerDistribution } from './content/distribution.js';
 import { answerIntent } from './intent/intent.js';
@@ -43,20 +44,20 @@ function servedMatch({ serviceOf }: CallbackContext, { stored, grant }: Callback
 /** The answer to any request other than content for a running service. */
 function otherAnswer(
   context: CallbackContext,
-  { request, log }: Exchange,
+  { request, requestLog }: Exchange,
   { match, served }: { readonly match: CallbackMatch | undefined; readonly served: ServedMatch | undefined },
 ): CallbackAnswer | Promise<CallbackAnswer> {
   const { method } = request;
   if (method !== 'POST' && method !== 'GET' && method !== 'HEAD') {
-    return errorAnswer(405, 'a callback takes GET and POST', { headers: { allow: 'GET, HEAD, POST' } });
+    return errorAnswer(405, REASON.methodNotAllowed, { headers: { allow: 'GET, HEAD, POST' } });
   }
   if (match === undefined) {
     context.unknownCallbacks.warn(request);
-    return errorAnswer(404, 'there is no such callback');
+    return errorAnswer(404, REASON.unknownCallback);
   }
   if (context.areCallbacksClosed()) return STOPPED;
-  if (served !== undefined) return answerIntent(context, served, request, log);
+  if (served !== undefined) return answerIntent(context, served, request, requestLog);
   return method === 'POST'
-    ? unavailable('the service of this subscription is not running', RETRY_AFTER_SECONDS)
-    : errorAnswer(404, 'the service of this subscription is not running');
+    ? unavailable(REASON.serviceNotRunning, RETRY_AFTER_SECONDS)
+    : errorAnswer(404, REASON.serviceNotRunning);
 }

@@ -1,5 +1,7 @@
+import { log } from '../log-events.js';
 import type { Logger } from '../logger.js';
 import { unavailable, type CallbackAnswer } from './answer.js';
+import { REASON } from './answer-reasons.js';
 import type { CallbackRequest } from './callback-request.js';
 import type { RequestLog } from './request-log.js';
 
@@ -11,23 +13,28 @@ export class Exchange {
   readonly request: CallbackRequest;
   readonly #logger: Logger;
   /** Undefined while debug lines are disabled. */
-  readonly log: RequestLog | undefined;
+  readonly requestLog: RequestLog | undefined;
   readonly #send: (answer: CallbackAnswer) => void;
 
-  constructor(logger: Logger, request: CallbackRequest, send: (answer: CallbackAnswer) => void, log?: RequestLog) {
+  constructor(
+    logger: Logger,
+    request: CallbackRequest,
+    send: (answer: CallbackAnswer) => void,
+    requestLog?: RequestLog,
+  ) {
     this.request = request;
-    this.log = log;
+    this.requestLog = requestLog;
     this.#logger = logger;
     this.#send = send;
   }
 
   /** The same exchange, which also logs its answer once it is sent. */
-  withLog(log: RequestLog): Exchange {
+  withLog(requestLog: RequestLog): Exchange {
     const send = (answer: CallbackAnswer): void => {
       this.#send(answer);
-      log.write(answer);
+      requestLog.write(answer);
     };
-    return new Exchange(this.#logger, this.request, send, log);
+    return new Exchange(this.#logger, this.request, send, requestLog);
   }
 
   /**
@@ -62,6 +69,6 @@ export class Exchange {
 
 /** The answer to a request that failed in our own code. Logs the error. Never throws. */
 export function failedAnswer(logger: Logger, error: unknown, method: string | undefined): CallbackAnswer {
-  logger.error({ err: error, method }, 'a callback request could not be answered: 503');
-  return unavailable('the request could not be handled now', RETRY_AFTER_SECONDS);
+  log(logger, 'callback.failed', { err: error, method });
+  return unavailable(REASON.failed, RETRY_AFTER_SECONDS);
 }

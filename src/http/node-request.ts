@@ -7,6 +7,7 @@ import { answerCallback } from './callback.js';
 import type { BodyLimits, CallbackRequest, HeaderPairs, OnChunk, OnRead } from './callback-request.js';
 import { Exchange } from './exchange.js';
 import { sendAnswer } from './node-answer.js';
+import { log } from '../log-events.js';
 
 /** A node request as a callback request. */
 class NodeRequest implements CallbackRequest {
@@ -62,7 +63,7 @@ export function answerNode(context: CallbackContext, { request, response, target
     try {
       if (!response.headersSent && !response.destroyed) sendAnswer(request, response, answer, context.limits);
     } catch (error) {
-      context.logger.error({ err: error }, 'an answer could not be sent: the connection is closed');
+      log(context.logger, 'answer.failed', { err: error });
       response.destroy();
     }
   };

@@ -1,4 +1,5 @@
 import type { EventContext } from '../delivery/event-context.js';
+import { log } from '../log-events.js';
 import type { Logger } from '../logger.js';
 import type { CallbackMatch } from '../subscription/registry/registry.js';
 import type { CallbackAnswer } from './answer.js';
@@ -6,14 +7,16 @@ import type { CallbackAnswer } from './answer.js';
 /** Maximum length of an external text in a line, in characters. */
 const MAX_SHOWN_LENGTH = 200;
 
+type AnsweredEvent = 'verification.answered' | 'denial.answered' | 'hub-error.answered' | 'callback.answered';
+
 /** How a request on a callback ended. */
 type Outcome = 'acknowledged' | 'confirmed' | 'rejected' | 'refused';
 
-const MESSAGES = new Map([
-  ['subscribe', 'verification answered'],
-  ['unsubscribe', 'verification answered'],
-  ['denied', 'denial answered'],
-  ['hub-error', 'hub error answered'],
+const EVENTS = new Map<string, AnsweredEvent>([
+  ['subscribe', 'verification.answered'],
+  ['unsubscribe', 'verification.answered'],
+  ['denied', 'denial.answered'],
+  ['hub-error', 'hub-error.answered'],
 ]);
 
 /**
@@ -27,7 +30,7 @@ export class RequestLog {
   readonly #match: CallbackMatch | undefined;
   readonly #startedAt = performance.now();
   #mode: string | undefined;
-  #event: string | undefined;
+  #eventId: string | undefined;
   #bytes: number | undefined;
   #isRejected = false;
 
@@ -49,7 +52,7 @@ export class RequestLog {
 
   /** Records the event that the content became. */
   readonly setEvent = ({ event }: EventContext): void => {
-    this.#event = event.id;
+    this.#eventId = event.id;
   };
 
   /** Records that the signature is missing or wrong. The answer may still be a 202. */
@@ -60,23 +63,20 @@ export class RequestLog {
   /** Writes the line of a sent answer. */
   write({ status, body }: CallbackAnswer): void {
     const isDelivery = this.#method === 'POST';
-    const message = isDelivery ? 'delivery answered' : (MESSAGES.get(this.#mode ?? '') ?? 'callback request answered');
+    const event = isDelivery ? 'delivery.answered' : (EVENTS.get(this.#mode ?? '') ?? 'callback.answered');
     const { service, id: subscription } = this.#match?.stored.record ?? {};
-    this.#logger.debug(
-      {
-        ...(isDelivery ? {} : { method: this.#method.slice(0, MAX_SHOWN_LENGTH), mode: this.#mode }),
-        status,
-        outcome: this.#outcome(status),
-        reason: status < 400 ? undefined : reasonIn(body),
-        service,
-        subscription,
-        grant: this.#match?.grant.id,
-        event: this.#event,
-        bytes: this.#bytes,
-        milliseconds: Math.round((performance.now() - this.#startedAt) * 10) / 10,
-      },
-      message,
-    );
+    log(this.#logger, event, {
+      ...(isDelivery ? {} : { method: this.#method.slice(0, MAX_SHOWN_LENGTH), mode: this.#mode }),
+      status,
+      outcome: this.#outcome(status),
+      reason: status < 400 ? undefined : reasonIn(body),
+      service,
+      subscription,
+      grant: this.#match?.grant.id,
+      eventId: this.#eventId,
+      bytes: this.#bytes,
+      milliseconds: Math.round((performance.now() - this.#startedAt) * 10) / 10,
+    });
   }
 
   #outcome(status: number): Outcome {

@@ -1,4 +1,5 @@
 import { Throttle } from '../delivery/throttle.js';
+import { log } from '../log-events.js';
 import type { Logger } from '../logger.js';
 import type { CallbackRequest } from './callback-request.js';
 
@@ -21,13 +22,9 @@ export class UnknownCallbacks {
   }
 
   warn({ method, target }: Pick<CallbackRequest, 'method' | 'target'>): void {
-    const notLogged = this.#throttle.tryPass(this, this.#now());
-    if (notLogged === undefined) return;
-    this.#logger.warn(
-      { method, path: withoutLastSegment(target), notLogged },
-      'a request for an unknown callback was answered 404: its subscription was removed, is kept in another store, or the ' +
-        'path was changed on the way',
-    );
+    const suppressed = this.#throttle.tryPass(this, this.#now());
+    if (suppressed === undefined) return;
+    log(this.#logger, 'callback.unknown', { method, path: withoutLastSegment(target), suppressed });
   }
 }
 

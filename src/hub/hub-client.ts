@@ -1,4 +1,5 @@
-import { KIND, type Logger } from '../logger.js';
+import { log } from '../log-events.js';
+import type { Logger } from '../logger.js';
 import type { TopicContentSink } from './discovery/buffered-document.js';
 import { discover, type Discovery } from './discovery/discover.js';
 import { hubGuard } from './guard/private-network-guard.js';
@@ -77,7 +78,7 @@ export function hubClient({ logger, now, rateLimits, withheld, signal }: HubClie
   return {
     discover({ subscription, service, target, config, allowPrivateNetworks, lastFeed, contentSink }) {
       const line = {
-        message: 'discovery ended',
+        event: 'discovery.ended' as const,
         fields: (found?: Discovery) => ({ subscription, service, target, via: found?.via, hubs: found?.hubs.length }),
       };
       const onWithheld = (url: string): void => withheld.warn(service, url, target);
@@ -91,7 +92,7 @@ export function hubClient({ logger, now, rateLimits, withheld, signal }: HubClie
       const guarded = request.allowPrivateNetworks ? false : await hubGuard(configuredUrl, url);
       const { mode, topic } = form;
       const line = {
-        message: 'hub request ended',
+        event: 'hub-request.ended' as const,
         fields: () => ({ subscription, service, mode, hub: url, topic }),
       };
       return withDebugLog(logger, line, (onAnswer) =>
@@ -129,10 +130,6 @@ export function hubClient({ logger, now, rateLimits, withheld, signal }: HubClie
     if (status !== 429) return;
     const until = rateLimits.limit(url, retryAfterSeconds);
     if (until === undefined) return;
-    const [hub, wait] = [originOf(url), new Date(until).toISOString()];
-    logger.warn(
-      { [KIND]: `429 from ${hub}`, hub, until: wait },
-      `hub ${hub} answered 429: subscribe requests to it wait until ${wait}`,
-    );
+    log(logger, 'hub.rate-limited', { origin: originOf(url), until: new Date(until).toISOString() });
   }
 }

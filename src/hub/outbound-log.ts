@@ -1,3 +1,4 @@
+import { log } from '../log-events.js';
 import { shouldLogDebug, type Logger } from '../logger.js';
 
 /** Called with each answer to a request, redirects included. */
@@ -5,7 +6,7 @@ export type OnAnswer = (answer: { readonly status: number }) => void;
 
 /** The debug line of an outbound request. */
 export interface OutboundLogLine<T> {
-  readonly message: string;
+  readonly event: 'discovery.ended' | 'hub-request.ended' | 'topic-fetch.ended';
   /** The fields of the request, and of its result if it succeeded. They contain no secret, callback or header. */
   readonly fields: (result?: T) => object;
 }
@@ -19,7 +20,7 @@ export interface OutboundLogLine<T> {
  */
 export async function withDebugLog<T>(
   logger: Logger,
-  { message, fields }: OutboundLogLine<T>,
+  { event, fields }: OutboundLogLine<T>,
   request: (onAnswer: OnAnswer | undefined) => Promise<T>,
 ): Promise<T> {
   if (!shouldLogDebug(logger)) return request(undefined);
@@ -36,10 +37,10 @@ export async function withDebugLog<T>(
       status = answer.status;
       answers += 1;
     });
-    logger.debug({ ...fields(result), ...outcomeFields() }, message);
+    log(logger, event, { ...fields(result), ...outcomeFields() });
     return result;
   } catch (error) {
-    logger.debug({ ...fields(), ...outcomeFields(), ...failureFields(error) }, message);
+    log(logger, event, { ...fields(), ...outcomeFields(), ...failureFields(error) });
     throw error;
   }
 }

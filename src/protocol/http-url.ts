@@ -12,14 +12,28 @@ export function withoutCredentials(url: string): string {
  * @throws ConfigurationError when it is not an absolute http or https URL, or has credentials or a fragment
  */
 export function parseHttpUrl(field: string, value: string): URL {
-  const invalid = (problem: string): ConfigurationError =>
-    new ConfigurationError(`${field} ${JSON.stringify(withoutCredentials(value))} ${problem}`);
-  if (!URL.canParse(value)) throw invalid('is not an absolute URL: give one such as https://example.com/path');
+  if (!URL.canParse(value)) throw wrongUrl(field, value, 'an absolute URL, such as https://example.com/path');
   const url = new URL(value);
-  if (url.protocol !== 'https:' && url.protocol !== 'http:') throw invalid('is not an http or https URL');
-  if (url.username !== '' || url.password !== '') {
-    throw invalid('carries a user name or password (not shown): leave it out');
+  if (url.protocol !== 'https:' && url.protocol !== 'http:') throw wrongUrl(field, value, 'an http or https URL');
+  if (url.username !== '' || url.password !== '') throw credentialsInUrl(field, value);
+  if (url.hash !== '' || value.endsWith('#')) {
+    throw wrongUrl(field, value, 'a URL without a fragment. Remove the # and everything after it');
   }
-  if (url.hash !== '' || value.endsWith('#')) throw invalid('has a fragment: leave out # and what follows');
   return url;
+}
+
+/** The error for a URL with a user name or password, which it does not show. */
+export function credentialsInUrl(field: string, value: string): ConfigurationError {
+  return new ConfigurationError(
+    `${field} is ${shown(value)} with a user name or password (not shown). Remove them from the URL.`,
+  );
+}
+
+/** The error for a URL that may be shown. Leaves out a user name and password. */
+export function wrongUrl(field: string, value: string, expected: string): ConfigurationError {
+  return new ConfigurationError(`${field} is ${shown(value)}; it must be ${expected}.`);
+}
+
+function shown(url: string): string {
+  return JSON.stringify(withoutCredentials(url));
 }

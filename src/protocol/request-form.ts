@@ -1,5 +1,5 @@
 import { ConfigurationError } from '../errors.js';
-import { parseHttpUrl, withoutCredentials } from './http-url.js';
+import { credentialsInUrl, parseHttpUrl, withoutCredentials, wrongUrl } from './http-url.js';
 
 /** The protocol spoken with a hub: WebSub, or its predecessor PubSubHubbub 0.3. */
 export type HubProtocol = 'websub' | 'pubsubhubbub-0.3';
@@ -76,37 +76,34 @@ export function requestForm(request: HubRequestForm): URLSearchParams {
 // Some hubs use plain names as topics, so a topic need not be a URL.
 function checkTopic(topic: string): void {
   if (topic === '' || /[\s\p{Cc}]/u.test(topic)) {
-    throw new ConfigurationError(`topic ${JSON.stringify(topic)} is empty or has white space: give the topic's URL`);
+    throw wrongUrl('topic', topic, "the topic's URL or name, without white space");
   }
-  if (withoutCredentials(topic) !== topic) {
-    throw new ConfigurationError(
-      `topic ${JSON.stringify(withoutCredentials(topic))} carries a user name or password (not shown): leave it out`,
-    );
-  }
+  if (withoutCredentials(topic) !== topic) throw credentialsInUrl('topic', topic);
 }
 
 function leaseText(leaseSeconds: number): string {
   if (!Number.isSafeInteger(leaseSeconds) || leaseSeconds < 1) {
-    throw new ConfigurationError(`leaseSeconds ${leaseSeconds} is not a whole number of seconds above 0`);
+    throw new ConfigurationError(`leaseSeconds is ${leaseSeconds}; it must be a whole number of seconds, at least 1.`);
   }
   return String(leaseSeconds);
 }
 
 function checkedSecret(secret: string): string {
   const bytes = Buffer.byteLength(secret, 'utf8');
-  if (bytes === 0) throw new ConfigurationError('secret is empty: leave it out to do without signatures');
-  if (bytes >= SECRET_BYTES_LIMIT) {
-    throw new ConfigurationError(`secret is ${bytes} bytes long (not shown): WebSub wants under ${SECRET_BYTES_LIMIT}`);
-  }
+  const rule = `it must be a string of 1 to ${SECRET_BYTES_LIMIT - 1} bytes`;
+  if (bytes === 0) throw new ConfigurationError(`secret is empty; ${rule}. Omit it to subscribe without signatures.`);
+  if (bytes >= SECRET_BYTES_LIMIT) throw new ConfigurationError(`secret is ${bytes} bytes long (not shown); ${rule}.`);
   return secret;
 }
 
 function checkCustomParam(name: string, form: URLSearchParams): void {
   const option = OPTION_BY_PARAMETER[name];
   if (option !== undefined) {
-    throw new ConfigurationError(`customParams: ${name} is no custom parameter: it is set by ${option}`);
+    throw new ConfigurationError(`customParams: ${name} is set by ${option}. Remove it from customParams.`);
   }
   if (form.has(name)) {
-    throw new ConfigurationError(`customParams: ${name} is already set by protocol 'pubsubhubbub-0.3': leave it out`);
+    throw new ConfigurationError(
+      `customParams: ${name} is already set by protocol 'pubsubhubbub-0.3'. Remove it from customParams.`,
+    );
   }
 }

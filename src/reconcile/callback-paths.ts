@@ -66,8 +66,8 @@ export function refuseSharedPaths(configs: readonly DeclaredService[]): void {
     const other = serviceByKey.get(key);
     if (other !== undefined) {
       throw new ConfigurationError(
-        `Services "${other}" and "${config.name}" both have callbacks that end in "${key}", and callbacks are told apart by ` +
-          'their last segment: give one another servicePath or callback.',
+        `Services "${other}" and "${config.name}" both have callbacks that end in "${key}", but callbacks are told apart by ` +
+          'their last segment. Give one service another servicePath or callback.',
       );
     }
     serviceByKey.set(key, config.name);

@@ -1,5 +1,4 @@
 import type { Engine } from '../engine/engine.js';
-import { ConfigurationError, WebSubError } from '../errors.js';
 import type { GrantRecord, SubscriptionOverrides, SubscriptionRecord } from '../subscription/record/record.js';
 import type { SubscriptionMetadata, SubscriptionTarget } from '../subscription/record/snapshot.js';
 import { latestSecret } from '../subscription/machine/rules/secrets.js';
@@ -9,8 +8,20 @@ import { forEachSubscription } from './each-subscription.js';
 import { TargetIndex } from './target-index.js';
 import { reconcileStored, addDeclared, type ReconcileOptions } from './reconcile.js';
 import { callbackRotationProblem, secretRotationProblem } from './rotation-checks.js';
+import {
+  callbackInUse,
+  noSecretToRotate,
+  noSubscription,
+  noSubscriptionTo,
+  notRenewable,
+  notRotatable,
+  rotationRefused,
+  serviceNotRunning,
+  subscriptionNotRunning,
+} from './subscription-error.js';
 import type { DeclaredService } from './declared-service.js';
 import { targetName } from '../subscription/record/target.js';
+import { log } from '../log-events.js';
 
 /** Dependencies of {@link DesiredSubscriptions}. */
 export interface DesiredSubscriptionsOptions extends Omit<ReconcileOptions, 'targetIndex' | 'isSubscribeCalled'> {
@@ -60,10 +71,7 @@ export class DesiredSubscriptions {
     const declared = new Set<string>();
     for (const { id, service, target } of this.#duplicateSubscriptions) {
       if (options.isStopping() || this.#subscribeCalledIds.has(id) || options.configOf(service) === undefined) continue;
-      options.logger.warn(
-        { subscription: id, service },
-        `the store holds two subscriptions to ${targetName(target)}, as one could not be read for a while: the younger one is unsubscribed`,
-      );
+      log(options.logger, 'declared.duplicate', { subscription: id, service, detail: targetName(target) });
       await options.registry.apply(id, { type: 'unwanted', why: 'pruned' });
     }
     for (const config of configs)
@@ -81,9 +89,7 @@ export class DesiredSubscriptions {
   async subscribe(service: string, { target, overrides, metadata }: CheckedSubscribeOptions): Promise<string> {
     const { registry, configOf, checkTarget } = this.#options;
     const config = configOf(service);
-    if (config === undefined) {
-      throw new ConfigurationError(`Service "${service}" is not one of this runtime's services: start it as well.`);
-    }
+    if (config === undefined) throw serviceNotRunning(service);
     checkTarget(service, target);
     // One call at a time per service: two calls with the same target must find the same subscription.
     return this.#withServiceLock(service, async () => {
@@ -123,9 +129,7 @@ export class DesiredSubscriptions {
     // Runs after an earlier call of subscribe().
     return this.#withServiceLock(service, async () => {
       const id = this.#targetIndex.idOf(service, target);
-      if (id === undefined) {
-        throw new WebSubError(`Service "${service}" has no subscription to ${targetName(target)}.`);
-      }
+      if (id === undefined) throw noSubscriptionTo(service, target);
       await this.unsubscribe(id);
       return id;
     });
@@ -155,13 +159,7 @@ export class DesiredSubscriptions {
   /** @throws WebSubError if the subscription does not exist, is stopped or not active, or its service does not run */
   async renew(id: string): Promise<void> {
     const { record } = this.#require(id);
-    const state = stateOf(record);
-    if (state !== 'active' || !isEnabled(record)) {
-      const status = state === 'active' ? `held (${record.stoppedBecause})` : state;
-      throw new WebSubError(
-        `Subscription ${id} is ${status}: there is nothing to renew; use retry(id) to have it asked for.`,
-      );
-    }
+    if (stateOf(record) !== 'active' || !isEnabled(record)) throw notRenewable(id, statusOf(record));
     await this.#options.registry.apply(id, { type: 'renewal-wanted' });
   }
 
@@ -175,20 +173,13 @@ export class DesiredSubscriptions {
       part === 'secret'
         ? secretRotationProblem({ secret: record.overrides?.secret ?? config.secret })
         : callbackRotationProblem(config);
-    if (problem !== undefined)
-      throw new ConfigurationError(`Subscription ${id} of service "${config.name}": ${problem}`);
-    if (stateOf(record) !== 'active' || !isEnabled(record)) {
-      throw new WebSubError(
-        `Subscription ${id} is ${stateOf(record)}, so its ${part} cannot be rotated: use retry(id) to subscribe again.`,
-      );
-    }
+    if (problem !== undefined) throw rotationRefused(id, config.name, problem);
+    if (stateOf(record) !== 'active' || !isEnabled(record)) throw notRotatable(id, statusOf(record), part);
     if (
       part === 'secret' &&
       !record.grants.some((grant) => isWorking(grant) && latestSecret(grant.secrets) !== undefined)
     ) {
-      throw new ConfigurationError(
-        `Subscription ${id} of service "${config.name}" has no secret to rotate: set secret to 'auto', and renew(id).`,
-      );
+      throw noSecretToRotate(id, config.name);
     }
     await this.#options.registry.apply(id, { type: 'rotation-wanted', rotate: part });
   }
@@ -215,10 +206,7 @@ export class DesiredSubscriptions {
     if (!isLiteralCallback(config)) return;
     for (const { record } of this.#options.registry.all()) {
       if (record.service !== config.name || record.desired !== 'subscribed' || record.id === id) continue;
-      throw new ConfigurationError(
-        `Service "${config.name}": callback is taken literally and serves ${targetName(record.target)} already; set ` +
-          'appendServicePath, or leave callback out.',
-      );
+      throw callbackInUse(config.name, record.target);
     }
   }
 
@@ -229,16 +217,18 @@ export class DesiredSubscriptions {
   #require(id: string): { readonly record: SubscriptionRecord; readonly config: DeclaredService } {
     const { registry, configOf } = this.#options;
     const stored = registry.get(id);
-    if (stored === undefined) throw new WebSubError(`There is no subscription ${id}.`);
+    if (stored === undefined) throw noSubscription(id);
     const { record } = stored;
     const config = configOf(record.service);
-    if (config === undefined) {
-      throw new WebSubError(
-        `Subscription ${id} belongs to service "${record.service}", which this runtime does not run.`,
-      );
-    }
+    if (config === undefined) throw subscriptionNotRunning(id, record.service);
     return { record, config };
   }
+}
+
+/** The state for an error. An active subscription may be stopped, and then has no requests. */
+function statusOf(record: SubscriptionRecord): string {
+  const state = stateOf(record);
+  return state === 'active' && record.stoppedBecause !== undefined ? `stopped (${record.stoppedBecause})` : state;
 }
 
 /** Whether a wanted subscription is stopped, failing or denied. */

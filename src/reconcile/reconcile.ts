@@ -1,4 +1,5 @@
 import { slices } from '../engine/slices.js';
+import { log } from '../log-events.js';
 import type { Logger } from '../logger.js';
 import type { SubscriptionRecord } from '../subscription/record/record.js';
 import type { Registry } from '../subscription/registry/registry.js';
@@ -50,10 +51,7 @@ export async function addDeclared(
     const { id, target, desired } = record;
     if (record.service !== service || desired === 'unsubscribed' || declared.has(id)) return undefined;
     // A literal callback serves one target only, and now that is the declared one.
-    logger.warn(
-      { subscription: id, service },
-      `the callback is taken literally and serves another target now: ${targetName(target)} is unsubscribed`,
-    );
+    log(logger, 'declared.replaced', { subscription: id, service, detail: targetName(target) });
     return registry.apply(id, { type: 'unwanted', why: 'pruned' });
   });
 }
@@ -80,25 +78,16 @@ export async function reconcileStored(options: ReconcileOptions, declared: Reado
     return reconcileOne(record, { isDeclared, isOrphan }, options);
   });
   if (stopped.length > 0) {
-    logger.warn(
-      { subscriptions: stopped.slice(0, MAX_NAMED).map(({ id, stoppedBecause }) => ({ id, because: stoppedBecause })) },
-      `the code declares ${namesOf(stopped)}, but no hub is asked: unsubscribed, refused or given up before; ` +
-        'runtime.retry(id) asks again',
-    );
+    const subscriptions = stopped.slice(0, MAX_NAMED).map(({ id, stoppedBecause }) => ({ id, stoppedBecause }));
+    log(logger, 'declared.stopped', { subscriptions, detail: namesOf(stopped) });
   }
   if (orphans.length > 0) {
-    logger.info(
-      { subscriptions: orphans.slice(0, MAX_NAMED).map(({ id }) => id) },
-      `the code no longer declares ${namesOf(orphans)}: ` +
-        (pruneDeclared ? 'unsubscribed' : 'still subscribed; pruneDeclared, or runtime.unsubscribe(id), ends that'),
-    );
+    const subscriptions = orphans.slice(0, MAX_NAMED).map(({ id }) => id);
+    log(logger, 'declared.orphaned', { subscriptions, unsubscribed: pruneDeclared, detail: namesOf(orphans) });
   }
   for (const [service, records] of unservedByService) {
-    logger.warn(
-      { service, subscriptions: records.slice(0, MAX_NAMED).map(({ id }) => id) },
-      `the store holds subscriptions of service "${service}", which is not started here (${namesOf(records)}): they are kept ` +
-        'and left alone; start that service as well, or give this one a store of its own',
-    );
+    const subscriptions = records.slice(0, MAX_NAMED).map(({ id }) => id);
+    log(logger, 'service.not-started', { service, subscriptions, detail: namesOf(records) });
   }
 }
 

@@ -1,7 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { type SubscriberHooks, subscriberHooks } from '../delivery/hook-payloads.js';
 import type { Engine } from '../engine/engine.js';
-import { WebSubError } from '../errors.js';
 import { hubClient } from '../hub/hub-client.js';
 import { OriginRateLimits } from '../hub/pacing/origin-rate-limits.js';
 import { OriginConcurrencyLimiter } from '../hub/pacing/origin-concurrency-limiter.js';
@@ -32,6 +31,7 @@ import { requestPolicyOf } from './services/request-policy-of.js';
 import type { SubscriberHandlers } from './subscriber-runtime.js';
 import { BackgroundTasks } from './background/background-tasks.js';
 import { DesiredSubscriptions } from '../reconcile/desired-subscriptions.js';
+import { noSubscription } from '../reconcile/subscription-error.js';
 
 /** A service with its valid configuration and its handlers. */
 export interface RunningService {
@@ -236,7 +236,7 @@ export class Core {
   /** @throws WebSubError if there is no subscription with this id */
   snapshot(id: string): Subscription {
     const stored = this.registry.get(id);
-    if (stored === undefined) throw new WebSubError(`There is no subscription ${id}`);
+    if (stored === undefined) throw noSubscription(id);
     return subscriptionSnapshot(stored.record, stored.counters.stats());
   }
 

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { SubscriberHooks } from '../delivery/hook-payloads.js';
 import { callHandler } from '../delivery/handler/handlers.js';
 import type { Engine } from '../engine/engine.js';
-import { ConfigurationError, WebSubError } from '../errors.js';
+import { ConfigurationError } from '../errors.js';
 import type { Listener } from '../http/listen/listener.js';
 import type { Logger } from '../logger.js';
 import type { SubscriptionRecord } from '../subscription/record/record.js';
@@ -10,6 +10,7 @@ import { stateOf } from '../subscription/machine/state.js';
 import { INSPECT, viewNamed } from '../subscription/record/log-view.js';
 import type { Subscription, SubscriptionState } from '../subscription/record/snapshot.js';
 import { FirstRequestsTrigger } from './lifecycle/first-requests-trigger.js';
+import { readyTooEarlyError, stoppingError } from './lifecycle/lifecycle-error.js';
 import { timeLimit } from './lifecycle/wait-limits.js';
 import type { Core } from './core.js';
 import { definitionOf } from './services/definition.js';
@@ -129,9 +130,7 @@ export class Runtime implements SubscriberRuntime {
   }
 
   async ready({ timeoutMs = READY_TIMEOUT_MS }: { readonly timeoutMs?: number } = {}): Promise<void> {
-    if (this.#isStartingServices) {
-      throw new WebSubError('ready() waits for what begins after onStart: call it where startService has resolved.');
-    }
+    if (this.#isStartingServices) throw readyTooEarlyError();
     const { core } = this.#options;
     const { registry, hooks, reconciled, requestsAllowed } = core;
     const serves = (service: string): boolean => core.serves(service);
@@ -162,7 +161,7 @@ export class Runtime implements SubscriberRuntime {
     if (typeof idOrService === 'string') {
       if (target !== undefined) {
         throw new ConfigurationError(
-          'unsubscribe() takes the id of a subscription, or a service and a target: pass the class, not its name.',
+          'unsubscribe() takes a subscription id, or a service and a target. Pass the service, not its name.',
         );
       }
       this.#refuseWhenStopping();
@@ -260,6 +259,6 @@ export class Runtime implements SubscriberRuntime {
   }
 
   #refuseWhenStopping(): void {
-    if (this.isStopping) throw new WebSubError('The runtime stops, or has stopped: start the service anew.');
+    if (this.isStopping) throw stoppingError();
   }
 }

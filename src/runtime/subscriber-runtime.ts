@@ -14,7 +14,7 @@ import type {
  *
  * @example
  * ```ts
- * await runtime.subscriptions.find({ service: 'News', state: ['failed', 'denied'] });
+ * await runtime.subscriptions.find({ service: 'FeedReader', state: ['failed', 'denied'] });
  * ```
  */
 export interface SubscriptionFilter {
@@ -142,7 +142,7 @@ export type ServiceReference = SubscriberClass | SubscriberDefinition;
  * @example
  * ```ts
  * @SubscriberService()
- * class News {
+ * class FeedReader {
  *   constructor(private readonly runtime: SubscriberRuntime) {}
  *   async onEventNotification(event: ContentDistributionMessage) {}
  * }
@@ -196,7 +196,7 @@ export abstract class SubscriberRuntime implements AsyncDisposable {
    *
    * @example
    * ```ts
-   * const runtime = await startService(News, { manual: true, deferRequests: true, publicUrl });
+   * const runtime = await startService(FeedReader, { manual: true, deferRequests: true, publicUrl });
    * app.use(runtime.nodeHandler);
    * app.listen(3000, () => runtime.begin());
    * ```
@@ -212,7 +212,7 @@ export abstract class SubscriberRuntime implements AsyncDisposable {
    *
    * @example
    * ```ts
-   * const { id } = await runtime.subscribe(News, { target: 'https://example.com/feed', leaseSeconds: 86_400 });
+   * const { id } = await runtime.subscribe(FeedReader, { target: 'https://example.com/feed', leaseSeconds: 86_400 });
    * ```
    *
    * @throws ConfigurationError if an option is invalid, the service is not running, or its callback is taken
@@ -230,7 +230,7 @@ export abstract class SubscriberRuntime implements AsyncDisposable {
    *
    * @example
    * ```ts
-   * await runtime.unsubscribe(News, 'https://example.com/feed');
+   * await runtime.unsubscribe(FeedReader, 'https://example.com/feed');
    * ```
    *
    * @throws WebSubError if the service is not running or has no subscription to this target, or the runtime stops

@@ -1,4 +1,5 @@
-import { StoreError } from '../errors.js';
+import type { StoreError } from '../errors.js';
+import { corruptRecordError, newerRecordError } from './record-error.js';
 
 /** A stored record: its data and the version of the data's shape. */
 export interface VersionedRecord {
@@ -28,21 +29,16 @@ export function encodeRecord(version: number, value: unknown): VersionedRecord {
  */
 export function decodeRecord(currentVersion: number, raw: unknown, upgrades: RecordUpgrades, key: string): unknown {
   if (raw instanceof UnreadableRecord) throw raw.reason;
-  if (!isVersioned(raw)) throw corruptRecordError(key, 'it is not a versioned record');
-  if (raw.v > currentVersion) {
-    throw new StoreError(
-      `The record ${key} has version ${raw.v}, written by a newer websub-subscriber; this one reads up to version ` +
-        `${currentVersion}. Upgrade the package, or use another store. The record was left as it is.`,
-    );
-  }
+  if (!isVersioned(raw)) throw corruptRecordError(key, 'it has no valid version and data');
+  if (raw.v > currentVersion) throw newerRecordError(key, raw.v, currentVersion);
   let data = raw.data;
   for (let version = raw.v; version < currentVersion; version += 1) {
     const upgrade = upgrades[version];
-    if (upgrade === undefined) throw corruptRecordError(key, `nothing upgrades version ${version}`);
+    if (upgrade === undefined) throw corruptRecordError(key, `version ${version} cannot be upgraded`);
     try {
       data = upgrade(data);
     } catch (cause) {
-      throw corruptRecordError(key, `its version ${version} could not be upgraded`, cause);
+      throw corruptRecordError(key, `upgrading its version ${version} failed`, cause);
     }
   }
   return data;
@@ -57,8 +53,4 @@ function isVersioned(raw: unknown): raw is VersionedRecord {
     Number.isSafeInteger(raw.v) &&
     Number(raw.v) > 0
   );
-}
-
-function corruptRecordError(key: string, why: string, cause?: unknown): StoreError {
-  return new StoreError(`The record ${key} is corrupt: ${why}. It was left as it is; repair or delete it.`, { cause });
 }

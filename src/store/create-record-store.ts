@@ -76,7 +76,8 @@ export function createRecordStore(backend: RecordBackend, namespace: string): Re
       const prefix = kindPrefix(namespace, kind);
       const unreadable: WebSubError[] = [];
       try {
-        if (closing !== undefined) throw new StoreError(`The ${kind} records: the store ${location} is closed.`);
+        if (closing !== undefined)
+          throw new StoreError(`The ${kind} records could not be listed: the store ${location} is closed.`);
         for await (const [key, read] of backend.rows(prefix)) {
           const id = idOfKey(key, prefix);
           let value: unknown;

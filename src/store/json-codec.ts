@@ -73,12 +73,13 @@ function fromJson(value: unknown): unknown {
   const entries = Object.entries(value);
   const [first] = entries;
   if (first?.[0] === bytesKey) {
-    if (typeof first[1] !== 'string' || entries.length > 1) throw new TypeError('Bytes are not written as base64.');
+    if (typeof first[1] !== 'string' || entries.length > 1)
+      throw new TypeError(`${bytesKey} must be the only key, and its value base64 text`);
     return new Uint8Array(Buffer.from(first[1], 'base64'));
   }
   return Object.fromEntries(entries.map(([key, item]) => [escapedKey.test(key) ? key.slice(1) : key, fromJson(item)]));
 }
 
 function notPlainDataError(description: string, path: string): TypeError {
-  return new TypeError(`A record holds plain data and bytes only, but the value${path} is ${description}.`);
+  return new TypeError(`value${path} is ${description}; it must be plain data or bytes`);
 }

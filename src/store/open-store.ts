@@ -1,5 +1,6 @@
 import { Keyv } from 'keyv';
 import { ConfigurationError } from '../errors.js';
+import { log } from '../log-events.js';
 import { type Logger, silentLogger } from '../logger.js';
 import { userKeyvStore } from './keyv/user-keyv.js';
 import { openLmdb } from './lmdb/lmdb-backend.js';
@@ -38,7 +39,7 @@ export interface OpenStoreOptions {
 export async function openStore(store: Keyv | string, options: OpenStoreOptions = {}): Promise<RecordStore> {
   const { namespace = 'websub', timeoutMs = 5_000, directory = process.cwd(), logger = silentLogger } = options;
   if (typeof store !== 'string') {
-    if (!isKeyv(store)) throw new ConfigurationError(`store: ${typeof store} is neither a Keyv nor a URI.`);
+    if (!isKeyv(store)) throw new ConfigurationError(`store is of type ${typeof store}; it must be a Keyv or a URI.`);
     const userStore = await connect(userKeyvStore(store, logger), timeoutMs);
     return createRecordStore(keyvBackend(userStore, namespace, timeoutMs), namespace);
   }
@@ -50,7 +51,7 @@ export async function openStore(store: Keyv | string, options: OpenStoreOptions 
   const adapterStore = await connect(await openAdapterStore(location, timeoutMs, logger), timeoutMs);
   adapterStore.keyv.on('error', (error: unknown) => {
     const reason = hideSecrets(errorMessage(error), adapterStore.secrets);
-    logger.warn({ store: adapterStore.location, reason }, 'the store reported an error');
+    log(logger, 'store.error', { store: adapterStore.location, detail: reason });
   });
   return createRecordStore(keyvBackend(adapterStore, prefix, timeoutMs), prefix);
 }

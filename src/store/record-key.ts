@@ -30,7 +30,8 @@ export function recordKey(namespace: string, kind: RecordKind, id: string): stri
   const key = kindPrefix(namespace, kind) + escapeId(id);
   if (id === '' || key.length > maxKeyLength) {
     throw new StoreError(
-      `The ${kind} id "${id.slice(0, 80)}" cannot be a key: it must have 1 to ${maxKeyLength} characters once encoded.`,
+      `The ${kind} id is "${id.slice(0, 80)}"; it must not be empty, and its encoded key must have at most ` +
+        `${maxKeyLength} characters.`,
     );
   }
   return key;

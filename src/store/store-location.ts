@@ -30,7 +30,7 @@ const TRAILING_PARAMETERS = /\?[\w-]+=[^/]*$/;
 
 const ACCEPTED_FORMS =
   "'memory', 'lmdb://directory', 'redis://host', 'rediss://host', 'postgres://host/database', 'mysql://host/database', " +
-  "'sqlite://file', each with '?namespace=name', or a Keyv";
+  "'sqlite://file', or a Keyv. A URI may end with '?namespace=name'";
 
 /**
  * Parses a store's URI.
@@ -54,7 +54,7 @@ export function parseStoreLocation(uri: string, directory: string): StoreLocatio
     case 'mysql':
       return parseServer(uri, 'mysql');
     default:
-      throw invalidStoreError(uri, 'names no kind of store');
+      throw invalidStoreError(uri, 'has no known scheme');
   }
 }
 
@@ -62,7 +62,7 @@ function parsePath(uri: string, type: 'lmdb' | 'sqlite', directory: string): Sto
   const split = splitNamespace(uri, uri.lastIndexOf('?'));
   if (split.problem !== undefined) throw invalidStoreError(uri, split.problem);
   if (split.namespace !== undefined && split.hasOtherParameters)
-    throw invalidStoreError(uri, 'has parameters beside the namespace');
+    throw invalidStoreError(uri, 'has parameters other than namespace');
   if (split.namespace === undefined && TRAILING_PARAMETERS.test(uri)) {
     throw invalidStoreError(uri, 'has an unknown parameter (write a question mark in a path as %3F)');
   }
@@ -71,10 +71,10 @@ function parsePath(uri: string, type: 'lmdb' | 'sqlite', directory: string): Sto
   try {
     decoded = decodeURIComponent(encoded);
   } catch {
-    throw invalidStoreError(uri, 'is not percent-encoded properly');
+    throw invalidStoreError(uri, 'is not correctly percent-encoded');
   }
-  if (decoded === '') throw invalidStoreError(uri, 'names no path');
-  if (type === 'sqlite' && decoded === ':memory:') throw invalidStoreError(uri, "keeps nothing (say 'memory')");
+  if (decoded === '') throw invalidStoreError(uri, 'has no path');
+  if (type === 'sqlite' && decoded === ':memory:') throw invalidStoreError(uri, "is not a file (use 'memory')");
   const withoutDriveSlash = decoded.replace(/^\/(?=[A-Za-z]:[\\/])/, '');
   const path = isAbsolute(withoutDriveSlash) ? withoutDriveSlash : resolve(directory, decoded);
   return { type, path, ...withNamespace(pathToFileURL(path).href.replace(/^file:/, `${type}:`), split.namespace) };
@@ -110,5 +110,5 @@ function decodeLeniently(text: string): string {
 
 function invalidStoreError(uri: string, why: string): ConfigurationError {
   const masked = uri.replace(/^([a-z]+:\/\/)?.*@/is, '$1***@').replace(/\?.*$/s, '?***');
-  return new ConfigurationError(`store: "${masked}" ${why}; it may be ${ACCEPTED_FORMS}.`);
+  return new ConfigurationError(`store: "${masked}" ${why}. Use ${ACCEPTED_FORMS}.`);
 }

@@ -30,7 +30,7 @@ export function splitNamespace(uri: string, parametersAt: number): NamespacedUri
   const remainingUri = uri.slice(0, parametersAt) + (others.length === 0 ? '' : `?${others.join('&')}`);
   const namespace = new URLSearchParams(first).get(PARAMETER) ?? '';
   const split = { uri: remainingUri, namespace, hasOtherParameters: others.length > 0 };
-  if (namespaceParameters.length > 1) return { ...split, problem: 'names several namespaces' };
+  if (namespaceParameters.length > 1) return { ...split, problem: 'has several namespaces' };
   if (!NAME.test(namespace)) {
     return {
       ...split,

@@ -1,9 +1,14 @@
+/** The error for a store that did not answer in time. */
+export function timeoutError(milliseconds: number): Error {
+  return new Error(`no answer within ${milliseconds} ms`);
+}
+
 /** Settles like the promise, or rejects after `milliseconds`. The timer is cleared when the promise settles. */
 export function withTimeout<T>(promise: Promise<T>, milliseconds: number): Promise<T> {
   // Not `Promise.race`, which is several times slower: every stored event waits here.
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => {
-      reject(new Error(`no answer within ${milliseconds} ms`));
+      reject(timeoutError(milliseconds));
     }, milliseconds);
     promise.then(
       (value) => {

@@ -2,7 +2,7 @@
 export interface WaitOptions {
   /** Milliseconds to wait before the wait rejects. @default 5_000 */
   readonly timeoutMs?: number;
-  /** Name of the awaited condition; the error message starts with it. @default 'what was waited for' */
+  /** The awaited condition, for the message of the timeout error. Example: `three events`. @default 'the condition' */
   readonly what?: string;
 }
 
@@ -26,13 +26,13 @@ const isTruthy = <Value>(value: Value): value is Truthy<Value> => Boolean(value)
 
 /** @param describe returns the hub's state, for the error of a wait that timed out */
 export function createConditions(describe: () => string): Conditions {
-  const waiters = new Set<{ check(): void; stop(reason: Error): void }>();
+  const waiters = new Set<{ readonly what: string; check(): void; stop(reason: Error): void }>();
 
   return {
     check() {
       for (const waiter of waiters) waiter.check();
     },
-    until(probe, { timeoutMs = 5_000, what = 'what was waited for' } = {}) {
+    until(probe, { timeoutMs = 5_000, what = 'the condition' } = {}) {
       return new Promise((resolve, reject) => {
         const finish = (act: () => void): void => {
           clearTimeout(timeout);
@@ -53,11 +53,12 @@ export function createConditions(describe: () => string): Conditions {
           isProbing = false;
         };
         const waiter = {
+          what,
           check: () => void runProbe(),
           stop: (reason: Error) => finish(() => reject(reason)),
         };
         const timeout = setTimeout(
-          () => waiter.stop(new Error(`${what}: not within ${timeoutMs} ms. ${describe()}`)),
+          () => waiter.stop(new Error(`Timed out after ${timeoutMs} ms waiting for ${what}. ${describe()}`)),
           timeoutMs,
         );
         const recheck = setInterval(waiter.check, RECHECK_MS);
@@ -66,7 +67,9 @@ export function createConditions(describe: () => string): Conditions {
       });
     },
     close() {
-      for (const waiter of waiters) waiter.stop(new Error('The test hub was closed while something was waited for'));
+      for (const waiter of waiters) {
+        waiter.stop(new Error(`The test hub was closed while a test waited for ${waiter.what}`));
+      }
     },
   };
 }

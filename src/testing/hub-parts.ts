@@ -126,15 +126,15 @@ interface HubRecords {
 /** Summarizes what a hub has received and sent, for an error message. Leaves out callbacks: their URLs are secret. */
 function hubSummary({ url, requests, deliveries, subscriptions, violations }: HubRecords): string {
   return [
-    `The hub ${url} received: ${list(requests.map(({ method, path }) => `${method} ${path}`))}`,
-    `sent: ${list(deliveries.map((one) => `${one.kind} for ${one.topic} -> ${one.status ?? one.error?.message}`))}`,
-    `holds: ${list(subscriptions.map(({ topic, state }) => `${topic} ${state}`))}`,
-    `noted as violations: ${list(violations.map(({ message }) => message))}`,
+    `The hub ${url} received requests: ${list(requests.map(({ method, path }) => `${method} ${path}`))}`,
+    `sent requests: ${list(deliveries.map((one) => `${one.kind} for ${one.topic} -> ${one.status ?? one.error?.message}`))}`,
+    `subscriptions: ${list(subscriptions.map(({ topic, state }) => `${topic} ${state}`))}`,
+    `violations: ${list(violations.map(({ message }) => message))}`,
   ].join('; ');
 }
 
 function list(items: readonly string[]): string {
   const last = items.slice(-10);
   const omitted = items.length - last.length;
-  return items.length === 0 ? 'nothing' : `${omitted > 0 ? `${omitted} more, then ` : ''}${last.join(', ')}`;
+  return items.length === 0 ? 'none' : `${omitted > 0 ? `${omitted} more, then ` : ''}${last.join(', ')}`;
 }

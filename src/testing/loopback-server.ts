@@ -40,7 +40,7 @@ export async function listenOnLoopback({ port, tls }: LoopbackServerOptions): Pr
     server.listen(port, '127.0.0.1');
     await once(server, 'listening');
   } catch (cause) {
-    const hint = 'Leave the port out to get a free one';
+    const hint = 'Omit the port to use a free one.';
     throw new ListenerError(`The test hub cannot listen on 127.0.0.1:${port}: ${String(cause)}. ${hint}`, { cause });
   }
   return {

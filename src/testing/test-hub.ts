@@ -169,7 +169,7 @@ export class TestHub implements Distributor, AsyncDisposable {
    * await published;
    */
   holdBack(what: keyof HubDelays): () => void {
-    checkArgument('hub.holdBack()', 'its argument', what, holdBackKind);
+    checkArgument('hub.holdBack()', 'the argument', what, holdBackKind);
     return this.#parts.holdBacks.holdBack(what);
   }
 
@@ -210,12 +210,12 @@ export class TestHub implements Distributor, AsyncDisposable {
    * one.
    */
   verified(topic?: string | Pick<HubTopic, 'self'>, options?: WaitOptions): Promise<HubSubscription> {
-    return this.#reached('active', 'A verified subscription', topic, options);
+    return this.#reached('active', 'a verified subscription to', topic, options);
   }
 
   /** Waits for a verified unsubscription (from this topic, if given). Resolves with the first such subscription. */
   unsubscribed(topic?: string | Pick<HubTopic, 'self'>, options?: WaitOptions): Promise<HubSubscription> {
-    return this.#reached('unsubscribed', 'An unsubscription', topic, options);
+    return this.#reached('unsubscribed', 'an unsubscription from', topic, options);
   }
 
   /** Resolves once nothing is pending: requests are answered; verifications, denials and deliveries are done. */
@@ -256,6 +256,6 @@ export class TestHub implements Distributor, AsyncDisposable {
     const url = typeof topic === 'object' ? topic.self : topic;
     const reached = (): HubSubscription | undefined =>
       this.subscriptions.find((one) => one.state === state && (url === undefined || one.topic === url));
-    return this.#parts.conditions.until(reached, { what: `${what} of ${url ?? 'any topic'}`, ...options });
+    return this.#parts.conditions.until(reached, { what: `${what} ${url ?? 'any topic'}`, ...options });
   }
 }

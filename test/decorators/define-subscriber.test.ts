@@ -79,8 +79,7 @@ describe('defineSubscriber', () => {
   });
 
   it('refuses a misspelled onEventNotification on an object or its class, and names the method', () => {
-    const message =
-      'Service "x" has no method onEventNotification; rename onEventNotificaton, which is nearly its name.';
+    const message = 'Service "x" has no method onEventNotification. Rename onEventNotificaton to onEventNotification.';
     class Misspelled {
       onEventNotificaton(): void {}
     }
@@ -101,7 +100,7 @@ describe('defineSubscriber', () => {
 
   it('refuses values that are not handlers, or not a configuration', () => {
     expect(() => untyped({ name: 'x' }, {})).toThrow('Service "x" has no method onEventNotification');
-    expect(() => untyped({ name: 'x' }, null)).toThrow('Service "x": its handlers are not an object');
+    expect(() => untyped({ name: 'x' }, null)).toThrow('Service "x": the handlers are null; they must be an object');
     expect(() => untyped(null, { onEventNotification: () => {} })).toThrow('the configuration is null');
   });
 });

@@ -12,7 +12,7 @@ test.each([
   ['', 'Too few fields'],
   ['hourly', 'Unknown alias: hou'],
   ['60 * * * *', 'Field value (60) is out of range'],
-  ['0 0 30 2 *', 'there is no such day'],
+  ['0 0 30 2 *', 'the date never occurs'],
 ])('the cron expression %j is rejected with "%s"', (expression, problem) => {
   expect(cronProblem(expression)).toBe(problem);
 });

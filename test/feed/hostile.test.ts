@@ -72,13 +72,13 @@ describe('a document built to exhaust the reader is read', () => {
 
 describe('a document built to exhaust the reader is refused', () => {
   test.each([
-    ['10 MiB of <', repeatToSize('<', 10 * MIB), /no element/],
-    ['10 MiB of < in a title', atomWithTitle(repeatToSize('<', 10 * MIB)), /Broken XML/],
-    ['many unclosed CDATA sections', atomWithTitle(repeatToSize('<![CDATA[')), /Broken XML/],
-    ['many unclosed comments', atomWithTitle(repeatToSize('<!--')), /Broken XML/],
-    ['an unclosed document type', `<!DOCTYPE feed [${repeatToSize('<!ENTITY a "b">', 10 * MIB)}`, /does not end/],
-    ['a root with a long name', `<${repeatToSize('x')}/>`, /its root is <x/],
-    ['long names that do not match', `<feed><${repeatToSize('x')}></${repeatToSize('y')}></feed>`, /ends <x/],
+    ['10 MiB of <', repeatToSize('<', 10 * MIB), /without an element/],
+    ['10 MiB of < in a title', atomWithTitle(repeatToSize('<', 10 * MIB)), /Malformed XML/],
+    ['many unclosed CDATA sections', atomWithTitle(repeatToSize('<![CDATA[')), /Malformed XML/],
+    ['many unclosed comments', atomWithTitle(repeatToSize('<!--')), /Malformed XML/],
+    ['an unclosed document type', `<!DOCTYPE feed [${repeatToSize('<!ENTITY a "b">', 10 * MIB)}`, /is not closed/],
+    ['a root with a long name', `<${repeatToSize('x')}/>`, /root element <x/],
+    ['long names that do not match', `<feed><${repeatToSize('x')}></${repeatToSize('y')}></feed>`, /closes <x/],
   ])('%s', (_name, text, message) => {
     const read = (): unknown => readEntries(text, TOPIC);
     expect(read).toThrow(SyntaxError);

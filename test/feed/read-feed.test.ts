@@ -63,39 +63,39 @@ describe('a feed without entries is read', () => {
 
 describe('a text that is clearly not a feed has no entries, and readFeed throws a SyntaxError', () => {
   test.each([
-    ['an empty text', '', 'an empty text'],
-    ['white space', ' \n\uFEFF', 'an empty text'],
+    ['an empty text', '', 'empty'],
+    ['white space', ' \n\uFEFF', 'empty'],
     ['text', 'hub.mode=publish', 'text without markup'],
     ['a number', '42', 'text without markup'],
     ['an HTML page', '<!doctype html><p>A <b>page</p>', 'an HTML page'],
     ['an HTML page without a document type', '<!-- a --><HTML><br>', 'an HTML page'],
     ['XHTML', '<?xml version="1.0"?><html xmlns="http://www.w3.org/1999/xhtml"></html>', 'an HTML page'],
-    ['JSON of another kind', '{"title":"T","items":[{"id":"1"}]}', 'JSON that is no JSON Feed'],
+    ['JSON of another kind', '{"title":"T","items":[{"id":"1"}]}', 'JSON but not a JSON Feed'],
     [
       'JSON of another version',
       '{"version":"1.0","feed_url":"https://a.example/","items":[]}',
-      'JSON that is no JSON Feed',
+      'JSON but not a JSON Feed',
     ],
-    ['a JSON array', '[{"id":"1"}]', 'JSON that is no JSON Feed'],
+    ['a JSON array', '[{"id":"1"}]', 'JSON but not a JSON Feed'],
   ])('%s', (_name, text, description) => {
     expect(readEntries(text, TOPIC)).toEqual([]);
-    expect(() => readFeed(text, TOPIC)).toThrow(new SyntaxError(`No feed, but ${description}`));
+    expect(() => readFeed(text, TOPIC)).toThrow(new SyntaxError(`The document is not a feed; it is ${description}`));
   });
 });
 
 describe('a broken document, or XML that is not a feed, is refused', () => {
   test.each([
     ['truncated JSON', json.slice(0, -1), /JSON/],
-    ['truncated Atom', atom.slice(0, -3), /does not end/],
-    ['a truncated root', '<feed xmlns="', /does not end/],
-    ['an unclosed element', atom.replace('</id>', ''), /ends <id>/],
-    ['a declaration only', '<?xml version="1.0"?>', /no element/],
-    ['a comment before the root that does not end', '<!-- <feed>', /does not end/],
-    ['a document type that does not end', '<!DOCTYPE feed [', /does not end/],
-    ['an OPML document', '<opml version="2.0"/>', /its root is <opml>/],
-    ['a feed root without a feed', '<feed><product/></feed>', /its root is <feed>/],
-    ['an entry root without an entry', '<entry><word/></entry>', /its root is <entry>/],
-    ['other RDF', `<rdf:RDF ${RDF}><person/></rdf:RDF>`, /its root is <rdf:RDF>/],
+    ['truncated Atom', atom.slice(0, -3), /is not closed/],
+    ['a truncated root', '<feed xmlns="', /is not closed/],
+    ['an unclosed element', atom.replace('</id>', ''), /closes <id>/],
+    ['a declaration only', '<?xml version="1.0"?>', /without an element/],
+    ['a comment before the root that does not end', '<!-- <feed>', /is not closed/],
+    ['a document type that does not end', '<!DOCTYPE feed [', /is not closed/],
+    ['an OPML document', '<opml version="2.0"/>', /root element <opml>/],
+    ['a feed root without a feed', '<feed><product/></feed>', /root element <feed>/],
+    ['an entry root without an entry', '<entry><word/></entry>', /root element <entry>/],
+    ['other RDF', `<rdf:RDF ${RDF}><person/></rdf:RDF>`, /root element <rdf:RDF>/],
     ['a forbidden object name', atom.replaceAll('id>', '__proto__>'), /__proto__/],
   ])('%s', (_name, text, message) => {
     expect(() => readEntries(text, TOPIC)).toThrow(SyntaxError);

@@ -49,7 +49,7 @@ export const RECORD_READERS: readonly FuzzTarget[] = [
       decodeProcessedVersion(decodeRecord(1, stored, {}, 'seen x'));
     },
     // The reader treats any error as an unreadable record.
-    refuses: (error) => error instanceof StoreError || (error instanceof Error && /does not say/.test(error.message)),
+    refuses: (error) => error instanceof StoreError || (error instanceof Error && /is corrupt/.test(error.message)),
   },
   {
     name: 'store location',

@@ -1,5 +1,6 @@
 import { Keyv } from 'keyv';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { REASON } from '../../src/http/answer-reasons.js';
 import { defineSubscriber, startService } from '../../src/index.js';
 import { recordingLogger } from '../kit/recording-logger.js';
 import { fieldsOf, signedPost, subscribed, verification } from '../kit/subscribed.js';
@@ -30,7 +31,7 @@ describe('a subscription whose service is not running', () => {
 
     const answer = await exchange(port, signedPost(previous.path, 'news'));
     expect(answer).toMatchObject({ status: 503, headers: { 'retry-after': '120' } });
-    expect(fieldsOf(answer)).toEqual({ reason: 'the service of this subscription is not running' });
+    expect(fieldsOf(answer)).toEqual({ reason: REASON.serviceNotRunning });
     const query = new URLSearchParams(verification(previous.topic.url)).toString();
     expect((await exchange(port, request('GET', `${previous.path}?${query}`))).status).toBe(404);
     expect((await exchange(port, request('DELETE', previous.path))).status).toBe(405);
@@ -48,7 +49,7 @@ describe('a store that fails', () => {
     const answer = await sendGet(verification(topic.url));
     expect(answer).toMatchObject({ status: 503, headers: { 'retry-after': '120', 'cache-control': 'no-store' } });
     expect(answer.body).not.toContain('disk');
-    expect(logger.messages('error')).toContain('a callback request could not be answered: 503');
+    expect(logger.events('error')).toContain('callback.failed');
     expect(await snapshot()).toEqual(snapshotBefore);
     setFailing(false);
     expect((await sendGet(verification(topic.url))).status).toBe(200);
@@ -77,7 +78,7 @@ describe('a store that fails', () => {
     setFailing(true);
     expect((await post('news', { 'X-Hub-Signature': 'sha1=00' })).status).toBe(403);
     await expect.poll(async () => (await snapshot()).lastError?.cause).toBe('unsigned');
-    expect(logger.messages('error')).toEqual([]);
+    expect(logger.events('error')).toEqual([]);
     setFailing(false);
   });
 });

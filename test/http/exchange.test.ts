@@ -44,7 +44,9 @@ describe('the answer to a request on a callback', () => {
     run(exchange);
     await Promise.resolve();
     expect(sent).toMatchObject([UNAVAILABLE]);
-    expect(lines).toMatchObject([{ level: 'error', fields: { method: 'POST', err: new Error('broken') } }]);
+    expect(lines).toMatchObject([
+      { level: 'error', event: 'callback.failed', fields: { method: 'POST', err: new Error('broken') } },
+    ]);
   });
 });
 

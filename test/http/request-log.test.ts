@@ -1,15 +1,18 @@
 import { expect, test } from 'vitest';
+import { REASON } from '../../src/http/answer-reasons.js';
 import { SubscriptionDeletedError } from '../../src/index.js';
+import type { LogEvent } from '../../src/log-events.js';
 import type { Logger } from '../../src/logger.js';
-import { recordingLogger, type RecordedLine, type RecordingLogger } from '../kit/recording-logger.js';
+import { recordingLogger, type RecordingLogger } from '../kit/recording-logger.js';
 import { exchange, request } from '../kit/wire.js';
 import { SECRET, subscribed, verification } from '../kit/subscribed.js';
 
-const answerLines = ({ lines }: RecordingLogger, kind: string): readonly RecordedLine[] =>
-  lines.filter(({ level, message }) => level === 'debug' && message === `${kind} answered`);
-
-const fieldsOf = (logger: RecordingLogger, kind: string): readonly object[] =>
-  answerLines(logger, kind).map(({ fields }) => JSON.parse(JSON.stringify(fields)));
+/** The fields of an event's debug lines, as JSON shows them. */
+const fieldsOf = (logger: RecordingLogger, event: LogEvent): readonly object[] =>
+  logger
+    .logged(event)
+    .filter(({ level }) => level === 'debug')
+    .map(({ fields }) => JSON.parse(JSON.stringify(fields)));
 
 const milliseconds: unknown = expect.any(Number);
 
@@ -17,14 +20,14 @@ test('a delivery is logged with its event, size and duration', async () => {
   const { post, logger, events, snapshot } = await subscribed();
   expect((await post('some news')).status).toBe(202);
   const { id, grants } = await snapshot();
-  expect(fieldsOf(logger, 'delivery')).toEqual([
+  expect(fieldsOf(logger, 'delivery.answered')).toEqual([
     {
       status: 202,
       outcome: 'acknowledged',
       service: 'News',
       subscription: id,
       grant: grants[0]?.id,
-      event: events[0]?.id,
+      eventId: events[0]?.id,
       bytes: 9,
       milliseconds,
     },
@@ -39,7 +42,7 @@ test('a delivery whose handler fails is logged with the stored event', async () 
   };
   const { post, logger } = await subscribed({ handlers: { onEventNotification } });
   await post('news');
-  expect(fieldsOf(logger, 'delivery')).toMatchObject([{ status: 202, event: receivedIds[0] }]);
+  expect(fieldsOf(logger, 'delivery.answered')).toMatchObject([{ status: 202, eventId: receivedIds[0] }]);
 });
 
 test.each([
@@ -49,8 +52,8 @@ test.each([
   const { port, path, post, logger } = await subscribed({ config: { signature: { onFailure } } });
   await exchange(port, request('POST', path, {}, 'news'));
   await post('news', { 'X-Hub-Signature': `sha256=${'0'.repeat(64)}` });
-  const reason = status === 403 ? { reason: 'the content is not signed as it has to be' } : {};
-  expect(fieldsOf(logger, 'delivery')).toMatchObject([
+  const reason = status === 403 ? { reason: REASON.wrongSignature } : {};
+  expect(fieldsOf(logger, 'delivery.answered')).toMatchObject([
     { status, outcome: 'rejected', service: 'News', ...reason },
     { status, outcome: 'rejected', service: 'News', bytes: 4, ...reason },
   ]);
@@ -66,11 +69,11 @@ test('content refused with 404, 413 or 410 is logged with its reason', async () 
   await post('content that is too long');
   await post('news');
   await post('news');
-  expect(fieldsOf(logger, 'delivery')).toEqual([
-    { status: 404, outcome: 'refused', reason: 'there is no such callback', milliseconds },
-    expect.objectContaining({ status: 413, outcome: 'refused', reason: 'the content is too large' }),
-    expect.objectContaining({ status: 410, outcome: 'refused', reason: 'enough of it', event: expect.any(String) }),
-    expect.objectContaining({ status: 410, outcome: 'refused', reason: 'this subscription has ended' }),
+  expect(fieldsOf(logger, 'delivery.answered')).toEqual([
+    { status: 404, outcome: 'refused', reason: REASON.unknownCallback, milliseconds },
+    expect.objectContaining({ status: 413, outcome: 'refused', reason: REASON.bodyTooLarge }),
+    expect.objectContaining({ status: 410, outcome: 'refused', reason: 'enough of it', eventId: expect.any(String) }),
+    expect.objectContaining({ status: 410, outcome: 'refused', reason: REASON.ended }),
   ]);
 });
 
@@ -81,9 +84,9 @@ test('content that is refused because the inbox is full is logged with its reaso
   });
   await post('one');
   await post('two');
-  expect(fieldsOf(logger, 'delivery')).toMatchObject([
-    { status: 202, outcome: 'acknowledged', event: expect.any(String) },
-    { status: 503, outcome: 'refused', reason: 'too many events wait', service: 'News' },
+  expect(fieldsOf(logger, 'delivery.answered')).toMatchObject([
+    { status: 202, outcome: 'acknowledged', eventId: expect.any(String) },
+    { status: 503, outcome: 'refused', reason: REASON.inboxFull, service: 'News' },
   ]);
 });
 
@@ -94,14 +97,16 @@ test('verifications, denials and hub errors are logged with their outcome', asyn
   await sendGet({ 'hub.mode': 'hub-error', 'hub.topic': topic.url });
   await sendGet({ 'hub.mode': 'denied', 'hub.topic': topic.url });
   await sendGet({ 'hub.mode': 'x'.repeat(5_000) });
-  expect(fieldsOf(logger, 'verification')).toMatchObject([
+  expect(fieldsOf(logger, 'verification.answered')).toMatchObject([
     { method: 'GET', mode: 'subscribe', status: 200, outcome: 'confirmed', service: 'News', subscription: id },
-    { mode: 'subscribe', status: 404, outcome: 'refused', reason: 'this topic was not asked for' },
+    { mode: 'subscribe', status: 404, outcome: 'refused', reason: REASON.wrongTopic },
   ]);
-  expect(fieldsOf(logger, 'hub error')).toMatchObject([{ mode: 'hub-error', status: 200, outcome: 'acknowledged' }]);
-  expect(fieldsOf(logger, 'denial')).toMatchObject([{ mode: 'denied', status: 200, outcome: 'acknowledged' }]);
-  expect(fieldsOf(logger, 'callback request')).toMatchObject([
-    { mode: 'x'.repeat(200), status: 400, outcome: 'refused', reason: 'hub.mode is unknown' },
+  expect(fieldsOf(logger, 'hub-error.answered')).toMatchObject([
+    { mode: 'hub-error', status: 200, outcome: 'acknowledged' },
+  ]);
+  expect(fieldsOf(logger, 'denial.answered')).toMatchObject([{ mode: 'denied', status: 200, outcome: 'acknowledged' }]);
+  expect(fieldsOf(logger, 'callback.answered')).toMatchObject([
+    { mode: 'x'.repeat(200), status: 400, outcome: 'refused', reason: REASON.unknownMode },
   ]);
 });
 
@@ -112,8 +117,7 @@ test('no debug line has a callback, a secret, a token or a header', async () => 
   await sendGet(verification(topic.url));
   await topic.publish('more');
   const debugLines = JSON.stringify(logger.lines.filter(({ level }) => level === 'debug'));
-  expect(debugLines).toContain('delivery answered');
-  expect(debugLines).toContain('hub request ended');
+  expect(logger.events('debug')).toEqual(expect.arrayContaining(['delivery.answered', 'hub-request.ended']));
   for (const confidential of [path.split('/').at(-1) ?? '', SECRET, 'a header value', 'sha256=', 'c9+/=']) {
     expect(debugLines).not.toContain(confidential);
   }
@@ -122,7 +126,7 @@ test('no debug line has a callback, a secret, a token or a header', async () => 
 test('debug lines are not bounded', async () => {
   const { post, logger } = await subscribed();
   for (let count = 0; count < 100; count += 1) await post('news');
-  expect(answerLines(logger, 'delivery')).toHaveLength(100);
+  expect(logger.logged('delivery.answered')).toHaveLength(100);
 });
 
 test('a logger with debug disabled is queried once per request, and gets no debug line', async () => {
@@ -139,5 +143,5 @@ test('a logger with debug disabled is queried once per request, and gets no debu
   await post('news');
   await post('news');
   expect(queries - queriesBefore).toBe(2);
-  expect(recording.messages('debug')).toEqual([]);
+  expect(recording.events('debug')).toEqual([]);
 });

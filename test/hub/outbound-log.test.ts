@@ -3,15 +3,18 @@ import { once } from 'node:events';
 import { expect, onTestFinished, test } from 'vitest';
 import { defineSubscriber, startService, type SubscriberServiceConfig } from '../../src/index.js';
 import { withDebugLog } from '../../src/hub/outbound-log.js';
+import type { LogEvent } from '../../src/log-events.js';
 import type { Logger } from '../../src/logger.js';
 import { recordingLogger, type RecordingLogger } from '../kit/recording-logger.js';
 import { startHub } from '../kit/start-hub.js';
 
 const milliseconds: unknown = expect.any(Number);
 
-const fieldsOf = ({ lines }: RecordingLogger, message: string): readonly object[] =>
-  lines
-    .filter((line) => line.level === 'debug' && line.message === message)
+/** The fields of an event's debug lines, as JSON shows them. */
+const fieldsOf = (logger: RecordingLogger, event: LogEvent): readonly object[] =>
+  logger
+    .logged(event)
+    .filter(({ level }) => level === 'debug')
     .map(({ fields }) => JSON.parse(JSON.stringify(fields)));
 
 async function startWithLog(config: SubscriberServiceConfig): Promise<RecordingLogger> {
@@ -29,7 +32,7 @@ test('discovery and the request to the hub are logged with status and duration',
   const logger = await startWithLog({ target: moved.url });
   await hub.verified();
   await hub.settled();
-  expect(fieldsOf(logger, 'discovery ended')).toEqual([
+  expect(fieldsOf(logger, 'discovery.ended')).toEqual([
     {
       subscription: expect.any(String),
       service: 'News',
@@ -41,7 +44,7 @@ test('discovery and the request to the hub are logged with status and duration',
       milliseconds,
     },
   ]);
-  expect(fieldsOf(logger, 'hub request ended')).toEqual([
+  expect(fieldsOf(logger, 'hub-request.ended')).toEqual([
     {
       subscription: expect.any(String),
       service: 'News',
@@ -71,11 +74,11 @@ test('a failed request is logged with its status, or with error codes if there w
       { hub: unreachableHub, topic: 'https://example.com/b' },
     ],
   });
-  await hub.until(() => fieldsOf(logger, 'hub request ended').length > 1);
-  expect(fieldsOf(logger, 'discovery ended')).toMatchObject([
+  await hub.until(() => fieldsOf(logger, 'hub-request.ended').length > 1);
+  expect(fieldsOf(logger, 'discovery.ended')).toMatchObject([
     { target: missing.url, status: 404, code: 'ERR_WEBSUB_DISCOVERY', reason: 'http-error' },
   ]);
-  const requests = fieldsOf(logger, 'hub request ended');
+  const requests = fieldsOf(logger, 'hub-request.ended');
   expect(requests).toContainEqual(
     expect.objectContaining({ hub: hub.url, mode: 'subscribe', status: 403, code: 'ERR_WEBSUB_INITIATION' }),
   );
@@ -92,7 +95,7 @@ test('an unsubscribe request is logged', async () => {
   const runtime = await startService(service, { port: 0, store: 'memory', logger, handleSignals: false });
   await runtime.ready();
   await runtime.stop();
-  expect(fieldsOf(logger, 'hub request ended')).toMatchObject([
+  expect(fieldsOf(logger, 'hub-request.ended')).toMatchObject([
     { mode: 'subscribe' },
     { mode: 'unsubscribe', status: 202 },
   ]);
@@ -104,8 +107,8 @@ test('the fetch of a topic after a ping is logged with its purpose', async () =>
   const logger = await startWithLog({ target: topic.url, delivery: { fetchThinPings: true } });
   await hub.verified();
   await hub.distribute(topic.self, '');
-  await hub.until(() => fieldsOf(logger, 'topic fetch ended').length > 0);
-  expect(fieldsOf(logger, 'topic fetch ended')).toEqual([
+  await hub.until(() => fieldsOf(logger, 'topic-fetch.ended').length > 0);
+  expect(fieldsOf(logger, 'topic-fetch.ended')).toEqual([
     {
       subscription: expect.any(String),
       service: 'News',
@@ -123,7 +126,7 @@ test('a request while debug lines are disabled collects no fields', async () => 
   const recording = recordingLogger();
   const logger: Logger = { ...recording, isLevelEnabled: () => false };
   const line = {
-    message: 'ended',
+    event: 'topic-fetch.ended' as const,
     fields: (): never => {
       throw new Error('no fields are wanted');
     },

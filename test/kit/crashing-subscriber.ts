@@ -1,5 +1,6 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { LogEvent } from '../../src/log-events.js';
 import { compiledFixture } from './compiled-fixture.js';
 import { forkedProcess, linesOf } from './forked-process.js';
 import { unusedPort } from './ports.js';
@@ -34,10 +35,10 @@ export async function crashingSubscriber(target: string) {
     setPoison: (isPoisoned: boolean) => (isPoisoned ? writeFile(poisonTopic, '') : rm(poisonTopic)),
     /** The lines that the process has recorded about its handler runs. */
     runs: () => linesOf(runsFile),
-    /** The log lines that contain a text. */
-    logged: (text: string): readonly string[] =>
+    /** The log lines of one event. */
+    logged: (event: LogEvent): readonly string[] =>
       output()
         .split('\n')
-        .filter((line) => line.includes(text)),
+        .filter((line) => line.includes(`"event":"${event}"`)),
   };
 }

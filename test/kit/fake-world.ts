@@ -1,4 +1,5 @@
 import type { ServiceReference, StartOptions, SubscriberRuntime } from 'websub-subscriber';
+import type { LogEvent } from '../../src/log-events.js';
 import type { Logger } from '../../src/logger.js';
 import { start } from '../../src/runtime/lifecycle/start-service.js';
 import { ManualClock } from './manual-clock.js';
@@ -45,8 +46,13 @@ export class FakeWorld {
     this.#clock.runCron(cronTime);
   }
 
-  /** The lines whose message contains a text. */
-  logged(text: string): readonly RecordedLine[] {
-    return this.#recording.logged(text);
+  /** The events of one level. */
+  events(level: keyof Logger): readonly unknown[] {
+    return this.#recording.events(level);
+  }
+
+  /** The lines of one event. */
+  logged(event: LogEvent): readonly RecordedLine[] {
+    return this.#recording.logged(event);
   }
 }

@@ -13,16 +13,18 @@ export interface WrittenEntry {
   readonly updated?: number;
   /** @default id */
   readonly title?: string;
+  readonly url?: string;
 }
 
 /** Writes an Atom feed. */
 export function atom(entries: readonly WrittenEntry[]): string {
   const date = (name: string, at: number | undefined): string =>
     at === undefined ? '' : `<${name}>${new Date(at).toISOString()}</${name}>`;
-  const entryElements = entries.map(
-    ({ id, publishedAt, updated = publishedAt, title = id }) =>
-      `<entry><id>${id}</id><title>${title}</title>${date('published', publishedAt)}${date('updated', updated)}</entry>`,
-  );
+  const entryElements = entries.map(({ id, publishedAt, updated = publishedAt, title = id, url }) => {
+    const link = url === undefined ? '' : `<link href="${url}"/>`;
+    const dates = `${date('published', publishedAt)}${date('updated', updated)}`;
+    return `<entry><id>${id}</id><title>${title}</title>${link}${dates}</entry>`;
+  });
   return `<feed xmlns="http://www.w3.org/2005/Atom"><id>urn:feed</id><title>news</title>${entryElements.join('')}</feed>`;
 }
 

@@ -1,9 +1,12 @@
+import type { LogEvent } from '../../src/log-events.js';
 import type { Logger } from '../../src/logger.js';
 
 /** One logged line. */
 export interface RecordedLine {
   readonly level: keyof Logger;
-  /** A copy of the fields. Empty for a line that has only a message. */
+  /** The field `event`. */
+  readonly event: unknown;
+  /** A copy of the other fields. Empty for a line that has only a message. */
   readonly fields: Readonly<Record<string, unknown>>;
   readonly message: string;
 }
@@ -11,10 +14,10 @@ export interface RecordedLine {
 /** A logger that records its lines in memory. */
 export interface RecordingLogger extends Logger {
   readonly lines: RecordedLine[];
-  /** The messages of one level. */
-  readonly messages: (level: keyof Logger) => readonly string[];
-  /** The lines whose message contains a text. */
-  readonly logged: (text: string) => readonly RecordedLine[];
+  /** The events of one level. */
+  readonly events: (level: keyof Logger) => readonly unknown[];
+  /** The lines of one event. */
+  readonly logged: (event: LogEvent) => readonly RecordedLine[];
 }
 
 /** @param lines receives the lines, for a test that has several loggers write to one list */
@@ -23,12 +26,13 @@ export function recordingLogger(lines: RecordedLine[] = []): RecordingLogger {
     (level: keyof Logger) =>
     (fields: object | string, message = ''): void => {
       const isText = typeof fields === 'string';
-      lines.push({ level, fields: isText ? {} : { ...fields }, message: isText ? fields : message });
+      const { event, ...others }: Record<string, unknown> = isText ? {} : { ...fields };
+      lines.push({ level, event, fields: others, message: isText ? fields : message });
     };
   return {
     lines,
-    messages: (level) => lines.filter((line) => line.level === level).map(({ message }) => message),
-    logged: (text) => lines.filter(({ message }) => message.includes(text)),
+    events: (level) => lines.filter((line) => line.level === level).map(({ event }) => event),
+    logged: (name) => lines.filter(({ event }) => event === name),
     debug: recordAt('debug'),
     info: recordAt('info'),
     warn: recordAt('warn'),

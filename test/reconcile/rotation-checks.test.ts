@@ -6,11 +6,11 @@ describe('a config that rotates secrets or callbacks', () => {
   it.each([
     [
       { rotateSecret: 'renewal', secret: 'a fixed one' },
-      /secret is a fixed string \(not shown\).*set secret to 'auto'/,
+      /secret is a fixed string \(not shown\).*Set secret to 'auto'/,
     ],
-    [{ rotateSecret: 'renewal', secret: false }, /secret is false.*set secret to 'auto'/],
-    [{ rotateCallback: 'renewal', callback: 'https://me.example/cb' }, /taken literally.*appendServicePath/],
-    [{ rotateCallback: 'renewal', servicePath: 'news' }, /servicePath "news" is the whole path.*leave servicePath out/],
+    [{ rotateSecret: 'renewal', secret: false }, /secret is false.*Set secret to 'auto'/],
+    [{ rotateCallback: 'renewal', callback: 'https://me.example/cb' }, /callback is used unchanged.*appendServicePath/],
+    [{ rotateCallback: 'renewal', servicePath: 'news' }, /servicePath is "news", the whole path.*Omit servicePath/],
   ] as const)('is rejected if the secret or callback is fixed (%o)', (config, message) => {
     const check = () => checkServiceConfig('News', config);
     expect(check).toThrow(ConfigurationError);

@@ -43,11 +43,11 @@ describe('the JSON codec', () => {
   });
 
   test.each([
-    [{ at: new Date(0) }, 'the value.at is a Date'],
-    [{ list: [new Map()] }, 'the value.list[0] is a Map'],
-    [[Number.NaN], 'the value[0] is NaN'],
-    [{ n: 1n }, 'the value.n is a bigint'],
-    [() => 1, 'the value is a function'],
+    [{ at: new Date(0) }, 'value.at is a Date'],
+    [{ list: [new Map()] }, 'value.list[0] is a Map'],
+    [[Number.NaN], 'value[0] is NaN'],
+    [{ n: 1n }, 'value.n is a bigint'],
+    [() => 1, 'value is a function'],
   ])('refuses values that are not plain data, naming their path', (value, message) => {
     expect(() => encodeJson(value)).toThrow(message);
   });

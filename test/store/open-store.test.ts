@@ -143,7 +143,7 @@ describe('a store by URI', () => {
       const error = await failureOf(openStore(`mysql://me:hush@127.0.0.1:1/x?${query}`));
       expect(error).toBeInstanceOf(ConfigurationError);
       expect(error.message).toContain(
-        `has the parameter "${query.split('=')[0]}"; a mysql:// URI may have ssl=true only`,
+        `has the parameter "${query.split('=')[0]}"; a mysql:// URI supports only ssl=true`,
       );
     },
   );
@@ -155,7 +155,7 @@ describe('a store by URI', () => {
       // In a separate process: the test runner resolves packages differently.
       const { line, ended } = runFixture('use-and-leave.ts', `sqlite://${directory}/news.db`);
       expect(await line('StoreError: ')).toMatch(
-        /needs the package @keyv\/sqlite, which is not installed: npm install @keyv\/sqlite$/,
+        /needs the package @keyv\/sqlite, which is not installed\. Run: npm install @keyv\/sqlite$/,
       );
       expect(await ended).toBe(1);
     },

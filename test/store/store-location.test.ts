@@ -74,23 +74,23 @@ describe('the URI of a store', () => {
     ['redis://cache?namespace=a+b', 'has the namespace "a b"'],
     ['redis://cache?namespace=%C3%A4', 'has the namespace "ä"'],
     [`mysql://db/x?namespace=${'n'.repeat(65)}`, `has the namespace "${'n'.repeat(65)}"`],
-    ['lmdb://.websub?namespace=a&namespace=b', 'names several namespaces'],
-    ['lmdb://.websub?namespace=a&x=1', 'has parameters beside the namespace'],
-    ['lmdb://?namespace=a', 'names no path'],
+    ['lmdb://.websub?namespace=a&namespace=b', 'has several namespaces'],
+    ['lmdb://.websub?namespace=a&x=1', 'has parameters other than namespace'],
+    ['lmdb://?namespace=a', 'has no path'],
   ])('%s is refused because of its namespace', (uri, message) => {
     expect(() => parse(uri)).toThrow(ConfigurationError);
     expect(() => parse(uri)).toThrow(message);
   });
 
   test.each([
-    ['', 'store: "" names no kind of store'],
-    ['.websub', 'store: ".websub" names no kind of store'],
-    ['Memory', 'store: "Memory" names no kind of store'],
-    ['mongodb://me:secret@db/x', 'store: "mongodb://***@db/x" names no kind of store'],
-    ['me:se/cr@t@db?password=secret', 'store: "***@db?***" names no kind of store'],
-    ['lmdb://', 'store: "lmdb://" names no path'],
-    ['lmdb://%zz', 'store: "lmdb://%zz" is not percent-encoded properly'],
-    ['sqlite://:memory:', 'store: "sqlite://:memory:" keeps nothing'],
+    ['', 'store: "" has no known scheme'],
+    ['.websub', 'store: ".websub" has no known scheme'],
+    ['Memory', 'store: "Memory" has no known scheme'],
+    ['mongodb://me:secret@db/x', 'store: "mongodb://***@db/x" has no known scheme'],
+    ['me:se/cr@t@db?password=secret', 'store: "***@db?***" has no known scheme'],
+    ['lmdb://', 'store: "lmdb://" has no path'],
+    ['lmdb://%zz', 'store: "lmdb://%zz" is not correctly percent-encoded'],
+    ['sqlite://:memory:', 'store: "sqlite://:memory:" is not a file'],
     ['redis://', 'store: "redis://" is not a URL with a host'],
     ['redis://:pa/ss@host:6379', 'store: "redis://***@host:6379" is not a URL with a host'],
   ])('%s is refused with an error that masks credentials and names the accepted forms', (uri, message) => {

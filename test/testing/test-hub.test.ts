@@ -175,7 +175,7 @@ test('the timeout error summarizes what the hub has seen', async () => {
   const hub = await startHub({ verify: 'sync' });
   const topic = hub.topic('/feed');
   await expect(hub.verified(topic, { timeoutMs: 1 })).rejects.toThrow(
-    `A verified subscription of ${topic.self}: not within 1 ms. The hub ${hub.url} received: nothing; sent: nothing; holds: nothing; noted as violations: nothing`,
+    `Timed out after 1 ms waiting for a verified subscription to ${topic.self}. The hub ${hub.url} received requests: none; sent requests: none; subscriptions: none; violations: none`,
   );
   const subscriber = await plainSubscriber(() => ({ status: 404 }));
   await subscribe(hub, topic, `${subscriber.origin}/secret-path`);
@@ -184,13 +184,13 @@ test('the timeout error summarizes what the hub has seen', async () => {
   for (const _ of Array.from({ length: 9 })) await fetch(hub.url);
   const error: unknown = await hub.until(() => false, { timeoutMs: 1 }).catch((reason: unknown) => reason);
   const { message } = error instanceof Error ? error : new Error('no error');
-  expect(message).toContain('what was waited for: not within 1 ms');
-  expect(message).toContain('received: 1 more, then POST /hub, GET /hub');
+  expect(message).toContain('Timed out after 1 ms waiting for the condition.');
+  expect(message).toContain('received requests: 1 more, then POST /hub, GET /hub');
   expect(message).toContain(
-    `sent: verification for ${topic.self} -> 404, verification for ${topic.self} -> The callback gave no answer`,
+    `sent requests: verification for ${topic.self} -> 404, verification for ${topic.self} -> The callback did not answer`,
   );
-  expect(message).toContain(`holds: ${topic.self} refused`);
-  expect(message).toContain('noted as violations: A GET at');
+  expect(message).toContain(`subscriptions: ${topic.self} refused`);
+  expect(message).toContain('violations: The request method is GET');
   expect(message).not.toContain('secret-path');
 });
 
@@ -203,7 +203,7 @@ test('verified accepts a topic, its URL or nothing, and unsubscribed without a t
   expect(await hub.verified(topic)).toMatchObject({ topic: topic.self });
   expect(await hub.verified(topic.self)).toMatchObject({ topic: topic.self });
   expect(await hub.verified()).toMatchObject({ topic: otherTopic.self });
-  await expect(hub.unsubscribed(undefined, { timeoutMs: 1 })).rejects.toThrow('An unsubscription of any topic');
+  await expect(hub.unsubscribed(undefined, { timeoutMs: 1 })).rejects.toThrow('an unsubscription from any topic');
 });
 
 test('closing the hub rejects pending waits', async () => {

@@ -1,3 +1,4 @@
+import { log } from '../../log-events.js';
 import type { Logger } from '../../logger.js';
 import { decodeRecord, encodeRecord } from '../../store/codec.js';
 import type { RecordStore } from '../../store/record-store.js';
@@ -41,7 +42,7 @@ export class CrashMarkers {
       const raw = await store.get('marker', ID);
       if (raw !== undefined) this.#crashes = crashesIn(decodeRecord(VERSION, raw, {}, `marker ${ID}`));
     } catch (error) {
-      logger.error({ err: error }, 'the crash markers cannot be read: earlier crashes are not counted');
+      log(logger, 'crash-markers.unreadable', { err: error });
     }
   }
 
@@ -123,7 +124,7 @@ export class CrashMarkers {
       if (runs.length === 0) await store.delete('marker', ID);
       else await store.set('marker', ID, encodeRecord(VERSION, { runs }));
     } catch (error) {
-      logger.warn({ err: error }, 'the crash markers cannot be stored: a crash may be counted wrongly');
+      log(logger, 'crash-markers.not-stored', { err: error });
     }
   }
 }
@@ -131,7 +132,7 @@ export class CrashMarkers {
 function crashesIn(data: unknown): Map<string, number> {
   const { runs }: { readonly runs?: unknown } = Object(data);
   if (Array.isArray(runs) && runs.every(isRun)) return new Map(runs);
-  throw new Error('The record does not hold numbers of crashes.');
+  throw new Error('The crash markers are corrupt: they must hold numbers of crashes.');
 }
 
 function isRun(run: unknown): run is [key: string, crashes: number] {

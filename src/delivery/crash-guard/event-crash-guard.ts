@@ -1,3 +1,4 @@
+import { log } from '../../log-events.js';
 import type { Logger } from '../../logger.js';
 import { MAX_CRASHES, type CrashMarkers } from './crash-markers.js';
 import type { StoredRun } from '../handler/handler-run.js';
@@ -41,10 +42,7 @@ export class EventCrashGuard implements Suspects {
     markers.forget(staleKeys);
     const events = keys.length - staleKeys.length;
     if (events === 0) return;
-    logger.warn(
-      { events },
-      'events were being handled when the process crashed: they run one at a time until they succeed',
-    );
+    log(logger, 'event.crash-suspects', { events });
   }
 
   /** Whether a process ended during a run of the event. Such an event starts only while no other suspect runs. */
@@ -96,7 +94,7 @@ export class EventCrashGuard implements Suspects {
 
 function crashError(crashes: number): Error {
   return new Error(
-    `The process ended ${crashes} times while the handler ran with this event. Correct the handler, then call ` +
-      'runtime.deadLetters.replay(id), or discard(id).',
+    `The process ended ${crashes} times while the handler was processing this event. Fix the handler, then call ` +
+      'runtime.deadLetters.replay(id) or discard(id).',
   );
 }

@@ -1,4 +1,5 @@
 import type { Engine } from '../../engine/engine.js';
+import { log, type LogFields } from '../../log-events.js';
 import type { Logger } from '../../logger.js';
 import type { SubscriptionRecord } from '../../subscription/record/record.js';
 import { MAX_CRASHES, type CrashMarkers } from './crash-markers.js';
@@ -84,14 +85,10 @@ export class TopicCrashGuard {
     return this.#skipped.delete(id);
   }
 
-  #skip(fields: { readonly subscription: string } & Readonly<Record<string, string | number>>): void {
+  #skip(fields: LogFields<'topic.suspended'>): void {
     const { logger } = this.#options;
     if (this.#skipped.has(fields.subscription)) return;
     this.#skipped.add(fields.subscription);
-    logger.error(
-      fields,
-      'a topic is not fetched before the next renewal, as the process ended each time it was: look at what the topic ' +
-        'answers, then call runtime.renew(id) to have it fetched again',
-    );
+    log(logger, 'topic.suspended', fields);
   }
 }

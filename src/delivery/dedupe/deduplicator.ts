@@ -1,5 +1,6 @@
 import { forEachInSlices, MAX_SYNC_ITEMS } from '../../engine/slices.js';
 import { KeyedMutex } from '../../engine/keyed-mutex.js';
+import { log } from '../../log-events.js';
 import type { Logger } from '../../logger.js';
 import { mapAwaitable, type Awaitable } from '../message/awaitable.js';
 import type { ClaimedEntries } from './claimed-entries.js';
@@ -207,10 +208,7 @@ export class Deduplicator {
     const { subscription, event } = context;
     // A dropped event has no handler, so it claims no entries.
     this.#release(context);
-    this.#options.logger.debug(
-      { subscription: subscription.record.id, event: event.id },
-      'what came was handed over before',
-    );
+    log(this.#options.logger, 'event.duplicate', { subscription: subscription.record.id, eventId: event.id });
     const settledAnswer = await answer;
     if (settledAnswer.type === 'acknowledged') subscription.counters.duplicate();
     return settledAnswer;
@@ -267,9 +265,7 @@ export class Deduplicator {
   }
 
   #logRejection(work: Promise<void>): Promise<void> {
-    return work.catch((error: unknown) =>
-      this.#options.logger.error({ err: error }, 'processed entries could not be recorded'),
-    );
+    return work.catch((error: unknown) => log(this.#options.logger, 'processed.not-recorded', { err: error }));
   }
 
   #trackedKeysOf(context: EventContext, entries?: readonly DedupeKey[]): Awaitable<readonly DedupeKey[]> {

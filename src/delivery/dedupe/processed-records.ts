@@ -1,4 +1,5 @@
 import { createYielder, forEachInSlices, sortInSlices } from '../../engine/slices.js';
+import { log } from '../../log-events.js';
 import type { Logger } from '../../logger.js';
 import { decodeRecord, encodeRecord } from '../../store/codec.js';
 import type { RecordStore } from '../../store/record-store.js';
@@ -50,8 +51,7 @@ export class ProcessedRecords {
    */
   async load(): Promise<void> {
     const { store, logger } = this.#options;
-    const onUnreadable = (error: unknown): void =>
-      logger.error({ err: error }, 'what was seen before cannot be read: it may be handed over once more');
+    const onUnreadable = (error: unknown): void => log(logger, 'processed.unreadable', { err: error });
     const records: [key: string, processed: ProcessedVersion][] = [];
     const pause = createYielder();
     for await (const [key, raw] of store.list('seen', { onUnreadable })) {
@@ -133,10 +133,8 @@ export class ProcessedRecords {
         await store.set('seen', key, encodeRecord(VERSION, encodeProcessedVersion(current)));
       }
     } catch (error) {
-      const notLogged = this.#logThrottle.tryPass(this, now());
-      if (notLogged === undefined) return;
-      const message = 'what was handed over could not be noted: after a restart it may be handed over again';
-      logger.warn({ err: error, notLogged }, message);
+      const suppressed = this.#logThrottle.tryPass(this, now());
+      if (suppressed !== undefined) log(logger, 'processed.not-stored', { err: error, suppressed });
     }
   }
 }

@@ -29,7 +29,7 @@ export function decodeProcessedVersion(data: unknown): ProcessedVersion {
   const fields: { readonly [Field in keyof StoredVersion]?: unknown } = Object(data);
   const { at, version = '', updated, deleted, isOld } = fields;
   if (typeof at !== 'number' || !Number.isFinite(at) || typeof version !== 'string') {
-    throw new Error('The record does not say what was seen, and when.');
+    throw new Error('The record of processed content is corrupt: it must hold a version and a time.');
   }
   return {
     at,

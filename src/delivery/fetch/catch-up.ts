@@ -14,6 +14,7 @@ import { entriesNewAfterGap, topicEntries, type TopicEntry } from './topic-entri
 import { isFetchable, readableGrant } from './topic-reader.js';
 import { WaitingEntries, type DedupeKeysOf } from './waiting-entries.js';
 import type { WaitingEvent } from '../inbox/waiting-events.js';
+import { log } from '../../log-events.js';
 
 /** A period in which events may have been missed. Times are epoch milliseconds. */
 interface Gap {
@@ -50,7 +51,7 @@ export class CatchUp {
     this.#options = options;
     const { engine, now, startTask } = options;
     this.#due = engine.timetable((id) => {
-      startTask(`${id} catch-up`, () => this.#run(id), 'what was missed could not be fetched');
+      startTask({ task: 'catch-up', subscription: id }, () => this.#run(id));
     });
     engine.onClockSetBack(() => this.#due.bringForwardTo(now() + TOPIC_FETCH.capMs));
   }
@@ -138,13 +139,12 @@ export class CatchUp {
     } catch (error) {
       if (this.#options.isStopping()) return;
       const canRetry = !isPermanentFailure(error) && now() - gap.requestedAt < TOPIC_FETCH.giveUpAfterMs;
-      const fields = { subscription: id, topic, err: error };
-      const since = new Date(gap.since).toISOString();
+      const fields = { subscription: id, topic, since: new Date(gap.since).toISOString(), err: error };
       if (canRetry) {
-        logger.info(fields, `what was published since ${since} cannot be fetched now: tried again later`);
+        log(logger, 'catch-up.delayed', fields);
         return this.#retryLater(id, gap, earliestRetryAt(error));
       }
-      logger.warn(fields, `what was published since ${since} cannot be fetched: what no hub sent is missing`);
+      log(logger, 'catch-up.failed', fields);
     }
     if (this.#gaps.get(id) === gap) this.#end(id);
     await apply(id, { type: 'fetched', since: gap.since, beganAt, fetched: fetchedRecord });
@@ -175,16 +175,13 @@ export class CatchUp {
     // If entries are tracked, the processed log already includes the waiting events.
     const newEntries =
       areEntriesTracked || candidates.length === 0 ? candidates : await this.#withoutWaiting(id, candidates);
-    logger[newEntries.length > 0 ? 'info' : 'debug'](
-      {
-        subscription: id,
-        topic,
-        since: new Date(since).toISOString(),
-        entries: entries.length,
-        new: newEntries.length,
-      },
-      'the topic was fetched after a gap',
-    );
+    log(logger, newEntries.length > 0 ? 'catch-up.found' : 'catch-up.nothing-new', {
+      subscription: id,
+      topic,
+      since: new Date(since).toISOString(),
+      entries: entries.length,
+      new: newEntries.length,
+    });
     if (newEntries.length === 0) return isSettled;
     const { url, headers, body } = content;
     const newEntryKeys = newEntries.map(({ key }) => key);

@@ -11,7 +11,7 @@ export function fetchLine(
   { purpose, url, topic }: { readonly purpose: FetchPurpose; readonly url: string; readonly topic: string },
 ): OutboundLogLine<TopicContent | undefined> {
   return {
-    message: 'topic fetch ended',
+    event: 'topic-fetch.ended',
     fields: (content) => ({
       subscription: id,
       service,

@@ -8,6 +8,12 @@ import type { TopicCrashGuard } from '../crash-guard/topic-crash-guard.js';
 import type { ProcessedLog } from '../dedupe/processed-log.js';
 import type { TopicReader } from './topic-reader.js';
 
+/** The background work of one subscription. */
+export interface FetchTask {
+  readonly task: 'catch-up' | 'poll';
+  readonly subscription: string;
+}
+
 /** Dependencies shared by catch-up and polling. */
 export interface FetchingOptions {
   readonly engine: Engine;
@@ -25,8 +31,8 @@ export interface FetchingOptions {
   readonly serviceOf: (service: string) => DeliveryService | undefined;
   readonly subscriptionOf: (subscriptionId: string) => StoredSubscription | undefined;
   readonly apply: (subscriptionId: string, input: TransitionInput) => Promise<unknown>;
-  /** Starts background work once the current work with the same key has ended. */
-  readonly startTask: (key: string, work: () => Promise<void>, errorMessage: string) => void;
+  /** Starts background work once the current work of the same task has ended. */
+  readonly startTask: (task: FetchTask, work: () => Promise<void>) => void;
   readonly crashGuard: Pick<TopicCrashGuard, 'run'>;
   /** Whether the runtime is stopping. No new work starts then. */
   readonly isStopping: () => boolean;

@@ -1,4 +1,5 @@
 import type { Engine, Timetable } from '../../engine/engine.js';
+import { log } from '../../log-events.js';
 import type { Logger } from '../../logger.js';
 import type { TransitionInput } from '../../subscription/machine/transition-types.js';
 import type { CallbackMatch, StoredSubscription } from '../../subscription/registry/registry.js';
@@ -70,12 +71,9 @@ export class OverloadRecovery {
     const { logger, now } = this.#options;
     const { id } = subscription.record;
     subscription.counters.refused();
-    const notLogged = this.#logThrottle.tryPass(subscription, now());
-    if (notLogged !== undefined) {
-      logger.warn(
-        { subscription: id, hub: grant.hub, topic: grant.topic, reason, notLogged },
-        'content was answered 503: the topic is fetched and the subscription renewed when there is room again',
-      );
+    const suppressed = this.#logThrottle.tryPass(subscription, now());
+    if (suppressed !== undefined) {
+      log(logger, 'delivery.refused', { subscription: id, hub: grant.hub, topic: grant.topic, reason, suppressed });
     }
     if (!this.#pending.has(id)) this.#start(subscription);
   }
@@ -137,7 +135,7 @@ export class OverloadRecovery {
         this.#pending.set(id, { since, needsNoWrite: true, isScheduled: true });
         this.#due.set(id, now() + STORE_RETRY_MS);
       }
-      logger.error({ subscription: id, err: error }, 'a subscription could not be renewed after content was refused');
+      log(logger, 'subscription.renewal-failed', { subscription: id, err: error });
     }
   }
 
@@ -148,7 +146,7 @@ export class OverloadRecovery {
       await this.#options.apply(id, { type: 'missed', since: recovery.since, isRenewalOwed: true });
       recovery.needsNoWrite = true;
     } catch (error) {
-      this.#options.logger.error({ subscription: id, err: error }, 'that content is missing could not be noted');
+      log(this.#options.logger, 'delivery.missed-not-stored', { subscription: id, err: error });
     }
     return recovery.needsNoWrite;
   }

@@ -14,6 +14,7 @@ import type { SubscriberHooks } from '../hook-payloads.js';
 import type { DiscoveredTopicCache } from './discovered-topic-cache.js';
 import { topicEntries, type TopicEntry } from './topic-entries.js';
 import { isFetchable, readableGrant } from './topic-reader.js';
+import { log } from '../../log-events.js';
 
 /**
  * Time a hub has to deliver an entry that its topic already has, in milliseconds. Shorter if the topic is polled more
@@ -59,7 +60,7 @@ export class Polling {
     this.#options = options;
     const { engine, now, startTask } = options;
     this.#due = engine.timetable((id) => {
-      startTask(`${id} poll`, () => this.#run(id), 'a topic could not be polled');
+      startTask({ task: 'poll', subscription: id }, () => this.#run(id));
     });
     // After the clock was set back, no wait may get longer than intended.
     engine.onClockSetBack(() => this.#due.bringForwardTo(now()));
@@ -94,9 +95,7 @@ export class Polling {
     if (grant === undefined || isCatchingUp(id)) return this.#due.set(id, now() + Math.min(intervalMs, 10_000));
     if (!isFetchable(grant.topic)) {
       // A start rejects such a topic in code. This one was stored before `pollSeconds` was set.
-      const message =
-        'the topic is no http or https URL and is not polled: unsubscribe it, or leave delivery.pollSeconds out';
-      logger.warn({ subscription: id, topic: grant.topic }, message);
+      log(logger, 'poll.impossible', { subscription: id, topic: grant.topic });
       return this.#end(id);
     }
     let next = now() + Math.floor(intervalMs * (0.9 + random() / 5));
@@ -114,7 +113,7 @@ export class Polling {
       const failures = (this.#failures.get(id) ?? 0) + 1;
       this.#failures.set(id, failures);
       next = Math.max(next, now() + failedPollWaitMs(intervalMs, failures, random()), earliestRetryAt(error));
-      logger.warn({ subscription: id, topic: grant.topic, err: error }, 'a topic could not be polled');
+      log(logger, 'poll.failed', { subscription: id, topic: grant.topic, err: error });
     }
     this.#due.set(id, next);
   }
@@ -208,12 +207,11 @@ export class Polling {
     const { hub, topic } = grant;
     if (!isWorking(grant)) return;
     counters.missed(missed);
-    const failure = `${hub} did not deliver ${missed} of the entries of ${topic}: handed over as they were polled`;
-    logger.warn({ subscription: record.id, hub, topic, missed }, `hub ${failure}`);
+    log(logger, 'hub.silent', { subscription: record.id, hub, topic, missed });
     hooks.emit('hub-silent', () => ({
       subscription: subscriptionSnapshot(record, counters.stats()),
       grant: grantSnapshot(grant),
-      error: new WebSubError(`Hub ${failure}.`),
+      error: new WebSubError(`Hub ${hub} did not deliver ${missed} new entries of ${topic}. They come from the poll.`),
       at: new Date(now()),
     }));
     await apply(record.id, { type: 'hub-silent', grantId: grant.id });

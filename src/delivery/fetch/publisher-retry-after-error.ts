@@ -1,6 +1,6 @@
 /** Thrown while a publisher's `Retry-After` lasts. The URL is not fetched before `until` (PROTOCOL D13). */
 export class PublisherRetryAfterError extends Error {
-  override readonly name = 'HeldTopicError';
+  override readonly name = 'PublisherRetryAfterError';
   /** When the URL may be fetched again, in epoch milliseconds. */
   readonly until: number;
 

@@ -113,7 +113,7 @@ export class TopicReader {
       this.#options;
     const { id, service, target } = record;
     const policy = requestPolicyOf(service);
-    if (policy === undefined) throw new Error(`Service ${service} is not there`);
+    if (policy === undefined) throw new Error(`Service "${service}" is not running in this runtime.`);
     const { discoveryConfig: config, allowPrivateNetworks } = policy;
     const configuredUrl = typeof target === 'string' ? target : target.topic;
     const onWithheld = (requestedUrl: string): void => withheld.warn(service, requestedUrl, configuredUrl);
@@ -142,14 +142,14 @@ export class TopicReader {
         );
       }
     });
-    if (!hasStarted) throw new Error('The runtime stops: nothing is fetched any more.');
+    if (!hasStarted) throw new Error('The topic was not fetched, because the runtime is stopping.');
     if (content === undefined || url === topic) return content;
     return { ...content, validators: { ...content.validators, url } };
   }
 }
 
 function retryAfterMessage(url: string, until: number): string {
-  return `${url} is not fetched before ${new Date(until).toISOString()}, as it asked by Retry-After`;
+  return `${url} is not fetched before ${new Date(until).toISOString()}, because it sent Retry-After.`;
 }
 
 /** The grant whose topic is read: a working one, else one that is not over, else the first. */

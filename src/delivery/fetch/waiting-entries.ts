@@ -57,7 +57,7 @@ export class WaitingEntries {
     await Promise.all(this.#reads.values());
     const failure = this.#failure;
     this.#failure = undefined;
-    if (failure !== undefined) throw new Error('An event that waits could not be read now', failure);
+    if (failure !== undefined) throw new Error('A pending event could not be read now.', failure);
   }
 
   /** Whether a waiting event contains this version of an entry or a later one. */

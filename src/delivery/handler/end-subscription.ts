@@ -18,6 +18,6 @@ export async function endSubscription(
     await (deadline === undefined ? write : withTimeout(write, deadline.storeMs));
     return outcome;
   } catch (cause) {
-    return { type: 'failed', error: new Error('the end of the subscription could not be stored', { cause }) };
+    return { type: 'failed', error: new Error('The end of the subscription could not be stored.', { cause }) };
   }
 }

@@ -28,7 +28,7 @@ export interface InlineRun {
   readonly deadline: AnswerDeadline;
 }
 
-const NOT_AN_ERROR = 'something that is no error';
+const UNREADABLE_ERROR = 'the thrown value cannot be converted to text';
 
 const DONE: HandlerOutcome = { type: 'done', acknowledgement: undefined };
 
@@ -68,7 +68,7 @@ function outcomeOfError(thrown: unknown): HandlerOutcome {
     return { type: 'failed', error: new Error(errorText(reason), { cause: thrown }) };
   } catch (cause) {
     // The thrown value itself throws when it is read.
-    return { type: 'failed', error: new Error(NOT_AN_ERROR, { cause }) };
+    return { type: 'failed', error: new Error(UNREADABLE_ERROR, { cause }) };
   }
 }
 
@@ -77,7 +77,7 @@ export function errorText(thrown: unknown): string {
   try {
     return String(thrown);
   } catch {
-    return NOT_AN_ERROR;
+    return UNREADABLE_ERROR;
   }
 }
 

@@ -1,3 +1,4 @@
+import { log } from '../../log-events.js';
 import type { Logger } from '../../logger.js';
 import type { CheckedDeliveryConfig } from '../delivery-config.js';
 import { Throttle } from '../throttle.js';
@@ -34,13 +35,9 @@ export class SlowHandlers {
   ): void {
     if (waitedMs < ackAfterMs * MIN_SHARE) return;
     const { logger, now } = this.#options;
-    const notLogged = this.#throttle.tryPass(subscription, now());
-    if (notLogged === undefined) return;
+    const suppressed = this.#throttle.tryPass(subscription, now());
+    if (suppressed === undefined) return;
     const { id, service } = subscription.record;
-    logger.warn(
-      { event: event.id, subscription: id, service, ackAfterMs, notLogged },
-      'the handler did not finish within delivery.ackAfterMs: the event is stored, the hub was answered 202, and the handler ' +
-        'keeps running',
-    );
+    log(logger, 'handler.slow', { eventId: event.id, subscription: id, service, ackAfterMs, suppressed });
   }
 }

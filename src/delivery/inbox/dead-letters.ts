@@ -1,5 +1,6 @@
 import type { Engine } from '../../engine/engine.js';
 import { WebSubError } from '../../errors.js';
+import { log } from '../../log-events.js';
 import type { Logger } from '../../logger.js';
 import type { RecordStore } from '../../store/record-store.js';
 import { viewNamed, withView, type LogView } from '../../subscription/record/log-view.js';
@@ -12,7 +13,7 @@ import { decodeEvent, type DeadLetterCause, type StoredEvent } from './stored-ev
  *
  * @example
  * ```ts
- * for await (const letter of runtime.deadLetters.list()) {
+ * for await (const letter of runtime.deadLetters) {
  *   if (letter.cause === 'failed') await runtime.deadLetters.replay(letter.id);
  * }
  * ```
@@ -98,10 +99,7 @@ export class DeadLetters {
     try {
       await this.#trim(event.meta.service);
     } catch (error) {
-      this.#options.logger.warn(
-        { err: error },
-        'dead letters past their number cannot be removed: the sweep tries again',
-      );
+      log(this.#options.logger, 'dead-letter.trim-failed', { err: error });
     }
   }
 
@@ -126,7 +124,7 @@ export class DeadLetters {
         const stored = decodeEvent(id, raw);
         yield deadLetter(stored, eventOf(stored));
       } catch (error) {
-        logger.error({ event: id, err: error }, 'a dead letter cannot be read: left as it is');
+        log(logger, 'dead-letter.unreadable', { eventId: id, err: error });
       }
     }
   }
@@ -142,12 +140,13 @@ export class DeadLetters {
       const [service, letters] = this.#find(id);
       if (retentionOf(service) === undefined) {
         throw new WebSubError(
-          `The dead letter ${id} is for service "${service}", which is not declared: start it, too.`,
+          `Dead letter ${id} belongs to service "${service}", which is not running in this runtime. ` +
+            'Pass that service to startService.',
         );
       }
       await requeue(decodeEvent(id, await store.get('event', id)));
       letters.delete(id);
-      logger.info({ event: id, service }, 'a dead letter is replayed');
+      log(logger, 'dead-letter.replayed', { eventId: id, service });
     });
   }
 
@@ -160,7 +159,7 @@ export class DeadLetters {
     return this.#runExclusive(id, async () => {
       const [service, letters] = this.#find(id);
       await this.#remove(letters, id);
-      this.#options.logger.info({ event: id, service }, 'a dead letter is discarded');
+      log(this.#options.logger, 'dead-letter.discarded', { eventId: id, service });
     });
   }
 
@@ -177,7 +176,7 @@ export class DeadLetters {
         if (!letters.has(id)) return;
         await this.#remove(letters, id);
         const reason = since < cutoff ? `older than ${keepSeconds} s` : `more than ${keepCount} are there`;
-        logger.warn({ event: id, service }, `a dead letter is removed: ${reason}`);
+        log(logger, 'dead-letter.removed', { eventId: id, service, detail: reason });
       });
     }
   }

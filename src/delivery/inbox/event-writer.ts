@@ -1,3 +1,4 @@
+import { log } from '../../log-events.js';
 import type { Logger } from '../../logger.js';
 import { ACKNOWLEDGED, INBOX_FULL, STORE_FAILED, type DeliveryAnswer } from '../delivery-answer.js';
 import type { DeliveryService } from '../delivery-service.js';
@@ -105,10 +106,7 @@ export class EventWriter {
       await write;
       return true;
     } catch (error) {
-      this.#options.logger.error(
-        { event: id, subscription: subscriptionId, err: error },
-        'an event cannot be stored: 503',
-      );
+      log(this.#options.logger, 'delivery.not-stored', { eventId: id, subscription: subscriptionId, err: error });
       return false;
     }
   }

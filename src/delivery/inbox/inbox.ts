@@ -1,5 +1,6 @@
 import type { EventCrashGuard } from '../crash-guard/event-crash-guard.js';
 import type { RecordStore } from '../../store/record-store.js';
+import { log } from '../../log-events.js';
 import type { Logger } from '../../logger.js';
 import type { Timetable, Engine } from '../../engine/engine.js';
 import { createYielder } from '../../engine/slices.js';
@@ -82,8 +83,7 @@ export class Inbox {
   /** Reads the events of a previous process. Logs a record that cannot be read and leaves it in the store. */
   async load(): Promise<void> {
     const { store, logger, limitsOf, onRecovered, onRecoveredDeadLetter, crashGuard } = this.#options;
-    const onUnreadable = (error: unknown): void =>
-      logger.error({ err: error }, 'a stored event cannot be read: left as it is');
+    const onUnreadable = (error: unknown): void => log(logger, 'event.unreadable', { err: error });
     const fifoItems: FifoItem[] = [];
     const pause = createYielder();
     for await (const [id, raw] of store.list('event', { onUnreadable })) {
@@ -96,7 +96,7 @@ export class Inbox {
         if (deadSince !== undefined) {
           onRecoveredDeadLetter(event);
         } else if (limitsOf(service) === undefined) {
-          logger.warn({ event: id, service }, 'a stored event waits for a service that is not declared');
+          log(logger, 'event.service-missing', { eventId: id, service });
         } else {
           this.#waiting.add(event);
           if (this.#isFifo(event)) fifoItems.push({ id, subscriptionId, position, receivedAt });
@@ -163,10 +163,8 @@ export class Inbox {
     await this.#store(next, timeoutMs);
     if (deadSince === undefined) {
       this.#due.set(id, Math.min(nextAttemptAt, this.#latestDueTime()));
-      this.#options.logger.info(
-        { event: id, subscription: subscriptionId, attempts },
-        `the event is kept (next try: ${new Date(nextAttemptAt).toISOString()})`,
-      );
+      const nextAttempt = { attempts, nextAttemptAt: new Date(nextAttemptAt).toISOString() };
+      log(this.#options.logger, 'event.retry-scheduled', { eventId: id, subscription: subscriptionId, ...nextAttempt });
     } else {
       this.#deadLetter(next);
     }
@@ -208,10 +206,7 @@ export class Inbox {
     } catch (error) {
       this.#unsettled.set(id, { event, outcome });
       this.#due.set(id, now() + STORE_RETRY_MS);
-      const next = this.#limiter.isStopped
-        ? 'the event is handed over again at the next start'
-        : 'tried again in a minute';
-      logger.error({ event: id, err: error }, `how a handler ended cannot be stored: ${next}`);
+      log(logger, 'event.result-not-stored', { eventId: id, err: error, isStopping: this.#limiter.isStopped });
     }
   }
 
@@ -238,7 +233,7 @@ export class Inbox {
         // A replayed event is still stored as a dead letter, so it must not be removed.
         if (event.retry.triedSince === undefined) this.#timedOutWrites.add(id);
       }
-      throw toStoreError(`The event ${id} could not be stored`, cause);
+      throw toStoreError(`Event ${id} could not be stored`, cause);
     }
   }
 

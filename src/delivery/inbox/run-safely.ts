@@ -1,3 +1,4 @@
+import { log } from '../../log-events.js';
 import type { Logger } from '../../logger.js';
 import type { StoredRun } from '../handler/handler-run.js';
 
@@ -15,6 +16,6 @@ export async function logRejection(work: Promise<void>, logger: Logger): Promise
   try {
     await work;
   } catch (error) {
-    logger.error({ err: error }, 'the end of a handler could not be noted');
+    log(logger, 'event.settle-failed', { err: error });
   }
 }

@@ -1,9 +1,11 @@
-import { StoreError } from '../../errors.js';
+import type { StoreError } from '../../errors.js';
+import { log } from '../../log-events.js';
 import type { Logger } from '../../logger.js';
 import { isDedupeKey, type DedupeKey } from '../dedupe/dedupe-key.js';
 import type { EventMeta, NewEventMeta, StoringMeta } from '../message/event-meta.js';
 import type { ReceivedContent } from '../message/received-content.js';
 import { decodeRecord, encodeRecord, type VersionedRecord } from '../../store/codec.js';
+import { corruptRecordError } from '../../store/record-error.js';
 import type { RecordStore } from '../../store/record-store.js';
 
 const VERSION = 1;
@@ -122,8 +124,7 @@ export function encodeEvent({ meta, content, retry }: StoredEvent): VersionedRec
  */
 export function decodeEvent(id: string, raw: unknown): StoredEvent {
   const fields: Fields = Object(decodeRecord(VERSION, raw, {}, `event ${id}`));
-  const corrupt = (): StoreError =>
-    new StoreError(`The record event ${id} is corrupt: it does not hold an event. It was left as it is.`);
+  const corrupt = (): StoreError => corruptRecordError(`event ${id}`, 'it does not hold an event');
   const field = <T>(name: keyof EventRecord, is: (value: unknown) => value is T): T => {
     const value = fields[name];
     if (is(value)) return value;
@@ -167,14 +168,13 @@ export function decodeEvent(id: string, raw: unknown): StoredEvent {
 export async function readEvent(
   store: RecordStore,
   id: string,
-  logger: Pick<Logger, 'error'>,
+  logger: Logger,
 ): Promise<StoredEvent | 'unreadable' | 'not now'> {
-  const unreadable = (error: unknown): void =>
-    logger.error({ event: id, err: error }, 'a stored event cannot be read: left as it is');
+  const unreadable = (error: unknown): void => log(logger, 'event.unreadable', { eventId: id, err: error });
   try {
     return (await findEvent(store, id, unreadable)) ?? 'unreadable';
   } catch (error) {
-    logger.error({ event: id, err: error }, 'a stored event cannot be read now: tried again in a minute');
+    log(logger, 'event.read-failed', { eventId: id, err: error });
     return 'not now';
   }
 }

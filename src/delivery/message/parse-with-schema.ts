@@ -29,7 +29,9 @@ function validatorOf<Output>(schema: StandardSchema<Output>): StandardSchema<Out
   const candidate: { readonly '~standard'?: Partial<StandardSchema<Output>['~standard']> } | null | undefined = schema;
   const standard = candidate?.['~standard'];
   if (typeof standard?.validate !== 'function' || standard.version !== 1) {
-    throw new TypeError('event.parse() needs a Standard Schema of version 1 (https://standardschema.dev).');
+    throw new TypeError(
+      'event.parse(): schema is not valid; it must be a Standard Schema of version 1 (https://standardschema.dev).',
+    );
   }
   return (value) => schema['~standard'].validate(value);
 }

@@ -1,3 +1,4 @@
+import { tooDeepError, tooManyError } from '../feed-error.js';
 import { MAX_DEPTH } from '../../protocol/links/link-reader.js';
 
 const QUOTE = 34;
@@ -36,8 +37,8 @@ function checkBounds(text: string, maxValues: number): void {
     } else if (bracket === OPENING || code === COMMA) {
       values += 1;
       if (bracket === OPENING) depth += 1;
-      if (depth > MAX_DEPTH) throw new RangeError(`The JSON is nested more than ${MAX_DEPTH} deep`);
-      if (values > maxValues) throw new RangeError(`The JSON has more than ${maxValues} values`);
+      if (depth > MAX_DEPTH) throw tooDeepError('The JSON');
+      if (values > maxValues) throw tooManyError('The JSON', maxValues, 'values');
     }
   }
 }

@@ -73,7 +73,7 @@ export class BatchAssembler {
 }
 
 function put(container: Container | undefined, name: string | number, value: unknown): void {
-  if (container === undefined) throw new Error('A parcel came before the one that it belongs to.');
+  if (container === undefined) throw new Error('A row arrived before its container');
   if (Array.isArray(container)) container.push(value);
   // JSON may contain a member of this name; assigning it would set the prototype.
   else if (name === '__proto__') Object.defineProperty(container, name, { value, ...DATA_PROPERTY });

@@ -2,7 +2,7 @@ import { setImmediate as macrotask } from 'node:timers/promises';
 import type { Worker } from 'node:worker_threads';
 import { concatBytes } from './concat-bytes.js';
 import type { FeedDocument, ReaderName } from '../feed-document.js';
-import { excerpt } from '../feed-limits.js';
+import { excerpt } from '../feed-error.js';
 import { BatchAssembler } from './batches.js';
 import type { WorkerResponse, WorkerRequest } from './parse-worker.js';
 import { startWorker } from './worker-code.js';
@@ -94,7 +94,7 @@ export class ParseThread {
     });
     worker.on('messageerror', onFailure);
     worker.on('error', onFailure);
-    worker.on('exit', (code) => onFailure(new Error(`The thread ended with ${code}`)));
+    worker.on('exit', (code) => onFailure(new Error(`it exited with code ${code}`)));
     // Must come last: a message listener keeps the process alive.
     worker.unref();
     return worker;
@@ -132,7 +132,7 @@ export class ParseThread {
     this.#stopWorker();
     const seconds = documentMs / 1000;
     finished.reject(
-      new RangeError(`${describeDocument(finished.document)} took longer than ${seconds} s to parse, and was given up`),
+      new RangeError(`${describeDocument(finished.document)} was not parsed: parsing takes longer than ${seconds} s`),
     );
   }
 
@@ -145,10 +145,10 @@ export class ParseThread {
     const description = describeDocument(finished.document);
     finished.reject(
       code === 'ERR_WORKER_OUT_OF_MEMORY'
-        ? new RangeError(`${description} takes more than ${this.#limits.heapMb} MiB to parse, and was given up`, {
+        ? new RangeError(`${description} was not parsed: parsing takes more than ${this.#limits.heapMb} MiB`, {
             cause,
           })
-        : new Error(`${description} could not be parsed now: the thread for it failed (${message})`, { cause }),
+        : new Error(`${description} was not parsed: the worker thread failed (${message})`, { cause }),
     );
   }
 
@@ -175,7 +175,7 @@ function errorOf({ name, message }: { readonly name: string; readonly message: s
 }
 
 function describeDocument({ bytes, baseUrl }: FeedDocument): string {
-  return `A document of ${Math.ceil(bytes.byteLength / 1024)} KiB (${excerpt(baseUrl)})`;
+  return `The document of ${Math.ceil(bytes.byteLength / 1024)} KiB (${excerpt(baseUrl)})`;
 }
 
 function detailsOf(cause: unknown): { readonly message: string; readonly code: unknown } {

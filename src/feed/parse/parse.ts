@@ -109,7 +109,7 @@ function parseInThread<Name extends ReaderName>(
 ): Promise<ReturnType<(typeof READERS)[Name]>> {
   const { byteLength } = document.bytes;
   if (queue.length >= MAX_QUEUED || queuedBytes + byteLength > MAX_QUEUED_BYTES) {
-    return Promise.reject(new Error('Too many documents wait to be parsed: this one was not parsed'));
+    return Promise.reject(new Error('The document was not parsed, because the queue of the parser is full'));
   }
   const read = new Promise<unknown>((resolve) => {
     queue.push({ reader, document, resolve });

@@ -1,3 +1,5 @@
+import { malformedXmlError } from '../feed-error.js';
+
 /** The start of an XML or HTML document. */
 export interface Prolog {
   /** Index of the root element; the length of the text when there is none. */
@@ -44,12 +46,12 @@ function endOfDoctype(text: string, start: number): number {
     else if (character === ']') isInSubset = false;
     else if (character === '>' && !isInSubset) return at + 1;
   }
-  throw new SyntaxError('The document type does not end');
+  throw malformedXmlError('the document type is not closed');
 }
 
 function endAfter(end: string, text: string, from: number, construct: string): number {
   const at = text.indexOf(end, from);
-  if (at === -1) throw new SyntaxError(`Before the root ${construct} does not end`);
+  if (at === -1) throw malformedXmlError(`${construct} before the root element is not closed`);
   return at + end.length;
 }
 

@@ -1,6 +1,6 @@
 import { onDemand } from '../../on-demand.js';
 import { MAX_DEPTH, MAX_ELEMENTS } from '../../protocol/links/link-reader.js';
-import { excerpt } from '../feed-limits.js';
+import { excerpt, malformedXmlError, tooDeepError, tooManyError } from '../feed-error.js';
 
 /** Maximum attributes per element; no feed needs more. Later parsers allocate several objects for each attribute. */
 const MAX_ATTRIBUTES = 1_000;
@@ -55,23 +55,23 @@ export function walkXml(xml: string, visitor: XmlVisitor): number {
   /** Attributes of the element so far, including repeated names. */
   let attributeCount = 0;
 
-  const brokenXmlError = (problem: string, at: number): SyntaxError =>
-    new SyntaxError(`Broken XML, ${at} characters into the root: ${problem}`);
+  const malformedAt = (problem: string, at: number): SyntaxError =>
+    malformedXmlError(`${problem} (character ${at} of the root element)`);
 
   function nameOf({ start, end }: Span): string {
     const text = xml.slice(start, end);
-    if (NON_NAME_CHARACTER.test(text)) throw brokenXmlError('a name holds what no name may', start);
+    if (NON_NAME_CHARACTER.test(text)) throw malformedAt('a name contains a forbidden character', start);
     return text;
   }
 
   function countElement(): void {
     elements += 1;
-    if (elements > MAX_ELEMENTS) throw new RangeError(`The XML has more than ${MAX_ELEMENTS} elements`);
+    if (elements > MAX_ELEMENTS) throw tooManyError('The XML', MAX_ELEMENTS, 'elements');
   }
 
   function openElement(): XmlElement {
     const element = { name: nameOf(name), nameAt: name, attributes, depth: stack.length + 1 };
-    if (element.depth > MAX_DEPTH) throw new RangeError(`The XML is nested more than ${MAX_DEPTH} deep`);
+    if (element.depth > MAX_DEPTH) throw tooDeepError('The XML');
     countElement();
     visitor.open?.(element);
     return element;
@@ -105,63 +105,59 @@ export function walkXml(xml: string, visitor: XmlVisitor): number {
       },
       onattribend(quote, end) {
         if (quote !== QuoteType.Double && quote !== QuoteType.Single)
-          throw brokenXmlError('an attribute lacks quotes', end);
+          throw malformedAt('an attribute value has no quotes', end);
         if (!attributes.has(attributeName)) attributes.set(attributeName, attributeValue);
         attributeCount += 1;
-        if (attributeCount > MAX_ATTRIBUTES) {
-          throw new RangeError(`An element of the XML has more than ${MAX_ATTRIBUTES} attributes`);
-        }
+        if (attributeCount > MAX_ATTRIBUTES) throw tooManyError('An element of the XML', MAX_ATTRIBUTES, 'attributes');
       },
       onopentagend() {
         stack.push(openElement());
       },
       onselfclosingtag(end) {
-        if (!xml.endsWith('/', end)) throw brokenXmlError('there is a / that ends nothing', end);
+        if (!xml.endsWith('/', end)) throw malformedAt('a / is not followed by >', end);
         closeElement(openElement(), undefined, end + 1);
       },
       onclosetag(start, end) {
         const element = stack.pop();
         const closedName = nameOf({ start, end });
         if (element?.name !== closedName) {
-          const openName = element === undefined ? 'nothing' : `<${excerpt(element.name)}>`;
-          throw brokenXmlError(`</${excerpt(closedName)}> ends ${openName}`, start);
+          const openName = element === undefined ? 'no element' : `<${excerpt(element.name)}>`;
+          throw malformedAt(`</${excerpt(closedName)}> closes ${openName}`, start);
         }
         const tagEnd = xml.indexOf('>', end);
         if (xml.slice(end, tagEnd).trim() !== '')
-          throw brokenXmlError(`</${excerpt(closedName)}> holds more than its name`, end);
+          throw malformedAt(`</${excerpt(closedName)}> contains more than its name`, end);
         closeElement(element, { start, end }, tagEnd + 1);
       },
       ontext(start, end) {
         const text = xml.slice(start, end);
-        if (text.includes('<')) throw brokenXmlError('there is a < that begins nothing', start);
+        if (text.includes('<')) throw malformedAt('a < does not start a tag', start);
         visitor.text?.(text);
       },
       ontextentity(codepoint) {
         visitor.text?.(String.fromCodePoint(codepoint));
       },
       oncdata(start, end, offset) {
-        if (offset !== 2 || !xml.startsWith(']]>', end - 2))
-          throw brokenXmlError('a CDATA section does not end', start);
+        if (offset !== 2 || !xml.startsWith(']]>', end - 2)) throw malformedAt('a CDATA section is not closed', start);
         visitor.text?.(xml.slice(start, end - 2));
       },
       oncomment(start, end, offset) {
-        if (offset !== 2 || !xml.startsWith('-->', end - 2)) throw brokenXmlError('a comment does not end', start);
+        if (offset !== 2 || !xml.startsWith('-->', end - 2)) throw malformedAt('a comment is not closed', start);
         // Some parsers take <!--> and <!---> for whole comments.
-        if (/^-?>/.test(xml.slice(start, start + 2))) throw brokenXmlError('a comment begins with its end', start);
+        if (/^-?>/.test(xml.slice(start, start + 2))) throw malformedAt('a comment starts with > or ->', start);
       },
       onprocessinginstruction(start, end) {
         countElement();
         visitor.instruction?.({ start: start - 2, end: end + 2 });
       },
       ondeclaration(start) {
-        throw brokenXmlError('there is a declaration within the root', start);
+        throw malformedAt('a declaration is inside the root element', start);
       },
       onend() {},
     },
   );
   tokenizer.write(xml);
   tokenizer.end();
-  if (rootEnd === undefined)
-    throw new SyntaxError(`Broken XML: <${excerpt(stack.at(-1)?.name ?? nameOf(name))}> does not end`);
+  if (rootEnd === undefined) throw malformedXmlError(`<${excerpt(stack.at(-1)?.name ?? nameOf(name))}> is not closed`);
   return rootEnd;
 }

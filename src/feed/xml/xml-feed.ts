@@ -1,7 +1,7 @@
 import { atomFeed } from './atom.js';
 import type { LinkBase } from '../entry/entry-url.js';
 import type { FeedFormat, ParsedEntry, ParsedFeed } from '../feed.js';
-import { excerpt } from '../feed-limits.js';
+import { excerpt, malformedXmlError, notAFeedError } from '../feed-error.js';
 import { onDemand } from '../../on-demand.js';
 import { rdfFeed } from './rdf.js';
 import { rssFeed } from './rss.js';
@@ -28,14 +28,14 @@ const FORMATS: ReadonlyMap<string, FeedFormat> = new Map([
 export function readXmlFeed(text: string, root: string, base: LinkBase): ParsedFeed {
   const localName = root.slice(root.indexOf(':') + 1).toLowerCase();
   const format = FORMATS.get(localName);
-  if (format === undefined || format === 'json-feed') throw notAFeedError(root);
+  if (format === undefined || format === 'json-feed') throw noFeedRootError(root);
   const xml = sanitizeXml(text, format);
   if (format === 'rss')
     return rssFeed(tryParse(() => onDemand('feedsmith').parseRssFeed(withoutDefaultNamespace(xml)), root) ?? {}, base);
   if (format === 'atom') return readAtom(xml, localName, root, base);
   const document = tryParse(() => onDemand('feedsmith').parseRdfFeed(xml), root);
   // Most RDF documents are not feeds.
-  if (document === undefined) throw notAFeedError(root);
+  if (document === undefined) throw noFeedRootError(root);
   return rdfFeed(document, base);
 }
 
@@ -47,7 +47,7 @@ function readAtom(xml: string, localName: string, root: string, base: LinkBase):
   const feed = atomFeed(tryParse(() => onDemand('feedsmith').parseAtomFeed(feedXml), root) ?? {}, base);
   const entries = mergeDeletedEntries(feed.entries, deletedEntries);
   // Other XML formats also use these root names.
-  if (!isFeed && entries.length === 0) throw notAFeedError(root);
+  if (!isFeed && entries.length === 0) throw noFeedRootError(root);
   return { ...feed, entries };
 }
 
@@ -64,18 +64,16 @@ function tryParse<T>(parse: () => T, root: string): T | undefined {
     return parse();
   } catch (error) {
     if (error instanceof ParseError) return undefined;
-    if (error instanceof DetectError) throw notAFeedError(root);
+    if (error instanceof DetectError) throw noFeedRootError(root);
     const { message } = error instanceof Error && error.cause instanceof Error ? error.cause : new Error(String(error));
     if (/nested/i.test(message))
       throw new RangeError(`The XML in <${excerpt(root)}> is nested too deep`, { cause: error });
-    throw new SyntaxError(`Broken XML in <${excerpt(root)}>: ${excerpt(message)}`, { cause: error });
+    throw malformedXmlError(`${excerpt(message)} (in <${excerpt(root)}>)`, { cause: error });
   }
 }
 
-function notAFeedError(root: string): SyntaxError {
-  return new SyntaxError(
-    root === '' ? 'No feed: there is no element' : `No feed, but XML: its root is <${excerpt(root)}>`,
-  );
+function noFeedRootError(root: string): SyntaxError {
+  return notAFeedError(root === '' ? 'text without an element' : `XML with the root element <${excerpt(root)}>`);
 }
 
 /** Inserts each deleted entry at its position in the document. */

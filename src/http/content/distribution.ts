@@ -10,6 +10,7 @@ import {
   unavailable,
   type CallbackAnswer,
 } from '../answer.js';
+import { REASON } from '../answer-reasons.js';
 import { acceptedKeys } from './accepted-keys.js';
 import type { BodyProblem, CallbackRequest, HeaderPairs } from '../callback-request.js';
 import type { CallbackContext, ServedMatch } from '../callback-context.js';
@@ -18,6 +19,7 @@ import type { Exchange } from '../exchange.js';
 import { noteHubActivity } from './hub-activity.js';
 import type { RequestLog } from '../request-log.js';
 import { PushedContent } from './pushed-content.js';
+import { log } from '../../log-events.js';
 
 /** `Retry-After` of the 503 if the inbox is full or the store is down, in seconds. */
 const RETRY_AFTER_SECONDS = 30;
@@ -32,12 +34,12 @@ export function answerDistribution(context: CallbackContext, match: ServedMatch,
     exchange.answer(() => earlyAnswer);
     return;
   }
-  const { request, log } = exchange;
+  const { request, requestLog } = exchange;
   const { grant, service } = match;
   const { keys, unsigned } = acceptedKeys(grant.secrets, context.now());
   const signature = parseSignature(signatureHeader(request), service.signature.algorithms);
   if (!unsigned && 'problem' in signature) {
-    log?.setRejected();
+    requestLog?.setRejected();
     exchange.answer(() => rejectSignature(context, match, signature));
     return;
   }
@@ -53,10 +55,10 @@ export function answerDistribution(context: CallbackContext, match: ServedMatch,
     (read) =>
       exchange.answer(() => {
         if ('problem' in read) return unreadBody(context, match, read.problem);
-        log?.setBody(read.bytes);
+        requestLog?.setBody(read.bytes);
         const isSigned = check?.isValid() === true;
         if (!isSigned && !unsigned) {
-          log?.setRejected();
+          requestLog?.setRejected();
           return rejectSignature(context, match, signature);
         }
         noteHubActivity(context, match, request, isSigned);
@@ -67,32 +69,31 @@ export function answerDistribution(context: CallbackContext, match: ServedMatch,
 
 /** The error answer that follows from the subscription's state; undefined if the state allows content. */
 function earlyErrorAnswer({ stored: { record }, grant }: ServedMatch): CallbackAnswer | undefined {
-  if (isNeverRequested(grant)) return errorAnswer(404, 'there is no such subscription yet');
+  if (isNeverRequested(grant)) return errorAnswer(404, REASON.neverRequested);
   if (record.stoppedBecause === 'handler-refused' && grant.verifiedAt === undefined) {
-    return errorAnswer(404, 'this subscription was refused');
+    return errorAnswer(404, REASON.refusedByHandler);
   }
-  if (isOver(grant) || record.stoppedBecause === 'deleted') return errorAnswer(410, 'this subscription has ended');
+  if (isOver(grant) || record.stoppedBecause === 'deleted') return errorAnswer(410, REASON.ended);
   return undefined;
 }
 
 /** The answer to content while the inbox is full. The body is not read, so the content may be forged. */
 function inboxFull({ overloadRecovery }: CallbackContext, match: ServedMatch): CallbackAnswer {
-  const reason = 'too many events wait';
-  overloadRecovery.onRefusedUnread(match, reason);
-  return unavailable(reason, RETRY_AFTER_SECONDS);
+  overloadRecovery.onRefusedUnread(match, REASON.inboxFull);
+  return unavailable(REASON.inboxFull, RETRY_AFTER_SECONDS);
 }
 
 /** The answer to genuine content. */
 function acceptContent(
   context: CallbackContext,
   match: ServedMatch,
-  { request, log }: Exchange,
+  { request, requestLog }: Exchange,
   raw: Uint8Array,
 ): CallbackAnswer | Promise<CallbackAnswer> {
   const headers = request.headers();
   const codings = contentCodings(request.header('content-encoding'));
-  if (codings.length === 0) return deliverContent(context, match, new PushedContent(headers, raw), 0, log);
-  return acceptEncoded(context, match, headers, { raw, codings, log });
+  if (codings.length === 0) return deliverContent(context, match, new PushedContent(headers, raw), 0, requestLog);
+  return acceptEncoded(context, match, headers, { raw, codings, requestLog });
 }
 
 /** The answer to genuine content that has a `Content-Encoding`. */
@@ -103,8 +104,8 @@ async function acceptEncoded(
   {
     raw,
     codings,
-    log,
-  }: { readonly raw: Uint8Array; readonly codings: readonly string[]; readonly log: RequestLog | undefined },
+    requestLog,
+  }: { readonly raw: Uint8Array; readonly codings: readonly string[]; readonly requestLog: RequestLog | undefined },
 ): Promise<CallbackAnswer> {
   const startedAt = performance.now();
   const decoded = await decodeBody(raw, codings, context.limits, match.grant.id);
@@ -112,13 +113,13 @@ async function acceptEncoded(
   if ('bytes' in decoded) {
     // The result is `raw` if the body was plain despite its header. It is not stored twice.
     const bytes = decoded.bytes === raw ? undefined : decoded.bytes;
-    return deliverContent(context, match, new PushedContent(headers, raw, bytes), spentMs, log);
+    return deliverContent(context, match, new PushedContent(headers, raw, bytes), spentMs, requestLog);
   }
-  if (decoded.problem === 'too-large') return errorAnswer(413, 'the content is too large when decoded');
+  if (decoded.problem === 'too-large') return errorAnswer(413, REASON.decodedTooLarge);
   if (decoded.problem === 'stopped') {
-    return unavailableFor(context, match, 'there is no room to decode the content now');
+    return unavailableFor(context, match, REASON.decodingStopped);
   }
-  return deliverContent(context, match, new PushedContent(headers, raw, 'undecodable'), spentMs, log);
+  return deliverContent(context, match, new PushedContent(headers, raw, 'undecodable'), spentMs, requestLog);
 }
 
 /**
@@ -131,17 +132,17 @@ function deliverContent(
   match: ServedMatch,
   content: PushedContent,
   spentMs: number,
-  log: RequestLog | undefined,
+  requestLog: RequestLog | undefined,
 ): CallbackAnswer | Promise<CallbackAnswer> {
   // The runtime may have stopped while the content arrived.
   if (context.areCallbacksClosed()) return STOPPED;
   const { stored, grant, service } = match;
   const failure = context.storeFailure?.();
   if (failure !== undefined) {
-    context.logger.error({ subscription: stored.record.id, err: failure }, 'an event cannot be stored: 503');
-    return unavailableFor(context, match, 'the event could not be stored');
+    log(context.logger, 'delivery.not-stored', { subscription: stored.record.id, err: failure });
+    return unavailableFor(context, match, REASON.notStored);
   }
-  const answer = context.delivery.deliver(service, stored, grant, content, spentMs, log?.setEvent);
+  const answer = context.delivery.deliver(service, stored, grant, content, spentMs, requestLog?.setEvent);
   return answer instanceof Promise
     ? answer.then((resolved) => toCallbackAnswer(context, match, resolved))
     : toCallbackAnswer(context, match, answer);
@@ -170,29 +171,24 @@ function unreadBody(context: CallbackContext, match: ServedMatch, problem: BodyP
   const { logger, limits, overloadRecovery } = context;
   const fields = { subscription: match.stored.record.id };
   if (problem === 'failed') {
-    const reason = 'the content could not be received now';
-    overloadRecovery.onRefusedUnread(match, reason);
-    return { ...unavailable(reason, RETRY_AFTER_SECONDS), close: true };
+    overloadRecovery.onRefusedUnread(match, REASON.bodyFailed);
+    return { ...unavailable(REASON.bodyFailed, RETRY_AFTER_SECONDS), close: true };
   }
   if (problem === 'too-large') {
-    logger.warn(fields, `content over ${limits.maxBodyBytes} bytes was refused: see security.maxBodyBytes`);
-    return closingErrorAnswer(413, 'the content is too large');
+    log(logger, 'delivery.too-large', { ...fields, maxBodyBytes: limits.maxBodyBytes });
+    return closingErrorAnswer(413, REASON.bodyTooLarge);
   }
   if (problem === 'stalled') {
-    logger.warn(fields, `content did not arrive within ${limits.bodyTimeoutMs} ms: see security.bodyTimeoutMs`);
-    return closingErrorAnswer(408, 'the content did not arrive in time');
+    log(logger, 'delivery.stalled', { ...fields, bodyTimeoutMs: limits.bodyTimeoutMs });
+    return closingErrorAnswer(408, REASON.bodyStalled);
   }
   if (problem === 'memory-limit') {
-    logger.warn(fields, 'content was cut off, as too much was arriving at once: see security.maxInFlightBytes');
-    return closingErrorAnswer(408, 'too much content is arriving at once');
+    log(logger, 'delivery.memory-limit', fields);
+    return closingErrorAnswer(408, REASON.tooManyBytesInFlight);
   }
-  if (problem === 'aborted') return closingErrorAnswer(408, 'the content did not arrive whole');
-  logger.error(
-    fields,
-    'the body was read before it got here, and its bytes are needed to check the signature: mount the runtime before ' +
-      'any body parser, or have the parser keep the bytes as request.rawBody',
-  );
-  return errorAnswer(500, 'the body was read by another part of the server');
+  if (problem === 'aborted') return closingErrorAnswer(408, REASON.bodyIncomplete);
+  log(logger, 'delivery.body-consumed', fields);
+  return errorAnswer(500, REASON.bodyConsumed);
 }
 
 /** The answer to content with a missing or wrong signature. */
@@ -204,5 +200,5 @@ function rejectSignature(
   rejections.note(match, signature);
   return match.service.signature.onFailure === 'acknowledge'
     ? acknowledgement(202, undefined)
-    : errorAnswer(403, 'the content is not signed as it has to be');
+    : errorAnswer(403, REASON.wrongSignature);
 }

@@ -5,6 +5,7 @@ import { isHubRecovery } from '../../subscription/machine/steps/on-hub-delivered
 import type { TransitionInput } from '../../subscription/machine/transition-types.js';
 import type { CallbackRequest } from '../callback-request.js';
 import type { CallbackContext, ServedMatch } from '../callback-context.js';
+import { log } from '../../log-events.js';
 
 /**
  * Applies what genuine content proves about its hub: the hub delivers. Its `Link` headers may also name another hub or
@@ -26,7 +27,7 @@ export function noteHubActivity(
 function applyInput({ registry, logger }: CallbackContext, { stored }: ServedMatch, input: TransitionInput): void {
   const { id } = stored.record;
   registry.apply(id, input).catch((cause: unknown) => {
-    logger.error({ subscription: id, err: cause }, 'what a delivery says of its hub could not be noted');
+    log(logger, 'hub-activity.not-stored', { subscription: id, err: cause });
   });
 }
 

@@ -1,6 +1,7 @@
 import type { SubscriberHooks } from '../../delivery/hook-payloads.js';
 import { Throttle } from '../../delivery/throttle.js';
 import { SignatureError } from '../../errors.js';
+import { log } from '../../log-events.js';
 import type { Logger } from '../../logger.js';
 import type { ParsedSignature } from '../../protocol/signature.js';
 import { failureOf } from '../../subscription/record/failure.js';
@@ -40,14 +41,21 @@ export class RejectionLog {
       error: signatureErrorOf(signature, grant.hub),
       at: new Date(now()),
     }));
-    const notLogged = this.#throttle.tryPass(stored, now());
-    if (notLogged === undefined) return;
+    const suppressed = this.#throttle.tryPass(stored, now());
+    if (suppressed === undefined) return;
     const error = signatureErrorOf(signature, grant.hub);
     const { id } = record;
-    logger.warn({ subscription: id, hub: grant.hub, topic: grant.topic, notLogged }, error.message);
+    log(logger, 'delivery.rejected', {
+      subscription: id,
+      hub: grant.hub,
+      topic: grant.topic,
+      problem: 'problem' in signature ? signature.problem : 'wrong',
+      suppressed,
+      detail: error.message,
+    });
     registry
       .apply(id, { type: 'content-rejected', failure: failureOf(error, 'unsigned', now()) })
-      .catch((cause: unknown) => logger.error({ subscription: id, err: cause }, 'a failure could not be noted'));
+      .catch((cause: unknown) => log(logger, 'delivery.rejection-not-stored', { subscription: id, err: cause }));
   }
 }
 
@@ -57,12 +65,13 @@ function signatureErrorOf(signature: ParsedSignature, hub: string): SignatureErr
 
 function signatureProblem(signature: ParsedSignature, hub: string): string {
   if (!('problem' in signature)) {
-    return 'The content is not signed with the secret of this subscription, or something on the way has changed its bytes';
+    return 'The signature of the content is wrong: the hub used another secret, or something on the way changed the bytes.';
   }
-  if (signature.problem === 'malformed') return 'The signature of the content is malformed';
-  if (signature.problem === 'algorithm') return 'The content is signed with an algorithm that is not accepted';
+  if (signature.problem === 'malformed') return 'The signature of the content is malformed.';
+  if (signature.problem === 'algorithm')
+    return 'The signature of the content uses an algorithm that signature.algorithms does not accept.';
   return (
-    `The content is not signed, although hub ${hub} was given a secret. ` +
-    'If this hub does not sign, set secret: false to accept unsigned content'
+    `The content is not signed, although hub ${hub} received a secret. ` +
+    'If the hub does not sign, set secret: false to accept unsigned content.'
   );
 }

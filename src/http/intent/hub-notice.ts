@@ -13,6 +13,7 @@ import { grantSnapshot, subscriptionSnapshot } from '../../subscription/record/s
 import { hasUnsolicitedDenial } from '../../subscription/machine/state.js';
 import { acknowledgement, TIMED_OUT, type CallbackAnswer } from '../answer.js';
 import type { CallbackContext, ServedMatch } from '../callback-context.js';
+import { log } from '../../log-events.js';
 
 /** A denial or hub error, and the time left for its answer. */
 export interface HubNotice {
@@ -67,7 +68,7 @@ async function noteDenialAnswered(
   try {
     await registry.apply(id, { type: 'denial-answered', grantId: grant.id });
   } catch (error) {
-    logger.warn({ subscription: id, err: error }, 'the answer to a denial could not be noted');
+    log(logger, 'denial.not-stored', { subscription: id, err: error });
   }
 }
 
@@ -96,10 +97,8 @@ export async function handleHubError(
     grant: stored.record.grants.find(({ id }) => id === grant.id) ?? grant,
   });
   const reportedError = new InternalHubError(reason, { ...snapshots, topic: query.topic });
-  context.logger.warn(
-    { subscription: snapshots.subscription.id, hub: grant.hub, topic: grant.topic },
-    `hub error: ${reportedError.message}`,
-  );
+  const fields = { subscription: snapshots.subscription.id, hub: grant.hub, topic: grant.topic };
+  log(context.logger, 'hub.error', { ...fields, detail: reportedError.message });
   context.hooks.emit('hub-error', () => ({ ...snapshots, error: reportedError, at: new Date(now) }));
   return callNoticeHandler(context, match, time, () =>
     callHandler(match.service.handlers, 'onHubError', reportedError),
@@ -117,7 +116,7 @@ async function callNoticeHandler(
     try {
       return acknowledgementOf(await call());
     } catch (error) {
-      logger.error({ subscription: stored.record.id, err: error }, 'a handler failed');
+      log(logger, 'callback.handler-failed', { subscription: stored.record.id, err: error });
       return undefined;
     }
   };

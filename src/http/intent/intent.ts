@@ -10,27 +10,29 @@ import { grantSnapshot, subscriptionSnapshot } from '../../subscription/record/s
 import type { GrantRecord } from '../../subscription/record/record.js';
 import { isVerificationExpected, isOver } from '../../subscription/machine/state.js';
 import { acknowledgement, confirmation, errorAnswer, TIMED_OUT, type CallbackAnswer } from '../answer.js';
+import { REASON } from '../answer-reasons.js';
 import type { CallbackRequest } from '../callback-request.js';
 import type { CallbackContext, ServedMatch, VerificationResult } from '../callback-context.js';
 import { handleDenial, handleHubError, hubReason, type HubNotice } from './hub-notice.js';
 import { findMismatch, quoted, tokenMismatch, unsolicitedMismatch } from './mismatch.js';
 import type { RequestLog } from '../request-log.js';
+import { log } from '../../log-events.js';
 
 /** The answer to a denial or a hub error for another topic. */
-const WRONG_TOPIC = errorAnswer(404, 'this topic was not asked for');
+const WRONG_TOPIC = errorAnswer(404, REASON.wrongTopic);
 
 /** Answers a GET: verification of intent, denial, hub error (WebSub sections 5.2 and 5.3). A HEAD changes nothing. */
 export async function answerIntent(
   context: CallbackContext,
   match: ServedMatch,
   request: CallbackRequest,
-  log?: RequestLog,
+  requestLog?: RequestLog,
 ): Promise<CallbackAnswer> {
   const start = request.target.indexOf('?');
   const rawQuery = start === -1 ? '' : request.target.slice(start + 1);
   const query = parseHubQuery(rawQuery);
-  if (query === undefined) return errorAnswer(400, 'hub.challenge is not UTF-8');
-  log?.setMode(query.mode);
+  if (query === undefined) return errorAnswer(400, REASON.undecodableChallenge);
+  requestLog?.setMode(query.mode);
   const isProbe = request.method === 'HEAD';
   const { ackAfterMs } = match.service.delivery;
   const time = new AnswerDeadline({ ackAfterMs, storeTimeoutMs: Infinity }, 0);
@@ -49,9 +51,9 @@ export async function answerIntent(
         : handleHubError(context, match, { query, time });
     }
     case undefined:
-      return errorAnswer(400, 'hub.mode is missing');
+      return errorAnswer(400, REASON.missingMode);
     default:
-      return errorAnswer(400, 'hub.mode is unknown');
+      return errorAnswer(400, REASON.unknownMode);
   }
 }
 
@@ -169,7 +171,7 @@ async function runVerification(
   const after = await context.registry.apply(id, { type: 'verified', grantId: grant.id, mode, leaseSeconds: lease });
   const confirmedState = mode === 'subscribe' ? 'active' : 'unsubscribed';
   const isConfirmed = after.grants.some((each) => each.id === grant.id && each.state === confirmedState);
-  if (!isConfirmed) return { errorAnswer: errorAnswer(404, `this ${mode} is not wanted any more`) };
+  if (!isConfirmed) return { errorAnswer: errorAnswer(404, REASON.notWanted[mode]) };
   return { headers };
 }
 
@@ -180,7 +182,7 @@ async function noteAnswered({ registry, logger }: CallbackContext, { stored, gra
   try {
     await registry.apply(id, { type: 'answered', grantId: grant.id });
   } catch (error) {
-    logger.warn({ subscription: id, err: error }, 'that a hub was answered could not be noted: it is asked once more');
+    log(logger, 'verification.not-stored', { subscription: id, err: error });
   }
 }
 
@@ -192,15 +194,13 @@ async function answerWrongTopic(
 ): Promise<CallbackAnswer> {
   const { stored, grant } = match;
   const { mode = '', topic = '', reason = '' } = query;
-  const problem = `a hub.mode=${mode} came for ${quoted(topic)}, not ${quoted(grant.topic)}`;
+  const problem = `hub.topic of hub.mode=${mode} is ${quoted(topic)}; it must be ${quoted(grant.topic)}`;
   const { id } = stored.record;
   // Redaction is slow, so only the first line in a minute has the reason. The logger throttles repeats.
   const isFirst = context.recentNotices.claim(stored, `foreign ${mode} ${grant.id}`, context.now());
   const reasonText = isFirst ? ` (reason: ${quoted(hubReason(match, reason))})` : '';
-  context.logger.warn(
-    { subscription: id, hub: grant.hub, topic: grant.topic },
-    `${problem}: answered 404${reasonText}`,
-  );
+  const fields = { subscription: id, hub: grant.hub, topic: grant.topic };
+  log(context.logger, 'callback.wrong-topic', { ...fields, detail: `${problem}${reasonText}` });
   await new AckTimeout().wait(noteMismatch(context, match, { problem, isNotice: true }), time.storeMs);
   return WRONG_TOPIC;
 }
@@ -246,7 +246,7 @@ async function refusedByHandler(
   error: unknown,
 ): Promise<CallbackAnswer> {
   const { id } = stored.record;
-  logger.warn({ subscription: id, topic: grant.topic, err: error }, `the service refused the ${mode}`);
+  log(logger, 'verification.refused', { subscription: id, topic: grant.topic, mode, err: error });
   const failure = failureOf(error, 'handler-refused', now());
   // A refused unsolicited verification changes nothing (PROTOCOL V9).
   if (isSolicited) await registry.apply(id, { type: 'handler-refused', grantId: grant.id, mode, failure });

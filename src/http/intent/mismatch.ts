@@ -1,6 +1,7 @@
 import { timingSafeEqual } from 'node:crypto';
 import { matchesTopic, type HubQuery } from '../../protocol/hub-query.js';
 import type { GrantRecord } from '../../subscription/record/record.js';
+import { REASON } from '../answer-reasons.js';
 
 const MAX_CHALLENGE_BYTES = 4096;
 
@@ -25,11 +26,7 @@ export interface Mismatch {
 
 const mismatch = (status: 400 | 404, reason: string, problem = reason): Mismatch => ({ status, reason, problem });
 
-const WRONG_TOKEN = mismatch(
-  404,
-  'hub.verify_token is another one',
-  'its hub.verify_token is not the one it was given',
-);
+const WRONG_TOKEN = mismatch(404, REASON.wrongVerifyToken, 'hub.verify_token is not the token of the request');
 
 /** The mismatch in topic or challenge of a verification; undefined without one. */
 export function findMismatch(
@@ -37,19 +34,15 @@ export function findMismatch(
   { topic, challenge }: HubQuery,
   rawQuery: string,
 ): Mismatch | undefined {
-  if (topic === undefined || topic === '') return mismatch(400, 'hub.topic is missing');
-  if (challenge === undefined || challenge === '') return mismatch(400, 'hub.challenge is missing');
-  if (Buffer.byteLength(challenge) > MAX_CHALLENGE_BYTES) return mismatch(400, 'hub.challenge is too long');
+  if (topic === undefined || topic === '') return mismatch(400, REASON.missingTopic);
+  if (challenge === undefined || challenge === '') return mismatch(400, REASON.missingChallenge);
+  if (Buffer.byteLength(challenge) > MAX_CHALLENGE_BYTES) return mismatch(400, REASON.longChallenge);
   if (!SAFE_CHALLENGE.test(challenge)) {
-    return mismatch(
-      400,
-      'hub.challenge has characters that are not sent back',
-      'its hub.challenge has unsafe characters',
-    );
+    return mismatch(400, REASON.unsafeChallenge, 'hub.challenge has unsafe characters');
   }
   return matchesTopic(grant.topic, topic, rawQuery)
     ? undefined
-    : mismatch(404, 'this topic was not asked for', `its hub.topic is ${quoted(topic)}, not ${quoted(grant.topic)}`);
+    : mismatch(404, REASON.wrongTopic, `hub.topic is ${quoted(topic)}; it must be ${quoted(grant.topic)}`);
 }
 
 /**
@@ -59,8 +52,8 @@ export function findMismatch(
  */
 export function unsolicitedMismatch({ pending }: GrantRecord, mode: 'subscribe' | 'unsubscribe'): Mismatch {
   const isOtherMode = pending !== undefined && pending.mode !== mode;
-  const problem = isOtherMode ? `its hub.mode is ${mode}, not ${pending.mode}` : undefined;
-  return mismatch(404, `this ${mode} was not asked for`, problem);
+  const problem = isOtherMode ? `hub.mode is ${mode}; it must be ${pending.mode}` : undefined;
+  return mismatch(404, REASON.unsolicited[mode], problem);
 }
 
 /**

@@ -105,15 +105,15 @@ function listenerError(cause: NodeJS.ErrnoException, port: number, host: string 
   switch (cause.code) {
     case 'EADDRINUSE':
       return new ListenerError(
-        `Cannot listen on ${where}: the port is in use. Stop what uses it, or choose another with the port option or PORT`,
+        `Cannot listen on ${where}: the port is in use. Stop the process that uses it, or set the port option or PORT.`,
         { cause },
       );
     case 'EACCES':
       return new ListenerError(
-        `Cannot listen on ${where}: this process may not use that port. Choose one from 1024 on`,
+        `Cannot listen on ${where}: this process has no permission to use the port. Choose a port from 1024.`,
         { cause },
       );
     default:
-      return new ListenerError(`Cannot listen on ${where}: ${cause.message}`, { cause });
+      return new ListenerError(`Cannot listen on ${where}: ${cause.message}.`, { cause });
   }
 }

@@ -1,9 +1,9 @@
 import { ResourceDiscoveryFailedError } from '../../errors.js';
 import { MAX_HUBS } from '../../protocol/links/topic-links.js';
 import { startDeadline } from '../http/deadline.js';
-import { discoveryError } from './discovery-error.js';
+import { multipleSelfError, noHubError, statusError } from './discovery-error.js';
 import { ACCEPT_FEEDS, discoveryRequest } from './discovery-request.js';
-import { withDocument, type DocumentRequest, type OpenDocument } from './document.js';
+import { withDocument, type DocumentRequest } from './document.js';
 import type { DiscoveryConfig } from '../http/http-config.js';
 import { bufferDocument, type TopicContentSink } from './buffered-document.js';
 import { findHub, type DiscoverySource, type HubLinks, type HubSearch } from './find-hub.js';
@@ -88,9 +88,13 @@ export async function discover(
   };
   const targetRequest = discoveryRequest(config, allowPrivateNetworks);
   const deadline = startDeadline(targetRequest.timeoutMs, signal);
-  const searchAt = (documentUrl: string, request: DocumentRequest): Promise<HubSearch> =>
+  const searchAt = (documentUrl: string, request: DocumentRequest, isAlternateFeed = false): Promise<HubSearch> =>
     withDocument(documentUrl, { ...request, now, onWithheld, onAnswer, deadline }, async (document) => {
-      requireSuccess(document, request.headers, [...withheld]);
+      const { status } = document;
+      if (status < 200 || status > 299) {
+        const { headers: requestHeaders } = request;
+        throw statusError({ url: document.url, status, requestHeaders, withheld: [...withheld], isAlternateFeed });
+      }
       const buffered = contentSink && bufferDocument(document, contentSink);
       const result = await findHub(buffered?.document ?? document, lastFeed);
       if (result.hubLinks !== undefined) await buffered?.emit(result.hubLinks.links.selfs[0] ?? result.url);
@@ -103,7 +107,7 @@ export async function discover(
     const discovery =
       page.hubLinks !== undefined || feed === undefined
         ? toDiscovery(page)
-        : { ...(await discoverInFeed(page, searchAt(feed, feedRequest))), feed };
+        : { ...(await discoverInFeed(page, searchAt(feed, feedRequest, true))), feed };
     if (withheld.size === 0 || context.onWithheld !== undefined) return discovery;
     return { ...discovery, warnings: [...(discovery.warnings ?? []), ...withheld] };
   } finally {
@@ -121,61 +125,10 @@ async function discoverInFeed(page: HubSearch, feedSearch: Promise<HubSearch>): 
     const sanitized = sanitizeError(error, page.sanitize);
     // Page and feed share one deadline, so a timeout is not only about the feed.
     if (!(sanitized instanceof ResourceDiscoveryFailedError) || sanitized.reason === 'timeout') throw sanitized;
-    throw noHubError(page, `Its alternate feed could not be read: ${sanitized.message}`, sanitized);
+    throw noHubError(page, { feedError: sanitized });
   }
-  if (feed.hubLinks === undefined) {
-    throw noHubError(page, page.sanitize(`Nor is one named by its alternate feed ${feed.searchedPlaces}`));
-  }
+  if (feed.hubLinks === undefined) throw noHubError(page, { feedPlaces: feed.searchedPlaces });
   return toDiscovery({ ...feed, sanitize: (text) => page.sanitize(feed.sanitize(text)) });
-}
-
-function requireSuccess({ status, url }: OpenDocument, requestHeaders: Headers, withheld: readonly string[]): void {
-  if (status >= 200 && status < 300) return;
-  if (status !== 406) {
-    const isUnauthorized = status === 401 || status === 403;
-    const hint = isUnauthorized ? withheld.map((message) => ` ${message}.`).join('') : '';
-    throw discoveryError(
-      'http-error',
-      `${url} answered ${status}, so there is nothing to discover a hub from.${hint} Check the URL; if you know its hub, ` +
-        'name it: target: { hub, topic }',
-      { status },
-    );
-  }
-  const language = requestHeaders.get('accept-language');
-  throw discoveryError(
-    'not-acceptable',
-    `${url} answered 406: it has nothing in the types (${requestHeaders.get('accept')}) ` +
-      `${language === null ? '' : `and languages (${language}) `}asked for. ` +
-      'Ask for others by discoveryConfig.accept and acceptLanguage',
-    { status },
-  );
-}
-
-const NAME_THE_HUB = 'If you know its hub, name it: target: { hub, topic }';
-
-function noHubError(
-  { searchedPlaces, self, isTruncated, status, sanitize }: HubSearch,
-  details?: string,
-  cause?: ResourceDiscoveryFailedError,
-): Error {
-  const hint = self === undefined ? undefined : sanitize(`It calls itself ${self}; perhaps that names one`);
-  const advice = details?.includes(NAME_THE_HUB) === true ? undefined : NAME_THE_HUB;
-  const sentences = [`No hub is named by ${searchedPlaces}`, hint, details, advice];
-  const transient = cause !== undefined && isTransient(cause) ? cause : undefined;
-  return discoveryError(
-    transient?.reason ?? (isTruncated ? 'too-large' : 'no-hub'),
-    sentences.filter((sentence) => sentence !== undefined).join('. '),
-    // The `Retry-After` of the feed applies to the whole discovery.
-    {
-      status: transient === undefined ? status : transient.status,
-      ...(cause && { cause, retryAfterSeconds: cause.retryAfterSeconds }),
-    },
-  );
-}
-
-/** Whether a feed that cannot be read now may be readable later. */
-function isTransient({ reason, status = 0 }: ResourceDiscoveryFailedError): boolean {
-  return reason === 'unreachable' || status === 429 || status >= 500;
 }
 
 function toDiscovery(result: HubSearch): Discovery {
@@ -183,16 +136,12 @@ function toDiscovery(result: HubSearch): Discovery {
   const { url, sanitize } = result;
   const { via, links }: HubLinks = result.hubLinks;
   const { hubs, selfs, hasMoreHubs = false } = links;
-  if (selfs.length > 1) {
-    const message =
-      `${url} has several self links (${via}): ${selfs.join(', ')}. Only one can be the topic; if you know which, ` +
-      'name it: target: { hub, topic }';
-    throw discoveryError('multiple-self', sanitize(message));
-  }
+  if (selfs.length > 1) throw multipleSelfError(result, via, selfs);
   const warnings = [...result.warnings];
   if (selfs[0] === undefined)
-    warnings.push(`${url} names a hub but no self link (${via}): its URL is taken as the topic`);
-  if (hasMoreHubs) warnings.push(`${url} names more than ${MAX_HUBS} hubs (${via}): the first ${MAX_HUBS} are taken`);
+    warnings.push(`${url} names a hub but no self link (${via}), so its URL is used as the topic`);
+  if (hasMoreHubs)
+    warnings.push(`${url} names more than ${MAX_HUBS} hubs (${via}), and only the first ${MAX_HUBS} are used`);
   return {
     topic: selfs[0] ?? url,
     hubs,

@@ -55,7 +55,7 @@ function withNegotiation(
       headers.set(name, typeof value === 'string' ? value : value.join(', '));
     } catch {
       throw new ConfigurationError(
-        `discoveryConfig.${field} ${JSON.stringify(value)} cannot be sent as the header ${name}`,
+        `discoveryConfig.${field} is ${JSON.stringify(value)}; it must be a value that HTTP allows in the header ${name}.`,
       );
     }
   };

@@ -236,5 +236,5 @@ function discardBody({ body }: OutboundResponse): void {
 }
 
 function subject(reached: URL, requested: URL): string {
-  return reached.href === requested.href ? requested.href : `${reached.href}, where ${requested.href} redirects,`;
+  return reached.href === requested.href ? requested.href : `${reached.href} (redirected from ${requested.href})`;
 }

@@ -1,6 +1,6 @@
 import { concatBytes } from '../../feed/parse/concat-bytes.js';
 import { ResourceDiscoveryFailedError } from '../../errors.js';
-import { discoveryError } from './discovery-error.js';
+import { topicStatusError, topicTooLargeError } from './discovery-error.js';
 import { ACCEPT_FEEDS, discoveryRequest } from './discovery-request.js';
 import { withDocument, type OpenDocument } from './document.js';
 import type { DiscoveryConfig } from '../http/http-config.js';
@@ -95,17 +95,13 @@ function addConditions(headers: Headers, { etag, lastModified }: Validators): vo
 async function readContent(document: OpenDocument, maxBytes: number): Promise<TopicContent | undefined> {
   const { url, status, headers } = document;
   if (status === 304) return undefined;
-  if (status < 200 || status > 299) {
-    throw discoveryError('http-error', `${url} answered ${status}, so its content cannot be had`, { status });
-  }
+  if (status < 200 || status > 299) throw topicStatusError(url, status);
   const chunks: Uint8Array[] = [];
   const take = (bytes: Uint8Array): boolean => {
     chunks.push(bytes);
     return false;
   };
-  if ((await document.read(take, maxBytes)) === 'too-large') {
-    throw discoveryError('too-large', `${url} is longer than ${maxBytes} bytes (security.maxBodyBytes)`, { status });
-  }
+  if ((await document.read(take, maxBytes)) === 'too-large') throw topicTooLargeError(url, status, maxBytes);
   return topicContent({ url, headers }, await concatBytes(chunks));
 }
 

@@ -3,7 +3,7 @@ import { createDocumentLinkReader } from '../../protocol/links/document-links.js
 import { linksFromHeaders } from '../../protocol/links/link-header.js';
 import { parseMediaType } from '../../protocol/encoding/media-type.js';
 import type { TopicLinks } from '../../protocol/links/topic-links.js';
-import { shortenUrls } from './discovery-error.js';
+import { searchedPlacesText, shortenUrls, type FailedSearch } from './discovery-error.js';
 import type { OpenDocument } from './document.js';
 
 /** The place of the links to hub and topic: the `Link` headers, or a document in the named format. */
@@ -16,29 +16,17 @@ export interface HubLinks {
 }
 
 /** The result of searching one document. */
-export interface HubSearch {
+export interface HubSearch extends FailedSearch {
   /** The URL that answered, after redirects. */
   readonly url: string;
-  readonly status: number;
   readonly hubLinks?: HubLinks;
   readonly warnings: readonly string[];
   /** The alternate feed to read, if the page names no hub. */
   readonly feed?: string | undefined;
-  /** The searched places, for an error. */
-  readonly searchedPlaces: string;
-  /** Whether reading ended at a limit. */
-  readonly isTruncated: boolean;
-  /** A self link without a hub, for an error. */
-  readonly self?: string | undefined;
-  /** Redacts the sent credentials from a text, and cuts its URLs. */
-  readonly sanitize: (text: string) => string;
 }
 
 /** Maximum bytes to read of a document, after `Content-Encoding` is undone. */
 const MAX_DOCUMENT_BYTES = 5 * 1024 * 1024;
-
-/** Maximum number of redirects that an error lists. */
-const MAX_LISTED_REDIRECTS = 5;
 
 /**
  * Looks for a hub in the `Link` headers of an answer, then in its document, then in the `Link` headers of the redirects
@@ -59,21 +47,16 @@ export async function findHub(document: OpenDocument, lastFeed: string | undefin
   const { format, feeds = [], cutAt, ...links } = reader.end();
   const limit = cutAt ?? (outcome === 'too-large' ? `${MAX_DOCUMENT_BYTES} bytes` : undefined);
   if (format !== 'unknown' && links.hubs.length > 0) {
-    const warnings = limit === undefined ? [] : [`Of ${url} only the first ${limit} were read for hubs`];
+    const warnings = limit === undefined ? [] : [`Only the first ${limit} of ${url} were searched for hubs`];
     return { ...base, warnings, hubLinks: { via: format, links } };
   }
   for (const redirect of redirects) {
     const inRedirect = linksFromHeaders([redirect.link ?? ''], redirect.url);
     if (inRedirect.hubs.length > 0) return { ...base, hubLinks: { via: 'link-header', links: inRedirect } };
   }
+  const mediaType = parseMediaType(contentType).type;
   const withLinks = redirects.flatMap(({ link, url: from }) => (link === null ? [] : [from]));
-  const places = [
-    SEARCHED_PLACES[format],
-    limit === undefined ? '' : `, of its first ${limit}, after which reading stopped`,
-  ];
-  const searchedPlaces =
-    `${url} (${status}, ${parseMediaType(contentType).type || 'no content type'}): looked at the Link headers` +
-    `${places.join('')}${redirectsText(withLinks)}`;
+  const searchedPlaces = searchedPlacesText({ url, status, mediaType, format, limit, redirects: withLinks });
   const self = [...inHeaders.selfs, ...links.selfs][0];
   return {
     ...base,
@@ -84,13 +67,6 @@ export async function findHub(document: OpenDocument, lastFeed: string | undefin
   };
 }
 
-const SEARCHED_PLACES: Readonly<Record<DocumentFormat, string>> = {
-  html: ' and the <link> elements of the page',
-  xml: ' and the atom:link elements of the feed',
-  'json-feed': ' and the hubs of the JSON Feed',
-  unknown: ' and no further, as the document is neither HTML nor XML nor JSON',
-};
-
 function selectFeed(feeds: Iterable<string>, lastFeed: string | undefined): string | undefined {
   let first: string | undefined;
   for (const feed of feeds) {
@@ -98,10 +74,4 @@ function selectFeed(feeds: Iterable<string>, lastFeed: string | undefined): stri
     first ??= feed;
   }
   return first;
-}
-
-function redirectsText(urls: readonly string[]): string {
-  if (urls.length === 0) return '';
-  const others = urls.length > MAX_LISTED_REDIRECTS ? ` and ${urls.length - MAX_LISTED_REDIRECTS} others` : '';
-  return `, and at the Link headers of the redirects from ${urls.slice(0, MAX_LISTED_REDIRECTS).join(', ')}${others}`;
 }

@@ -15,10 +15,10 @@ export class AddressError extends Error {
   readonly range: string;
 
   constructor(host: string, address: string, range: string) {
-    const subject = host === address ? `${address} is` : `${host} resolves to ${address},`;
+    const subject = host === address ? address : `${host} resolves to ${address}, which`;
     super(
-      `${subject} not a public address (${range}): not connected. ` +
-        'Where such an address is meant to be reached, allow it with security.allowPrivateNetworks',
+      `${subject} is not a public address (${range}), so no connection was made. ` +
+        'If you trust the address, set security.allowPrivateNetworks',
     );
     this.host = host;
     this.address = address;

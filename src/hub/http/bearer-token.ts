@@ -61,5 +61,5 @@ export async function getBearerToken(
     tokensBySource.set(source, [token, ...others].slice(0, MAX_REMEMBERED_TOKENS));
     return token;
   }
-  throw new BearerTokenError(`${field} gave no token that a header can carry (not shown)`);
+  throw new BearerTokenError(`${field} returned no token that HTTP allows in a header (value not shown)`);
 }

@@ -28,7 +28,7 @@ export const MAX_TIMER_MS = 2_147_483_647;
 export function startDeadline(timeoutMs = 10_000, signal?: AbortSignal): Deadline {
   if (!(timeoutMs >= 1 && timeoutMs <= MAX_TIMER_MS)) {
     throw new ConfigurationError(
-      `httpConfig.timeoutMs ${timeoutMs} is not a number of milliseconds from 1 to ${MAX_TIMER_MS}`,
+      `httpConfig.timeoutMs is ${timeoutMs}; it must be a number of milliseconds from 1 to ${MAX_TIMER_MS}.`,
     );
   }
   // AbortSignal.timeout and .any cannot be cleared: finished requests would stay in memory (Node 20-24).

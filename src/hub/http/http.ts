@@ -115,5 +115,5 @@ async function* chunksOf(reader: ReadableStreamDefaultReader<Uint8Array>): Async
 function withCodingNames(error: unknown, codings: readonly string[]): unknown {
   if (!(error instanceof UndecodableError)) return error;
   const names = JSON.stringify(codings.join(', ').slice(0, 100));
-  return new UndecodableError(`its Content-Encoding ${names} does not decode: ${error.message}`, { cause: error });
+  return new UndecodableError(`Content-Encoding ${names} cannot be decoded: ${error.message}`, { cause: error });
 }

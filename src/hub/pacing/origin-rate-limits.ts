@@ -17,12 +17,12 @@ const MAX_REMEMBERED = 10_000;
 
 /** A redirect led to a rate limited origin, so the request was deferred. */
 export class RateLimitedError extends Error {
-  override readonly name = 'HeldOriginError';
+  override readonly name = 'RateLimitedError';
   /** Time of the next attempt, in epoch milliseconds. */
   readonly until: number;
 
   constructor(url: string, until: number) {
-    super(`${originOf(url)} answered 429 a while ago and is left alone`);
+    super(`${originOf(url)} answered 429 earlier, so the request is deferred`);
     this.until = until;
   }
 }

@@ -1,11 +1,13 @@
-import { KIND, type Logger } from '../../logger.js';
+import { log } from '../../log-events.js';
+import type { Logger } from '../../logger.js';
 
 /** Maximum number of remembered warnings. */
 const MAX_REMEMBERED_WARNINGS = 1_000;
 
 /** Names the origin that gets no credentials, and the origin that they are for. */
 export function withheldMessage(url: string, credentialsFor: string): string {
-  return `Credentials and configured headers are not sent to ${new URL(url).origin}: they are for ${new URL(credentialsFor).origin} only`;
+  const [target, owner] = [new URL(url).origin, new URL(credentialsFor).origin];
+  return `Credentials and configured headers are not sent to ${target}, because they are for ${owner} only`;
 }
 
 /** Warns about configured credentials that are not sent, once per service and origin (PROTOCOL S5). */
@@ -27,10 +29,6 @@ export class WithheldCredentials {
     if (this.#warned.has(key)) return;
     if (this.#warned.size >= MAX_REMEMBERED_WARNINGS) this.#warned.clear();
     this.#warned.add(key);
-    this.#logger.warn(
-      // The line of each origin has its own kind, so that none is counted as a repetition of another.
-      { [KIND]: `credentials not sent to ${origin}`, service, origin },
-      `${withheldMessage(url, credentialsFor)}. To send them there, give that URL as hub or target`,
-    );
+    log(this.#logger, 'credentials.withheld', { service, origin, detail: new URL(credentialsFor).origin });
   }
 }

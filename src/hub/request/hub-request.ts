@@ -9,7 +9,7 @@ import { startDeadline, type Deadline } from '../http/deadline.js';
 import { bytesToRead, callbackSecrets, hubTextRedactor, readBeginning, type Redactor } from '../redaction/hub-text.js';
 import type { HttpClientConfig } from '../http/http-config.js';
 import { send, type OutboundResponse } from '../http/http.js';
-import { initiationError } from './initiation-error.js';
+import { INSECURE_SECRET, initiationError, notSent, refusal, requestFailed } from './initiation-error.js';
 import { networkErrorMessage } from '../http/network-error.js';
 import { RateLimitedError } from '../pacing/origin-rate-limits.js';
 import { privateNetworkGuard, type IsGuarded } from '../guard/private-network-guard.js';
@@ -18,7 +18,7 @@ import {
   firstHop,
   canSendSecret,
   nextHop,
-  unfollowedRedirectText,
+  unfollowedLocation,
   type ConfidentialField,
   type Hop,
   type RedirectRules,
@@ -120,10 +120,6 @@ export async function sendHubRequest(
   }
 }
 
-const INSECURE_SECRET =
-  'the hub is reached over plain HTTP, where a secret would be read on the way. ' +
-  'Use an https hub, leave the secret out, or allow it with security.allowInsecureSecret';
-
 function confidentialFieldsOf(form: URLSearchParams, { customParams = {} }: HubRequest): readonly ConfidentialField[] {
   return [
     ...(form.has('hub.secret') ? (['secret'] as const) : []),
@@ -163,15 +159,10 @@ async function follow(initial: Attempt): Promise<HubAcceptance> {
     // Quirk(thylacine): a 202 may carry warnings in its body. We ignore the body.
     if (verdict === 'accepted') return { hub: hop.hub, status, moved: hop.hub !== hub };
     if (verdict !== 'redirected') {
-      const hubText = text === '' ? '' : `: ${JSON.stringify(text)}`;
-      const redirectText = unfollowedRedirectText(hop, status, headers.get('location'), redact);
-      throw initiationError(
-        hub,
-        request,
-        verdict,
-        `${subject(hop, redact)} answered ${status}${redirectText}${hubText}${credentialsHint(attempt, hop, status)}`,
-        { status, retryAfterSeconds: retryAfter },
-      );
+      const location = unfollowedLocation(hop, status, headers.get('location'), redact);
+      const credentialsFor = missingCredentialsFor(attempt, hop, status);
+      const problem = refusal(subject(hop, redact), { status, location, text, credentialsFor });
+      throw initiationError(hub, request, verdict, problem, { status, retryAfterSeconds: retryAfter });
     }
     const next = nextHop(hop, status, headers.get('location'), rules);
     if ('problem' in next) {
@@ -190,7 +181,7 @@ async function bearerToken({ hub, request, options, deadline }: Attempt): Promis
   try {
     return await getBearerToken(source, 'httpConfig.auth.bearer', deadline);
   } catch (cause) {
-    throw initiationError(hub, request, 'temporary', `the hub was not asked: ${networkErrorMessage(cause)}`, { cause });
+    throw initiationError(hub, request, 'temporary', notSent(networkErrorMessage(cause)), { cause });
   }
 }
 
@@ -199,10 +190,10 @@ function isWithheld({ request, options }: Attempt, hop: Hop): boolean {
   return !hop.sendsHeaders && hasCredentials(options.httpConfig ?? {}, request.customHeaders);
 }
 
-/** A hint for a 401 or 403 of a hop without the configured credentials; else empty. */
-function credentialsHint(attempt: Attempt, hop: Hop, status: number): string {
-  if (!isWithheld(attempt, hop) || (status !== 401 && status !== 403)) return '';
-  return `. No credentials were sent there: they are for ${new URL(attempt.rules.credentialsFor).origin} only`;
+/** The origin that the configured credentials are for, if a hop without them answered 401 or 403. */
+function missingCredentialsFor(attempt: Attempt, hop: Hop, status: number): string | undefined {
+  if (!isWithheld(attempt, hop) || (status !== 401 && status !== 403)) return undefined;
+  return new URL(attempt.rules.credentialsFor).origin;
 }
 
 async function post(attempt: Attempt, hop: Hop, guarded: boolean, redact: Redactor): Promise<OutboundResponse> {
@@ -228,7 +219,7 @@ async function post(attempt: Attempt, hop: Hop, guarded: boolean, redact: Redact
       hub,
       request,
       reason,
-      `${subject(hop, redact)} could not be asked: ${redacted}`,
+      requestFailed(subject(hop, redact), redacted),
       // The cause may quote a secret: a redirect may lead to a host with a secret in its name.
       redacted === message ? { cause } : {},
     );
@@ -249,4 +240,4 @@ function secretsOf(request: HubRequest, httpConfig: HttpClientConfig = {}): read
 }
 
 const subject = (hop: Hop, redact: Redactor): string =>
-  hop.redirects === 0 ? 'the hub' : `${redact(hop.url)}, where the hub redirects,`;
+  hop.redirects === 0 ? 'the hub' : `${redact(hop.url)} (redirected from the hub)`;

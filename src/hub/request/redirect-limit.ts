@@ -8,5 +8,5 @@ import { ConfigurationError } from '../../errors.js';
  */
 export function checkedMaxRedirects(field: string, maxRedirects = 5): number {
   if (Number.isSafeInteger(maxRedirects) && maxRedirects >= 0) return maxRedirects;
-  throw new ConfigurationError(`${field} ${maxRedirects} is not a whole number from 0`);
+  throw new ConfigurationError(`${field} is ${maxRedirects}; it must be a whole number, at least 0.`);
 }

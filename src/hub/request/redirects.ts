@@ -2,6 +2,7 @@ import { withoutCredentials } from '../../protocol/http-url.js';
 import { isLoopback } from '../../protocol/loopback.js';
 import type { Redactor } from '../redaction/hub-text.js';
 import { canSendCredentials } from '../http/origin.js';
+import { REDIRECT_PROBLEM } from './initiation-error.js';
 
 /** One URL of a request: the hub, or the target of a redirect. */
 export interface Hop {
@@ -55,21 +56,13 @@ export function nextHop(
   rules: RedirectRules,
 ): Hop | RedirectProblem {
   const url = redirectTarget(location, hop.url);
-  if (url === undefined) {
-    return { reason: 'refused', problem: `answered ${status} without a Location that can be followed` };
-  }
+  if (url === undefined) return { reason: 'refused', problem: REDIRECT_PROBLEM.badLocation(status) };
   if (hop.redirects >= rules.maxRedirects) {
-    return {
-      reason: 'refused',
-      problem: `answered ${status} once more than httpConfig.maxRedirects (${rules.maxRedirects}) allows, to ${url}`,
-    };
+    return { reason: 'refused', problem: REDIRECT_PROBLEM.tooMany(status, url, rules.maxRedirects) };
   }
   const unsafeField = rules.confidentialFields.find((field) => !canFollow(field, url, rules));
   if (unsafeField !== undefined) {
-    return {
-      reason: 'forbidden',
-      problem: `answered ${status}, but ${unsafeField} must not follow to plain HTTP: ${url}`,
-    };
+    return { reason: 'forbidden', problem: REDIRECT_PROBLEM.insecure(status, url, unsafeField) };
   }
   const isPermanent = hop.isPermanent && status === 308;
   return {
@@ -81,10 +74,15 @@ export function nextHop(
   };
 }
 
-/** The part of a message with the `Location` of a 301, 302 or 303, which are not followed; empty for other statuses. */
-export function unfollowedRedirectText(hop: Hop, status: number, location: string | null, redact: Redactor): string {
-  if (status < 301 || status > 303) return '';
-  return ` with ${location === null ? 'no Location' : `the Location ${redact(locationOf(location, hop.url))}`}; only 307 and 308 are followed`;
+/** The redacted `Location` of a 301, 302 or 303, which are not followed; undefined for other statuses. */
+export function unfollowedLocation(
+  hop: Hop,
+  status: number,
+  location: string | null,
+  redact: Redactor,
+): string | null | undefined {
+  if (status < 301 || status > 303) return undefined;
+  return location === null ? null : redact(locationOf(location, hop.url));
 }
 
 function locationOf(location: string, from: string): string {

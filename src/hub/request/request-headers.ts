@@ -68,7 +68,9 @@ export function hasCredentials(
 function authorization(auth: HttpAuth): string | undefined {
   if ('bearer' in auth) return typeof auth.bearer === 'string' ? `Bearer ${auth.bearer}` : undefined;
   if (auth.username.includes(':')) {
-    throw new ConfigurationError('httpConfig.auth.username has a colon, which Basic authentication cannot carry');
+    throw new ConfigurationError(
+      'httpConfig.auth.username has a colon, which Basic authentication does not allow. Remove it.',
+    );
   }
   return `Basic ${basicCredentials(auth.username, auth.password)}`;
 }
@@ -83,7 +85,7 @@ function setHeader(headers: Headers, field: string, name: string, value: string)
   } catch {
     // No cause: it quotes the value, which may be a credential.
     throw new ConfigurationError(
-      `${field}: ${JSON.stringify(name)} has a name or value (not shown) that an HTTP header cannot carry`,
+      `${field}: ${JSON.stringify(name)} has a name or value (not shown) that HTTP does not allow in a header.`,
     );
   }
 }

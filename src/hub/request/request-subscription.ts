@@ -1,7 +1,7 @@
-import { SubscriptionInitiationError } from '../../errors.js';
 import { parseHttpUrl } from '../../protocol/http-url.js';
 import type { HubRequestForm } from '../../protocol/request-form.js';
 import { hubCandidates, isHubMissing } from './hub-candidates.js';
+import { withHttpsFailure } from './initiation-error.js';
 import type { HttpClientConfig } from '../http/http-config.js';
 import { sendHubRequest, type HubAcceptance, type HubRequest } from './hub-request.js';
 
@@ -101,17 +101,4 @@ async function requestAtCandidates(
       throw withHttpsFailure(failure, httpsFailure);
     });
   }
-}
-
-/** The failure at the http form of a hub, with the earlier failure at its https form in the message. */
-function withHttpsFailure(failure: unknown, httpsFailure: SubscriptionInitiationError): unknown {
-  if (!(failure instanceof SubscriptionInitiationError)) return failure;
-  return new SubscriptionInitiationError(`${failure.message}. Tried over https before: ${httpsFailure.message}`, {
-    reason: failure.reason,
-    hub: failure.hub,
-    topic: failure.topic,
-    status: failure.status,
-    retryAfterSeconds: failure.retryAfterSeconds,
-    cause: failure,
-  });
 }

@@ -1,6 +1,6 @@
 import { createBrotliDecompress, createInflate, createInflateRaw } from 'node:zlib';
 import { ByteReader } from './byte-reader.js';
-import { gunzip, inflate, isGzip, UndecodableError } from './inflate.js';
+import { DECODING_PROBLEMS, gunzip, inflate, isGzip, UndecodableError } from './inflate.js';
 
 /** A decoded body, or why it could not be decoded; `stopped`: `onDecoded` stopped the decoding. */
 export type DecodeResult =
@@ -116,7 +116,7 @@ function decoderOf(coding: string, head: Uint8Array): Decoder {
       return (input) => inflate(createBrotliDecompress(), input);
     default:
       return () => {
-        throw new UndecodableError('only gzip, deflate and br can be decoded, and two of them at most');
+        throw new UndecodableError(DECODING_PROBLEMS.unsupported);
       };
   }
 }
@@ -133,7 +133,7 @@ async function* limitBytes(chunks: AsyncIterable<Uint8Array>, maxBytes: number):
   let size = 0;
   for await (const chunk of chunks) {
     size += chunk.byteLength;
-    if (size > maxBytes) throw new UndecodableError(`it is coded twice, and over ${maxBytes} bytes in between`);
+    if (size > maxBytes) throw new UndecodableError(DECODING_PROBLEMS.tooLarge(maxBytes));
     yield chunk;
   }
 }

@@ -6,6 +6,15 @@ export class UndecodableError extends Error {
   override readonly name = 'UndecodableError';
 }
 
+/** Why a body cannot be decoded. The texts complete `its Content-Encoding does not decode: …`. */
+export const DECODING_PROBLEMS = {
+  truncated: 'the data ends too early',
+  wrongChecksum: 'the checksum is wrong',
+  wrongHeader: 'the gzip header is invalid',
+  unsupported: 'only gzip, deflate and br are supported, and at most two codings',
+  tooLarge: (maxBytes: number) => `it is coded twice, and has over ${maxBytes} bytes after the first decoding`,
+} as const;
+
 /** The first bytes of every gzip member (RFC 1952); 8 is the only compression method. */
 const GZIP_MAGIC = [0x1f, 0x8b, 0x08];
 
@@ -38,10 +47,10 @@ export async function* gunzip(input: ByteReader): AsyncGenerator<Uint8Array> {
       yield chunk;
     }
     const trailer = await input.take(TRAILER_BYTES);
-    if (trailer.byteLength < TRAILER_BYTES) throw new UndecodableError('it breaks off');
+    if (trailer.byteLength < TRAILER_BYTES) throw new UndecodableError(DECODING_PROBLEMS.truncated);
     const view = new DataView(trailer.buffer, trailer.byteOffset);
     if (view.getUint32(0, true) !== checksum || view.getUint32(4, true) !== size % 2 ** 32) {
-      throw new UndecodableError('its checksum is wrong');
+      throw new UndecodableError(DECODING_PROBLEMS.wrongChecksum);
     }
   } while (isWholeMagic(await input.peek(GZIP_MAGIC.length)));
 }
@@ -51,8 +60,8 @@ const isWholeMagic = (bytes: Uint8Array): boolean => bytes.byteLength === GZIP_M
 async function skipHeader(input: ByteReader): Promise<void> {
   const header = await input.take(HEADER_BYTES);
   const flags = header[3] ?? 0;
-  if (header.byteLength < HEADER_BYTES) throw new UndecodableError('it breaks off');
-  if ((flags & FLAGS.reserved) !== 0) throw new UndecodableError('its gzip header is wrong');
+  if (header.byteLength < HEADER_BYTES) throw new UndecodableError(DECODING_PROBLEMS.truncated);
+  if ((flags & FLAGS.reserved) !== 0) throw new UndecodableError(DECODING_PROBLEMS.wrongHeader);
   if ((flags & FLAGS.extra) !== 0) {
     const [low = 0, high = 0] = await input.take(2);
     await input.take(low + 256 * high);
@@ -66,11 +75,11 @@ async function skipText(input: ByteReader): Promise<void> {
   let skipped = 0;
   for (;;) {
     const chunk = await input.next();
-    if (chunk === undefined) throw new UndecodableError('it breaks off');
+    if (chunk === undefined) throw new UndecodableError(DECODING_PROBLEMS.truncated);
     const end = chunk.indexOf(0);
     if (end !== -1) return input.unread(chunk.subarray(end + 1));
     skipped += chunk.byteLength;
-    if (skipped > MAX_NAME_BYTES) throw new UndecodableError('its gzip header is wrong');
+    if (skipped > MAX_NAME_BYTES) throw new UndecodableError(DECODING_PROBLEMS.wrongHeader);
   }
 }
 

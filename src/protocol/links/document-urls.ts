@@ -22,7 +22,7 @@ export class DocumentUrls {
   constructor(documentUrl: string, maxTotalLength = MAX_TOTAL_LENGTH) {
     if (documentUrl.length > MAX_URL_LENGTH) {
       throw new RangeError(
-        `The URL of the document is ${documentUrl.length} characters long; at most ${MAX_URL_LENGTH} are read`,
+        `The URL of the document is ${documentUrl.length} characters long; it must be at most ${MAX_URL_LENGTH}`,
       );
     }
     this.#documentUrl = documentUrl;

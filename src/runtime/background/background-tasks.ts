@@ -1,7 +1,14 @@
+import { log } from '../../log-events.js';
 import type { Logger } from '../../logger.js';
 
 /** Runs work now, or once a slot is free. Resolves when the work has ended or was dropped. */
 export type RunInSlot = (work: () => Promise<void>) => Promise<void>;
+
+/** The kind of a task and its subscription, for the log line of a failure. */
+export interface NamedTask {
+  readonly task: 'discover' | 'subscribe' | 'unsubscribe' | 'catch-up' | 'poll';
+  readonly subscription: string;
+}
 
 interface Task {
   hasStarted: boolean;
@@ -22,17 +29,12 @@ export class BackgroundTasks {
   }
 
   /** Starts a task in a slot, unless a task of that key runs or waits. */
-  startUnlessRunning(
-    key: string,
-    work: () => Promise<void>,
-    errorMessage: string,
-    slot: RunInSlot = immediately,
-  ): void {
-    if (!this.#tasks.has(key)) this.startAfterCurrent(key, work, errorMessage, slot);
+  startUnlessRunning(key: string, work: () => Promise<void>, named: NamedTask, slot: RunInSlot = immediately): void {
+    if (!this.#tasks.has(key)) this.startAfterCurrent(key, work, named, slot);
   }
 
   /** Starts a task in a slot once the running task of that key has ended. Does nothing if a task waits already. */
-  startAfterCurrent(key: string, work: () => Promise<void>, errorMessage: string, slot: RunInSlot = immediately): void {
+  startAfterCurrent(key: string, work: () => Promise<void>, named: NamedTask, slot: RunInSlot = immediately): void {
     const current = this.#tasks.get(key);
     if (current?.hasStarted === false) return;
     const begin = (): Promise<void> => {
@@ -41,18 +43,18 @@ export class BackgroundTasks {
     };
     const task: Task = { hasStarted: false, isDelayed: false, ended: Promise.resolve() };
     this.#tasks.set(key, task);
-    const runInSlot = (): Promise<void> => this.runLogged(() => slot(begin), errorMessage);
+    const runInSlot = (): Promise<void> => this.runLogged(() => slot(begin), named);
     const completed = current === undefined ? runInSlot() : current.ended.then(runInSlot);
     task.isDelayed = !task.hasStarted;
     task.ended = completed.finally(() => this.#remove(key, task));
   }
 
   /** Runs work and logs its failure. Never rejects. */
-  async runLogged(work: () => Promise<void>, errorMessage: string): Promise<void> {
+  async runLogged(work: () => Promise<void>, { task, subscription }: NamedTask): Promise<void> {
     try {
       await work();
     } catch (error) {
-      this.#logger.error({ err: error }, errorMessage);
+      log(this.#logger, 'task.failed', { task, subscription, err: error });
     }
   }
 

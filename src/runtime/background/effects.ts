@@ -1,8 +1,9 @@
 import type { SubscriberHooks } from '../../delivery/hook-payloads.js';
 import type { OriginRateLimits } from '../../hub/pacing/origin-rate-limits.js';
 import type { OriginConcurrencyLimiter } from '../../hub/pacing/origin-concurrency-limiter.js';
+import { log, type SubscriptionFields } from '../../log-events.js';
 import type { Logger } from '../../logger.js';
-import type { Effect } from '../../subscription/machine/transition-types.js';
+import type { Effect, LogEffect } from '../../subscription/machine/transition-types.js';
 import type { SubscriptionRequests } from '../../subscription/requests/subscription-requests.js';
 import { grantOf } from '../../subscription/machine/state.js';
 import type { SubscriptionRecord } from '../../subscription/record/record.js';
@@ -60,7 +61,8 @@ export function performEffect(options: EffectOptions, record: SubscriptionRecord
         if (current !== undefined && !isStopping()) await requests.discover(current, policy);
       };
       const slot = whenAllowed(slotAt(discoveryUrlOf(record), options), options);
-      backgroundTasks.startUnlessRunning(`${record.id} discover`, discover, 'a discovery failed', slot);
+      const task = { task: 'discover', subscription: record.id } as const;
+      backgroundTasks.startUnlessRunning(`${record.id} discover`, discover, task, slot);
       return;
     }
     case 'request': {
@@ -81,7 +83,7 @@ export function performEffect(options: EffectOptions, record: SubscriptionRecord
       backgroundTasks.startAfterCurrent(
         `${grantId} ${mode}`,
         request,
-        'a hub could not be asked',
+        { task: mode, subscription: record.id },
         whenAllowed(slot, options),
       );
       return;
@@ -92,12 +94,26 @@ export function performEffect(options: EffectOptions, record: SubscriptionRecord
     case 'catch-up':
       pipeline.catchUp(record);
       return;
-    case 'warn':
-      logger.warn(logFieldsOf(record, grantOf(record, effect.grantId)), effect.message);
+    case 'log':
+      logEffect(logger, logFieldsOf(record, grantOf(record, effect.grantId)), effect);
       return;
     case 'hook':
       if (effect.name === 'verified' || effect.name === 'renewed') pipeline.resumeTopic(record);
       logAndEmitHook(record, effect, { stored, hooks, logger, now, isStopping });
+      return;
+  }
+}
+
+function logEffect(logger: Logger, fields: SubscriptionFields, effect: LogEffect): void {
+  switch (effect.event) {
+    case 'subscription.callback-changed':
+      log(logger, effect.event, { ...fields, isOldAccepted: effect.isOldAccepted });
+      return;
+    case 'subscription.unverified':
+      log(logger, effect.event, { ...fields, leaseSeconds: effect.leaseSeconds });
+      return;
+    case 'hub.all-silent':
+      log(logger, effect.event, fields);
       return;
   }
 }

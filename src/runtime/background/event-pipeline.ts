@@ -21,6 +21,7 @@ import type { Engine } from '../../engine/engine.js';
 import type { TopicContentSink } from '../../hub/discovery/buffered-document.js';
 import type { OriginConcurrencyLimiter } from '../../hub/pacing/origin-concurrency-limiter.js';
 import type { WithheldCredentials } from '../../hub/redaction/withheld-credentials.js';
+import { log } from '../../log-events.js';
 import type { Logger } from '../../logger.js';
 import type { RecordStore } from '../../store/record-store.js';
 import type { SubscriptionRecord } from '../../subscription/record/record.js';
@@ -144,7 +145,7 @@ export class EventPipeline {
       serviceOf,
       subscriptionOf,
       apply,
-      startTask: (key, work, errorMessage) => backgroundTasks.startAfterCurrent(key, work, errorMessage),
+      startTask: (task, work) => backgroundTasks.startAfterCurrent(`${task.subscription} ${task.task}`, work, task),
       crashGuard: this.#topicCrashGuard,
       isStopping,
     };
@@ -176,7 +177,7 @@ export class EventPipeline {
       services: options.services,
       onDowntime: (since) => {
         const at = new Date(since).toISOString();
-        logger.warn(`nobody was there to receive since ${at}: the machine slept, or the process stood still`);
+        log(logger, 'liveness.gap', { since: at });
         this.#scheduleCatchUp(() => since);
       },
       unsavedGapSince: () => earliest(this.#catchUp.unsavedGapSince, this.overloadRecovery.unsavedGapSince),

@@ -1,4 +1,5 @@
 import type { Engine } from '../../engine/engine.js';
+import { log } from '../../log-events.js';
 import type { Logger } from '../../logger.js';
 import { decodeRecord, encodeRecord } from '../../store/codec.js';
 import type { RecordStore } from '../../store/record-store.js';
@@ -49,10 +50,7 @@ export class Liveness {
       const raw = await store.get('alive', ID);
       if (raw !== undefined) this.#aliveUntil = new Map(decodeHeartbeat(decodeRecord(VERSION, raw, {}, `alive ${ID}`)));
     } catch (error) {
-      logger.error(
-        { err: error },
-        'since when nobody was there to receive is not known: what was missed then is missing',
-      );
+      log(logger, 'liveness.unreadable', { err: error });
     }
   }
 
@@ -86,7 +84,7 @@ export class Liveness {
     try {
       await store.set('alive', ID, encodeRecord(VERSION, { services: [...this.#aliveUntil] }));
     } catch (error) {
-      logger.warn({ err: error }, 'that there is somebody to receive could not be noted: tried again in a minute');
+      log(logger, 'liveness.not-stored', { err: error });
     }
   }
 }
@@ -94,7 +92,7 @@ export class Liveness {
 function decodeHeartbeat(data: unknown): readonly (readonly [service: string, until: number])[] {
   const { services }: { readonly services?: unknown } = Object(data);
   if (Array.isArray(services) && services.every(isServiceHeartbeat)) return services;
-  throw new Error('The record does not say who received, and until when.');
+  throw new Error('The heartbeat record is corrupt: it must hold services and times.');
 }
 
 function isServiceHeartbeat(value: unknown): value is [service: string, until: number] {

@@ -1,6 +1,7 @@
 import type { DeadLetters } from '../../delivery/inbox/dead-letters.js';
 import type { ProcessedLog } from '../../delivery/dedupe/processed-log.js';
 import type { Engine } from '../../engine/engine.js';
+import { log } from '../../log-events.js';
 import type { Logger } from '../../logger.js';
 import type { GrantRecord, SubscriptionRecord } from '../../subscription/record/record.js';
 import type { Registry } from '../../subscription/registry/registry.js';
@@ -41,7 +42,7 @@ export function scheduleSweeps(options: SweepOptions): void {
       try {
         await work();
       } catch (error) {
-        logger.error({ err: error }, `the ${name} failed`);
+        log(logger, 'sweep.failed', { sweep: name, err: error });
       } finally {
         isRunning = false;
       }
@@ -66,7 +67,7 @@ async function applyOverdue(
     try {
       await registry.apply(id, { type: 'due' });
     } catch (error) {
-      logger.error({ subscription: id, err: error }, 'due work could not be done: the next sweep tries again');
+      log(logger, 'subscription.due-failed', { subscription: id, retriedBy: 'sweep', err: error });
     }
   };
   await forEachSubscription({ registry, isStopping }, (record) =>

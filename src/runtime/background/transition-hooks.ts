@@ -1,4 +1,5 @@
 import type { HookPayload, SubscriberHooks } from '../../delivery/hook-payloads.js';
+import { log, type NextAttempt, type SubscriptionFields } from '../../log-events.js';
 import type { Logger } from '../../logger.js';
 import type { HookEffect } from '../../subscription/machine/hook-effect.js';
 import { errorOf } from '../../subscription/record/failure.js';
@@ -7,29 +8,17 @@ import type { GrantRecord, SubscriptionRecord } from '../../subscription/record/
 import type { Grant } from '../../subscription/record/snapshot.js';
 import { grantSnapshot, subscriptionSnapshot } from '../../subscription/record/snapshot-of.js';
 
-const MESSAGES: Readonly<Record<HookEffect['name'], readonly [level: 'info' | 'warn', text: string]>> = {
-  requested: ['info', 'asking the hub'],
-  verified: ['info', 'subscribed'],
-  renewed: ['info', 'subscription renewed'],
-  denied: ['warn', 'the hub denied the subscription'],
-  expired: ['warn', 'the lease ran out'],
-  unsubscribed: ['info', 'unsubscribed'],
-  failed: ['warn', 'an attempt failed'],
-  'hub-moved': ['info', 'the hub has moved'],
-  'topic-moved': ['info', 'the topic has moved'],
-};
-
-/** The part of a log line that says when a failed attempt is retried. */
-function nextAttemptText(record: SubscriptionRecord, nextHub: string | undefined, isStopping: boolean): string {
+/** Says what follows a failed attempt. */
+function nextAttemptOf(record: SubscriptionRecord, nextHub: string | undefined, isStopping: boolean): NextAttempt {
   const { gaveUp, nextAttemptAt } = subscriptionSnapshot(record, NO_STATS);
-  if (isStopping) return '';
-  if (nextHub !== undefined) return ` (asking hub ${nextHub} now)`;
-  if (gaveUp === true || record.stoppedBecause === 'denied') return ' (not tried again before retry())';
-  return nextAttemptAt === undefined ? '' : ` (next try: ${nextAttemptAt.toISOString()})`;
+  if (isStopping) return {};
+  if (nextHub !== undefined) return { nextHub };
+  if (gaveUp === true || record.stoppedBecause === 'denied') return { retriedByItself: false };
+  return nextAttemptAt === undefined ? {} : { nextAttemptAt: nextAttemptAt.toISOString() };
 }
 
 /** The ids and URLs for a log line. Callbacks are left out: whoever knows a callback can send to it. */
-export function logFieldsOf(record: SubscriptionRecord, grant: GrantRecord | undefined): object {
+export function logFieldsOf(record: SubscriptionRecord, grant: GrantRecord | undefined): SubscriptionFields {
   const { id, service, target, topic, hubs } = record;
   const fields = { subscription: id, service };
   if (grant !== undefined) return { ...fields, grant: grant.id, hub: grant.hub, topic: grant.topic };
@@ -57,15 +46,18 @@ export function logAndEmitHook(
     isStopping: () => boolean;
   },
 ): void {
-  const { name, grantId } = effect;
+  const { grantId } = effect;
   const grant = record.grants.find(({ id }) => id === grantId) ?? effect.removedGrant;
-  const [level, text] = MESSAGES[name];
-  const message = name === 'requested' ? `${text} to ${grant?.pending?.mode ?? 'subscribe'}` : text;
-  const failure = 'failure' in effect ? effect.failure : undefined;
-  const fields = { ...logFieldsOf(record, grant), ...(failure === undefined ? {} : { code: failure.code }) };
-  const nextHub = 'nextHub' in effect ? effect.nextHub : undefined;
-  const nextAttempt = failure === undefined ? '' : nextAttemptText(record, nextHub, isStopping());
-  logger[level](fields, failure === undefined ? message : `${message}: ${failure.message}${nextAttempt}`);
+  const fields = logFieldsOf(record, grant);
+  if (effect.name === 'requested') {
+    log(logger, 'subscription.requested', { ...fields, mode: grant?.pending?.mode ?? 'subscribe' });
+  } else if (effect.name === 'denied' || effect.name === 'failed') {
+    const { code, message: detail } = effect.failure;
+    const nextAttempt = nextAttemptOf(record, effect.nextHub, isStopping());
+    log(logger, `subscription.${effect.name}`, { ...fields, code, ...nextAttempt, detail });
+  } else {
+    log(logger, `subscription.${effect.name}`, fields);
+  }
   const subject = (): Pick<HookPayload, 'subscription' | 'at'> => ({
     subscription: subscriptionSnapshot(record, stored.counters.stats()),
     at: new Date(now()),

@@ -30,7 +30,7 @@ const UNLIMITED = Number.MAX_SAFE_INTEGER;
 
 const SERVICE = {
   target: singleTarget,
-  targets: listOf(targetInList, 'a list of URLs and { hub, topic }'),
+  targets: listOf(targetInList, 'a list of URLs and { hub, topic } objects'),
   name: serviceName,
   inject: listOf(injectionToken, 'a list of classes, strings and symbols'),
   leaseSeconds: numberOf('seconds', { least: 1, most: UNLIMITED, whole: true }),
@@ -105,7 +105,7 @@ export function checkServiceConfig(service: string, config: SubscriberServiceCon
 function defaultName(service: string, subject: string): string {
   if (service === '') {
     throw new ConfigurationError(
-      'A service class without a name needs `name` in its configuration: its state is stored by it.',
+      'A service class without a name requires `name` in its configuration, because stored state is found by name.',
     );
   }
   return serviceName(service, { subject, field: 'name' });
@@ -123,22 +123,25 @@ function checkCallback(
 ): void {
   if (callback === undefined) {
     if (appendServicePath)
-      throw wrongField({ subject, field: 'appendServicePath' }, 'needs a callback to append to: set callback too');
+      throw wrongField({ subject, field: 'appendServicePath' }, 'is true, which requires callback. Set callback too');
     return;
   }
   if (hubs === 'all' && !appendServicePath) {
     throw wrongField(
       { subject, field: 'hubs' },
-      "is 'all', which needs a callback for each: set appendServicePath too",
+      "is 'all', which requires a callback for each hub. Set appendServicePath too",
     );
   }
   if (appendServicePath && callback.includes('?')) {
-    throw wrongField({ subject, field: 'callback' }, 'has a query, to which appendServicePath can append no path');
+    throw wrongField(
+      { subject, field: 'callback' },
+      'has a query, so appendServicePath cannot append a path. Remove the query, or omit appendServicePath',
+    );
   }
   if (!appendServicePath && targets.length > 1) {
     throw wrongField(
       { subject, field: 'callback' },
-      `is taken literally and can serve one grant, not ${targets.length} targets; set appendServicePath or leave it out`,
+      `is used unchanged, so it can serve only one target, not ${targets.length}. Set appendServicePath, or omit callback`,
     );
   }
 }
@@ -153,6 +156,6 @@ export function checkRequestForm(
     requestForm({ mode: 'subscribe', topic: anyUrl, callback: anyUrl, protocol, customParams });
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error;
-    throw new ConfigurationError(`${subject}: ${error.message}.`, { cause: error });
+    throw new ConfigurationError(`${subject}: ${error.message}`, { cause: error });
   }
 }

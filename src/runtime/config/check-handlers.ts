@@ -11,7 +11,7 @@ import { misspelledHandlers } from './misspelled-handlers.js';
  * @throws ConfigurationError if a required handler is missing, or a handler is not a function
  */
 export function checkHandlers(service: string, value: unknown): SubscriberHandlers {
-  if (!isRecord(value)) throw new ConfigurationError(`Service "${service}": its handlers are not an object.`);
+  if (!isRecord(value)) throw notAnObject(service, value);
   for (const name of HANDLER_NAMES) {
     const handler = value[name];
     if (HANDLERS[name] === 'optional' && handler !== undefined && typeof handler !== 'function') {
@@ -26,8 +26,13 @@ function checkRequired(service: string, value: object): asserts value is Subscri
   for (const name of HANDLER_NAMES) {
     if (HANDLERS[name] === 'optional' || typeof Reflect.get(value, name) === 'function') continue;
     const misspelled = misspelledHandlers(value).find(({ handler }) => handler === name);
-    const remedy =
-      misspelled === undefined ? 'add one to receive news' : `rename ${misspelled.method}, which is nearly its name`;
-    throw new ConfigurationError(`Service "${service}" has no method ${name}; ${remedy}.`);
+    const remedy = misspelled === undefined ? 'Add it to receive events' : `Rename ${misspelled.method} to ${name}`;
+    throw new ConfigurationError(`Service "${service}" has no method ${name}. ${remedy}.`);
   }
+}
+
+function notAnObject(service: string, value: unknown): ConfigurationError {
+  return new ConfigurationError(
+    `Service "${service}": the handlers are ${describeType(value)}; they must be an object.`,
+  );
 }

@@ -81,7 +81,7 @@ const basePath: Check<string> = (value, place) =>
 
 const publicUrl: Check<string> = (value, place) => {
   const url = httpUrl(value, place);
-  if (url.includes('?')) throw wrongField(place, 'has a query, to which no path can be appended');
+  if (url.includes('?')) throw wrongField(place, 'has a query, so no path can be appended. Remove the query');
   return url.replace(/\/+$/, '');
 };
 
@@ -94,7 +94,7 @@ const tls: Check<NonNullable<StartOptions['tls']>> = (value, place) => {
     onDemand('node:tls').createSecureContext(value);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw wrongField(place, `cannot be used (${reason}); give key and cert in PEM`);
+    throw wrongField(place, `cannot be used (${reason}). Provide key and cert in PEM format`);
   }
   return value;
 };
@@ -115,7 +115,7 @@ const OPTIONS = {
   basePath,
   publicUrl,
   tunnel: predicateCheck(
-    'a function that takes an address and opens a way to it',
+    'a function that opens a tunnel to a local URL and resolves to { url, close() }',
     (value): value is NonNullable<StartOptions['tunnel']> => typeof value === 'function',
   ),
   store: predicateCheck(
@@ -174,31 +174,37 @@ function refuseContradictions(all: CheckedOptions): void {
   const { defaultLeaseSeconds, maxLeaseSeconds, maxInFlightBytes, maxBodyBytes } = all.security;
   if (maxInFlightBytes < maxBodyBytes) {
     throw new ConfigurationError(
-      `startService: security.maxInFlightBytes is ${maxInFlightBytes}, less than maxBodyBytes, ${maxBodyBytes}: no such body could be received.`,
+      `startService: security.maxInFlightBytes is ${maxInFlightBytes}; it must be at least maxBodyBytes (${maxBodyBytes}), ` +
+        'because a larger body could never be received.',
     );
   }
   if (defaultLeaseSeconds > maxLeaseSeconds) {
     throw new ConfigurationError(
-      `startService: security.defaultLeaseSeconds is ${defaultLeaseSeconds}, more than maxLeaseSeconds, ${maxLeaseSeconds}.`,
+      `startService: security.defaultLeaseSeconds is ${defaultLeaseSeconds}; it must be at most maxLeaseSeconds (${maxLeaseSeconds}).`,
     );
   }
   if (all.manual && all.publicUrl === undefined) {
     throw new ConfigurationError(
-      'startService: manual needs publicUrl, as nothing listens whose address could be taken instead.',
+      'startService: manual requires publicUrl, because the runtime does not listen and has no address of its own.',
     );
   }
   const externalListeners = [all.manual ? 'manual' : '', all.server === undefined ? '' : 'server'].filter(
     (name) => name !== '',
   );
-  if (externalListeners.length > 1) throw new ConfigurationError('startService: manual and server exclude each other.');
+  if (externalListeners.length > 1) {
+    throw new ConfigurationError('startService: manual cannot be combined with server. Omit one of them.');
+  }
   const [external] = externalListeners;
   if (external !== undefined && all.tls !== undefined) {
     throw new ConfigurationError(
-      `startService: tls is for a server of the runtime's own, which ${external} rules out.`,
+      `startService: tls cannot be combined with ${external}, because it configures only the runtime's own server. ` +
+        'Configure TLS in your server, and omit tls.',
     );
   }
   if (external === 'manual' && all.tunnel !== undefined) {
-    throw new ConfigurationError('startService: tunnel needs an address to lead to, which manual rules out.');
+    throw new ConfigurationError(
+      'startService: tunnel cannot be combined with manual, because the runtime listens on no address. Omit tunnel.',
+    );
   }
   const notListening = all.manual
     ? 'manual'
@@ -208,8 +214,8 @@ function refuseContradictions(all: CheckedOptions): void {
   // With deferRequests, begin() rejects instead.
   if (all.failFast && notListening !== '' && !all.deferRequests) {
     throw new ConfigurationError(
-      `startService: failFast cannot be had with ${notListening}: hubs are asked when their verification can be answered. ` +
-        'Set deferRequests and call runtime.begin() when your server listens: it rejects with the first failure.',
+      `startService: failFast cannot be combined with ${notListening}, because hubs are contacted only when callbacks can ` +
+        'be answered. Set deferRequests and call runtime.begin() once your server listens. It rejects with the first failure.',
     );
   }
 }

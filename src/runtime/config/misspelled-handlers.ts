@@ -1,5 +1,6 @@
 import { HANDLER_NAMES, type HandlerName } from '../../delivery/handler/handlers.js';
-import { KIND, type Logger } from '../../logger.js';
+import { log } from '../../log-events.js';
+import type { Logger } from '../../logger.js';
 import { isRecord } from '../../protocol/encoding/is-record.js';
 import { nearestName } from './checks/nearest-name.js';
 
@@ -28,10 +29,7 @@ export function misspelledHandlers(handlers: object): readonly MisspelledHandler
 /** Logs one warning for each method of a service that looks like a misspelled handler. */
 export function warnOfMisspelledHandlers(service: string, handlers: object, logger: Logger): void {
   for (const { method, handler } of misspelledHandlers(handlers)) {
-    logger.warn(
-      { service, method, handler, [KIND]: `near handler ${method}` },
-      `the runtime does not call method ${method}: did you mean ${handler}?`,
-    );
+    log(logger, 'handler.misspelled', { service, method, handler });
   }
 }
 

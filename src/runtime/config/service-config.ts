@@ -22,7 +22,7 @@ export interface SignatureConfig {
  * @example
  * ```ts
  * @SubscriberService({ target: 'https://example.com/feed', delivery: { mode: 'queued', dedupe: 'entries' } })
- * class News {
+ * class FeedReader {
  *   async onEventNotification(event: ContentDistributionMessage) {}
  * }
  * ```

@@ -9,7 +9,7 @@ import type { DependencyContainer } from '../services/tsyringe.js';
  *
  * @example
  * ```ts
- * await startService(News, {
+ * await startService(FeedReader, {
  *   tunnel: async (address) => {
  *     const listener = await ngrok.forward({ addr: address });
  *     return { url: listener.url(), close: () => listener.close() };

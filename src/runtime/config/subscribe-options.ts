@@ -31,7 +31,7 @@ export function checkSubscribeOptions(
   if (target === undefined)
     throw wrongField(
       { ...place, field: 'target' },
-      'is missing: name what to subscribe to. If it is read from an environment variable, check that it is set',
+      'is missing. Set what to subscribe to. If it is read from an environment variable, check that the variable is set',
     );
   const params = { ...customParams, ...overrides.customParams };
   if (overrides.customParams !== undefined) checkRequestForm({ customParams: params, protocol }, place.subject);

@@ -1,4 +1,4 @@
-import { WebSubError } from '../../errors.js';
+import { beginTooEarlyError } from './lifecycle-error.js';
 
 /** Sends the first requests to hubs, once for any number of calls. */
 export class FirstRequestsTrigger {
@@ -16,9 +16,7 @@ export class FirstRequestsTrigger {
    * @throws WebSubError if the services have not started yet
    */
   async begin(): Promise<void> {
-    if (this.#firstRequests === undefined) {
-      throw new WebSubError('begin() was called before startService has resolved: call it when your server listens.');
-    }
+    if (this.#firstRequests === undefined) throw beginTooEarlyError();
     this.#running ??= this.#firstRequests().catch((error: unknown) => {
       this.#running = undefined;
       throw error;

@@ -2,6 +2,7 @@ import { setImmediate as macrotask } from 'node:timers/promises';
 import type { HookPayload } from '../../delivery/hook-payloads.js';
 import type { Engine } from '../../engine/engine.js';
 import { ResourceDiscoveryFailedError, SubscriptionInitiationError } from '../../errors.js';
+import { log } from '../../log-events.js';
 import type { Logger } from '../../logger.js';
 import { isLive } from '../../subscription/machine/state.js';
 import { waitAtMost } from './wait-limits.js';
@@ -43,7 +44,7 @@ export async function sendFirstRequests(context: FirstRequestsContext, options: 
   runtime.firstRequests.set(() => runFirstRequests(context, options.failFast));
   if (runtime.isStopping) return;
   if (canRequestAtStart(options)) await runtime.begin();
-  else if (options.deferRequests) context.logger.info('hubs are asked when runtime.begin() is called');
+  else if (options.deferRequests) log(context.logger, 'requests.deferred', { until: 'begin' });
   else deferFirstRequests(context, options.server);
 }
 
@@ -83,7 +84,7 @@ function deferFirstRequests({ runtime, logger }: FirstRequestsContext, server: C
     try {
       await runtime.begin();
     } catch (error) {
-      logger.fatal({ err: error }, 'the declared subscriptions could not be stored: stopping');
+      log(logger, 'declared.not-stored', { err: error });
       await runtime.stopNow();
     }
   };
@@ -92,7 +93,7 @@ function deferFirstRequests({ runtime, logger }: FirstRequestsContext, server: C
     const timer = setTimeout(soon, MOUNT_WAIT_MS);
     runtime.onStop(() => clearTimeout(timer));
   } else {
-    logger.info('hubs are asked when the given server listens');
+    log(logger, 'requests.deferred', { until: 'listening' });
     server.once('listening', soon);
     runtime.onStop(() => server.off('listening', soon));
   }

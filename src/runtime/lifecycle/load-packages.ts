@@ -2,6 +2,7 @@ import { setImmediate as macrotask } from 'node:timers/promises';
 import { loadWorkerCode } from '../../feed/parse/worker-code.js';
 import { loadHttpParser } from '../../hub/http/http-parser.js';
 import { undiciModules } from '../../hub/http/undici-modules.js';
+import { log } from '../../log-events.js';
 import type { Logger } from '../../logger.js';
 import { onDemand } from '../../on-demand.js';
 
@@ -42,7 +43,7 @@ export async function loadPackages(
     try {
       await load();
     } catch (error) {
-      logger.error({ err: error }, 'a package could not be loaded: tried again when it is needed');
+      log(logger, 'package.load-failed', { err: error });
     }
     await macrotask();
   }

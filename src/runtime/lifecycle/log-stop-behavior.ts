@@ -1,3 +1,4 @@
+import { log } from '../../log-events.js';
 import type { Logger } from '../../logger.js';
 import type { RunningService } from '../core.js';
 
@@ -10,17 +11,9 @@ export function logStopBehavior(
   const serviceNames = services.filter(({ config }) => config.unsubscribeOnShutdown).map(({ config }) => config.name);
   if (serviceNames.length === 0) return;
   if (isDurable) {
-    logger.info(
-      { services: serviceNames },
-      'a stop asks hubs to stop sending; the next start fetches what was published in between if the topic is a feed, and ' +
-        'misses it if not: set unsubscribeOnShutdown: false to keep the subscriptions',
-    );
+    log(logger, 'shutdown.unsubscribes', { services: serviceNames });
   }
   if (!handlesSignals) {
-    logger.info(
-      { services: serviceNames },
-      'signals are left to the application: call runtime.stop() before the process ends, or set handleSignals: true; ' +
-        'otherwise the hubs keep the subscriptions',
-    );
+    log(logger, 'signals.not-handled', { services: serviceNames });
   }
 }

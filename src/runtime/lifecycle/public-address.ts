@@ -1,6 +1,7 @@
 import type { Server } from 'node:http';
 import { isIPv6 } from 'node:net';
 import { ConfigurationError, ListenerError } from '../../errors.js';
+import { log } from '../../log-events.js';
 import type { Logger } from '../../logger.js';
 import { isLoopback } from '../../protocol/loopback.js';
 import type { CheckedOptions } from '../config/check-options.js';
@@ -32,17 +33,18 @@ export async function resolvePublicAddress(
     const tunnel = await openTunnel(options.tunnel, local);
     return { url: options.publicUrl ?? tunnel.url.replace(/\/+$/, ''), tunnel };
   }
-  const unknown = 'startService: server listens on no port yet';
+  const unknown = 'startService: server does not listen on a port yet';
   if (options.tunnel !== undefined) {
-    throw new ConfigurationError(`${unknown}, so there is nothing for tunnel to lead to: listen first.`);
+    throw new ConfigurationError(`${unknown}, so tunnel has no address to lead to. Call server.listen() first.`);
   }
   const url = options.publicUrl ?? local;
-  if (url === undefined) throw new ConfigurationError(`${unknown}: set publicUrl, or listen first.`);
-  if (options.publicUrl === undefined && isLoopback(url)) {
-    logger.warn(
-      { publicUrl: url },
-      "only hubs on this machine can reach the callbacks: set publicUrl (or the environment's WEBSUB_PUBLIC_URL), or use a tunnel",
+  if (url === undefined) {
+    throw new ConfigurationError(
+      `${unknown}, so the public URL is unknown. Set publicUrl, or call server.listen() first.`,
     );
+  }
+  if (options.publicUrl === undefined && isLoopback(url)) {
+    log(logger, 'public-url.local', { publicUrl: url });
   }
   return { url };
 }
@@ -74,7 +76,7 @@ async function openTunnel(open: NonNullable<CheckedOptions['tunnel']>, local: st
   if (isTunnel(tunnel)) return tunnel;
   await closeQuietly(tunnel);
   throw new ListenerError(
-    'The tunnel option gave no http or https URL, or no close(): it is to resolve to { url, close() }.',
+    'startService: tunnel resolved to an invalid value; it must resolve to { url, close() } with an http or https URL.',
   );
 }
 

@@ -22,7 +22,7 @@ export function reachabilityHintOf(
 
 function startConditionOf(manual: boolean, deferRequests: boolean): string {
   if (deferRequests) return 'runtime.begin() is called';
-  return manual ? 'a short time for mounting the callbacks has passed' : 'the given server listens';
+  return manual ? 'the short delay for mounting the callbacks is over' : 'the given server listens';
 }
 
 function routingOf(manual: boolean, hasServer: boolean, port: number | undefined): string {

@@ -57,7 +57,7 @@ export async function whenReady(options: ReadinessOptions, timeoutMs: number): P
       const hopeless = missing.recheckAll().filter(isHopeless);
       if (missing.isEmpty) end(resolve);
       else if (hopeless.length > 0)
-        fail(`: ${countText(hopeless.length)} will not be asked for again ${nextRequestText(hopeless)}`);
+        fail(`: ${countText(hopeless.length)} will not be requested again ${nextRequestText(hopeless)}`);
     };
     const checkOne = (id: string): void => {
       if (!reconciled.isOpen) return;
@@ -65,12 +65,7 @@ export async function whenReady(options: ReadinessOptions, timeoutMs: number): P
       if ((record !== undefined && isHopeless(record)) || missing.isEmpty) check();
     };
     const timer = setTimeout(() => fail(` after ${timeoutMs} ms`), Math.min(Math.max(timeoutMs, 0), MAX_TIMER_MS));
-    const onStop = (): void =>
-      end(() =>
-        reject(
-          new WebSubError(['Not ready, and the runtime stops', ...describeMissing(missingNow(options))].join('; ')),
-        ),
-      );
+    const onStop = (): void => end(() => reject(stoppedWhileWaitingError(options)));
     // Checks later: when a hook is called, other effects of the same transition may not have started.
     const checkSoon = ({ subscription }: HookPayload): void => void setImmediate(checkOne, subscription.id);
     const removeListeners = (['verified', 'failed', 'denied', 'unsubscribed'] as const).map((name) =>
@@ -96,21 +91,28 @@ function nextRequestText(hopeless: readonly SubscriptionRecord[]): string {
   const times = hopeless.flatMap((record) =>
     record.stoppedBecause === undefined ? (nextHubContactAt(record) ?? []) : [],
   );
-  return times.length === 0 ? 'before retry()' : `before ${new Date(Math.min(...times)).toISOString()}, or retry()`;
+  return times.length === 0 ? 'before retry()' : `before ${new Date(Math.min(...times)).toISOString()} or retry()`;
+}
+
+function stoppedWhileWaitingError(options: ReadinessOptions): WebSubError {
+  const reasons = ['Not ready, because the runtime is stopping', ...describeMissing(missingNow(options))];
+  return new WebSubError(`${reasons.join('; ')}.`);
 }
 
 function notReadyError(options: ReadinessOptions, problem: string): WebSubError {
   const { reachability, requestsAllowed } = options;
   if (!requestsAllowed.isOpen) {
-    return new WebSubError(`Nothing has been asked for yet: that begins when ${reachability.startCondition}.`);
+    return new WebSubError(
+      `Not ready: no subscribe request has been sent yet. Requests begin when ${reachability.startCondition}.`,
+    );
   }
   const missing = missingNow(options);
   const hint = missing.some(isAwaitingVerification)
-    ? ` Hubs must reach ${reachability.baseUrl}/… (publicUrl with basePath), which ${reachability.routing}.`
+    ? ` Hubs must reach ${reachability.baseUrl}/… (publicUrl with basePath). This URL ${reachability.routing}.`
     : '';
   return new WebSubError(
     `${[`Not ready${problem}`, ...describeMissing(missing)].join('; ')}.${hint} ` +
-      'Nothing was changed and the runtime goes on: await ready() again, or call stop().',
+      'Nothing was changed, and the runtime is still running. Await ready() again, or call stop().',
   );
 }
 
@@ -130,9 +132,9 @@ function missingNow(options: ReadinessOptions): readonly SubscriptionRecord[] {
 /** The subscriptions without a grant, each with the reason. */
 function describeMissing(missing: readonly SubscriptionRecord[]): readonly string[] {
   const lines = missing.slice(0, MAX_NAMED).map((record) => {
-    const reason = record.lastError?.message ?? 'the hub has not verified it yet';
+    const reason = record.lastError?.message.replace(/\.$/, '') ?? 'the hub has not verified it yet';
     const orphanNote =
-      record.orphaned === true ? ' (no longer declared: pruneDeclared or unsubscribe(id) ends it)' : '';
+      record.orphaned === true ? ' (no longer declared; pruneDeclared or unsubscribe(id) ends it)' : '';
     return `${targetName(record.target)} for ${record.service}${orphanNote} is ${stateOf(record)}: ${reason}`;
   });
   const more = missing.length - lines.length;

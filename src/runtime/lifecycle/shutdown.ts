@@ -1,12 +1,13 @@
 import type { Engine } from '../../engine/engine.js';
 import type { Listener } from '../../http/listen/listener.js';
+import { log } from '../../log-events.js';
 import type { Logger } from '../../logger.js';
 import { isLive } from '../../subscription/machine/state.js';
 import { runAll, waitUnlessAborted, waitAtMost, type TimeLimit } from './wait-limits.js';
 import type { Core } from '../core.js';
 import type { HostServer } from './host-server.js';
 import type { StopOptions } from '../subscriber-runtime.js';
-import { servicesToUnsubscribe, warnOfUnverified, unsubscribeAll } from './unsubscribe-all.js';
+import { logUnverified, servicesToUnsubscribe, unsubscribeAll } from './unsubscribe-all.js';
 
 /**
  * Maximum milliseconds for each of the last steps. All last steps together may exceed `gracefulShutdownSeconds` by this
@@ -48,12 +49,12 @@ export async function shutDown(shutdown: Shutdown, options: StopOptions): Promis
   const waited = waitUnlessAborted(handled, gracePeriod.signal).catch(() => {});
   // Starts at once: the caller of the stop may end the process early.
   const unmarked = core.pipeline.markers.stop(ownsStore());
-  await runAll([() => unsubscribeFromHubs(shutdown, options)], logger, 'unsubscribing failed');
+  await runAll([() => unsubscribeFromHubs(shutdown, options)], logger, 'unsubscribe');
   await waited;
   engine.stop();
   core.closeCallbacks();
   const closed = listener?.close();
-  await runAll([() => waitForHandlers(shutdown, waitForStep)], logger, 'handlers could not be waited for');
+  await runAll([() => waitForHandlers(shutdown, waitForStep)], logger, 'wait for handlers');
   await waitUnlessAborted(runShutdownListeners(shutdown), listenersLimit.signal);
   core.abort();
   await waitForStep(core.backgroundTasks.waitForIdle());
@@ -62,15 +63,15 @@ export async function shutDown(shutdown: Shutdown, options: StopOptions): Promis
   await waitForStep(Promise.resolve(closed));
   await waitForStep(unmarked);
   if (ownsStore()) {
-    await runAll([() => waitForStep(core.registry.flush())], logger, 'counters could not be stored');
+    await runAll([() => waitForStep(core.registry.flush())], logger, 'store counters');
     await waitForStep(core.pipeline.liveness.writeHeartbeat());
   }
   const closing = cleanups.toReversed().map((close) => () => waitForStep(closeAsync(close)));
-  await runAll(closing, logger, 'something could not be closed');
+  await runAll(closing, logger, 'close');
   gracePeriod.end();
   listenersLimit.end();
   finalStepsLimit.end();
-  logger.info('stopped');
+  log(logger, 'runtime.stopped');
 }
 
 async function unsubscribeFromHubs(
@@ -80,8 +81,7 @@ async function unsubscribeFromHubs(
   // Waits for a running reconciliation, so that its new subscriptions are unsubscribed too.
   await waitUnlessAborted(core.reconciling, gracePeriod.signal);
   if (hostServer?.isListening() === false) {
-    if (willUnsubscribe(core, options))
-      logger.warn(`${SERVER_CLOSED}: hubs are not asked to stop sending. ${STOP_FIRST}`);
+    if (willUnsubscribe(core, options)) log(logger, 'shutdown.server-closed', { isWaiting: false });
     return;
   }
   const finished = new AbortController();
@@ -89,20 +89,15 @@ async function unsubscribeFromHubs(
   const watchHost = async (): Promise<void> => {
     await hostServer?.closed(signal);
     if (hostServer === undefined || signal.aborted) return;
-    logger.warn(
-      `${SERVER_CLOSED} while hubs verify that they stop sending: the stop does not wait for them. ${STOP_FIRST}`,
-    );
+    log(logger, 'shutdown.server-closed', { isWaiting: true });
     finished.abort();
   };
   const watched = watchHost();
   await unsubscribeAll(core, options, { signal, logger });
   finished.abort();
   await watched;
-  warnOfUnverified(core, logger, listener === undefined ? `. ${STOP_FIRST}` : '');
+  logUnverified(core, logger, listener === undefined);
 }
-
-const SERVER_CLOSED = 'the given server (option server) accepts no connections';
-const STOP_FIRST = 'Await runtime.stop() before you close the server';
 
 /** Whether a stop with these options unsubscribes anything. */
 function willUnsubscribe(core: Core, options: StopOptions): boolean {
@@ -122,11 +117,11 @@ async function runShutdownListeners({ shutdownListeners, listenersLimit, logger 
   let isDone = false;
   const onTimeUp = (): void =>
     void setImmediate(() => {
-      if (!isDone) logger.warn('onShutdown, or a shutdown listener, takes too long and is not waited for');
+      if (!isDone) log(logger, 'shutdown.listener-slow');
     });
   if (listenersLimit.signal.aborted) onTimeUp();
   else listenersLimit.signal.addEventListener('abort', onTimeUp, { once: true });
-  await runAll(shutdownListeners(), logger, 'a shutdown listener failed');
+  await runAll(shutdownListeners(), logger, 'shutdown listener');
   isDone = true;
 }
 
@@ -138,7 +133,7 @@ async function waitForHandlers(
   const { delivery, inbox } = core.pipeline;
   const stopped = inbox.stop();
   await waitUnlessAborted(Promise.all([delivery.settled(), stopped]), gracePeriod.signal);
-  if (delivery.hasRunningHandlers) logger.warn('handlers are still at work, and are not waited for any longer');
+  if (delivery.hasRunningHandlers) log(logger, 'shutdown.handlers-running');
   delivery.stopWaiting();
   delivery.abort();
   await waitForStep(delivery.allAnswered());

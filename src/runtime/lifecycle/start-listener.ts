@@ -2,6 +2,7 @@ import type { RequestListener } from 'node:http';
 import { Throttle } from '../../delivery/throttle.js';
 import { connectionLimit, openFilesLimit } from '../../http/listen/connection-limit.js';
 import { listen, type Listener } from '../../http/listen/listener.js';
+import { log } from '../../log-events.js';
 import type { Logger } from '../../logger.js';
 import type { CheckedOptions } from '../config/check-options.js';
 
@@ -20,21 +21,14 @@ export async function startListener(
   if (manual || server !== undefined) return undefined;
   const maxConnections = connectionLimit(security.maxConnections, openFiles);
   if (maxConnections < security.maxConnections) {
-    logger.warn(
-      { maxConnections, openFiles },
-      'the process may open too few files for security.maxConnections: fewer connections are taken',
-    );
+    log(logger, 'listener.file-limit', { maxConnections, openFiles });
   }
   const dropLimiter = new Throttle();
   const onDrop = (): void => {
-    const notLogged = dropLimiter.tryPass(dropLimiter, Date.now());
-    if (notLogged === undefined) return;
-    logger.warn(
-      { maxConnections, notLogged },
-      'a connection was closed, as too many are open: see security.maxConnections',
-    );
+    const suppressed = dropLimiter.tryPass(dropLimiter, Date.now());
+    if (suppressed !== undefined) log(logger, 'connection.dropped', { maxConnections, suppressed });
   };
-  const onError = (error: Error): void => logger.error({ err: error }, 'a connection could not be accepted');
+  const onError = (error: Error): void => log(logger, 'connection.failed', { err: error });
   return listen(handler, { port, host, tls, maxConnections, onDrop, onError });
 }
 

@@ -1,8 +1,9 @@
 import { decodeEvent } from '../../delivery/inbox/stored-event.js';
 import { embeddedEngine, type EmbeddedEngineOptions } from '../../engine/embedded-engine.js';
 import type { Engine } from '../../engine/engine.js';
-import { WebSubError, type StoreError } from '../../errors.js';
+import type { StoreError } from '../../errors.js';
 import { attach } from '../../http/listen/attach.js';
+import { log } from '../../log-events.js';
 import { safeLogger, type Logger } from '../../logger.js';
 import { openStore } from '../../store/open-store.js';
 import { createResealer } from '../../store/sealing/resealer.js';
@@ -20,6 +21,7 @@ import { definitionsOf, type ServiceDefinition } from '../services/definition.js
 import { canRequestAtStart, sendFirstRequests } from './first-requests.js';
 import { startupGate, type StartupGate } from './startup-gate.js';
 import { watchServer } from './host-server.js';
+import { stoppedDuringStartError } from './lifecycle-error.js';
 import { loadPackages } from './load-packages.js';
 import { warnOfMisspelledHandlers } from '../config/misspelled-handlers.js';
 import { startListener } from './start-listener.js';
@@ -49,7 +51,7 @@ const REAL_SEAMS: Seams = { now: Date.now, random: Math.random, engine: embedded
  *
  * @example
  * ```ts
- * const runtime = await startService(News, { port: 9090, publicUrl: 'https://me.example.com' });
+ * const runtime = await startService(FeedReader, { port: 9090, publicUrl: 'https://me.example.com' });
  * await runtime.ready();
  * ```
  *
@@ -93,7 +95,7 @@ export async function start(
     const sealing = createResealer(sealed, { logger, check: { subscription: decodeSubscription, event: decodeEvent } });
     const onLost = (error: StoreError): void => {
       storeLostError = error;
-      logger.fatal({ err: error }, 'another process has taken the store over: stopping');
+      log(logger, 'store.taken-over', { err: error });
       void sealing.stop();
       runtime?.stopWithoutStore();
     };
@@ -103,9 +105,9 @@ export async function start(
     cleanups.push(() => owner.release());
     cleanups.push(() => sealing.stop());
     const sealedWith = sealed.key === undefined ? {} : { sealedWith: sealed.key.id };
-    logger.info({ store: store.location, durable: store.durable, ...sealedWith }, 'state is kept here');
+    log(logger, 'store.opened', { store: store.location, durable: store.durable, ...sealedWith });
 
-    const onError = (error: unknown): void => logger.error({ err: error }, 'a timer failed: the next one goes on');
+    const onError = (error: unknown): void => log(logger, 'timer.failed', { err: error });
     const engine = makeEngine({ now, onError });
     const core = new Core({
       store,
@@ -151,7 +153,7 @@ export async function start(
     requestGate.allowVerifications();
     await runtime.startServices();
     throwIfStoreLost();
-    if (runtime.isStopping) throw new WebSubError('The runtime was stopped before it had started.');
+    if (runtime.isStopping) throw stoppedDuringStartError();
     requestGate.allowContent();
     sealing.start();
     const startedRuntime = runtime;
@@ -162,7 +164,7 @@ export async function start(
     return runtime;
   } catch (error) {
     await requestGate?.fail();
-    if (runtime === undefined) await runAll(cleanups.toReversed(), logger, 'something could not be closed');
+    if (runtime === undefined) await runAll(cleanups.toReversed(), logger, 'close');
     else await runtime.stopNow();
     throw error;
   }

@@ -1,5 +1,6 @@
 import type { HookPayload } from '../../delivery/hook-payloads.js';
 import { SubscriptionInitiationError } from '../../errors.js';
+import { log } from '../../log-events.js';
 import type { Logger } from '../../logger.js';
 import type { SubscriptionRecord } from '../../subscription/record/record.js';
 import { SHUTDOWN_RETRY_MS } from '../../subscription/retry-policy.js';
@@ -24,7 +25,7 @@ export async function unsubscribeAll(
     try {
       await core.registry.apply(id, { type: 'unwanted', why: 'shutdown' });
     } catch (error) {
-      logger.error({ subscription: id, err: error }, 'a subscription could not be ended at its hub');
+      log(logger, 'shutdown.unsubscribe-not-stored', { subscription: id, err: error });
     }
   };
   // A hub may still verify an earlier subscribe request. That subscription is unsubscribed again. A subscription that
@@ -112,19 +113,17 @@ function isAwaitingUnsubscription({ grants }: SubscriptionRecord, failures: Fail
 }
 
 /**
- * Warns about hubs that did not verify the unsubscription, with the time until which they may send.
+ * Logs hubs that did not verify the unsubscription, with the time until which they may send.
  *
- * @param advice text for the operator, to prevent it next time
+ * @param isServerGiven whether the application closes the server, perhaps too early
  */
-export function warnOfUnverified(core: Core, logger: Logger, advice = ''): void {
+export function logUnverified(core: Core, logger: Logger, isServerGiven: boolean): void {
   for (const { record } of core.registry.all()) {
     for (const grant of record.grants) {
       if (grant.state !== 'unsubscribing') continue;
-      const until = grant.expiresAt === undefined ? 'its lease ends' : new Date(grant.expiresAt).toISOString();
-      logger.warn(
-        { subscription: record.id, hub: grant.hub, topic: grant.topic },
-        `hub ${grant.hub} did not verify the unsubscription: it may go on sending until ${until}${advice}`,
-      );
+      const { hub, topic, expiresAt } = grant;
+      const lease = expiresAt === undefined ? {} : { expiresAt: new Date(expiresAt).toISOString() };
+      log(logger, 'shutdown.hub-not-verified', { subscription: record.id, hub, topic, ...lease, isServerGiven });
     }
   }
 }

@@ -1,3 +1,4 @@
+import { log } from '../../log-events.js';
 import type { Logger } from '../../logger.js';
 
 /** A time limit that can be shortened. */
@@ -51,12 +52,12 @@ export async function waitAtMost(work: Promise<unknown>, milliseconds: number): 
 }
 
 /** Runs all tasks one after another. Logs failures and continues. */
-export async function runAll(tasks: readonly (() => unknown)[], logger: Logger, errorMessage: string): Promise<void> {
+export async function runAll(tasks: readonly (() => unknown)[], logger: Logger, step: string): Promise<void> {
   for (const task of tasks) {
     try {
       await task();
     } catch (error) {
-      logger.error({ err: error }, errorMessage);
+      log(logger, 'shutdown.step-failed', { step, err: error });
     }
   }
 }

@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import { isatty, WriteStream } from 'node:tty';
 import { ConfigurationError } from '../../errors.js';
+import { LOG_EVENTS } from '../../log-events.js';
 import { silentLogger, type Logger } from '../../logger.js';
 import { onDemand } from '../../on-demand.js';
 import { standardOutput } from './log-output.js';
@@ -64,8 +65,9 @@ export function hasColors(env: NodeJS.ProcessEnv): boolean {
   return NO_COLOR === '' && WriteStream.prototype.hasColors(16, others);
 }
 
-/** The warning about dropped lines, in the format of pino. */
+/** The line `log.dropped`, in the format of pino. */
 function droppedLine(dropped: number): string {
-  const msg = `${dropped} log ${dropped === 1 ? 'line was' : 'lines were'} dropped: the standard output was not read in time`;
-  return `${JSON.stringify({ level: 40, time: Date.now(), pid: process.pid, hostname: hostname(), name: LOGGER_NAME, dropped, msg })}\n`;
+  const event = 'log.dropped';
+  const msg = LOG_EVENTS[event].message({ dropped });
+  return `${JSON.stringify({ level: 40, time: Date.now(), pid: process.pid, hostname: hostname(), name: LOGGER_NAME, event, dropped, msg })}\n`;
 }

@@ -1,7 +1,13 @@
-import { KIND, type Logger } from '../../logger.js';
-import { suppressedSummary, mergeSuppressed, withSuppressedCount, type SuppressedLines } from './suppressed-lines.js';
+import type { Logger } from '../../logger.js';
+import {
+  mergeSuppressed,
+  suppressedLine,
+  suppressedSummary,
+  withSuppressedCount,
+  type SuppressedLines,
+} from './suppressed-lines.js';
 import { TokenBucket } from './token-bucket.js';
-import { lineKindOf, subjectOf } from './line-kind.js';
+import { kindOf, ownerOf, subjectOf } from './line-kind.js';
 import { LruMap } from './lru-map.js';
 
 const MINUTE_MS = 60_000;
@@ -12,8 +18,8 @@ const CHECK_INTERVAL_MS = 1_000;
 /** Warnings and errors of one kind that are written before all subscriptions share one line per minute. */
 const BURST = 24;
 
-/** Lines of one kind without a subscription that are written before one line per minute. Their subjects may differ. */
-const NO_SUBJECT_BURST = 5;
+/** Lines of one kind without a subscription or service that are written before one line per minute. They may differ. */
+const NO_OWNER_BURST = 5;
 
 const MAX_KINDS = 1_000;
 const MAX_SUBJECTS = 10_000;
@@ -53,16 +59,15 @@ export class LineThrottle {
     this.#now = now;
   }
 
-  write(level: Level, rawFields: object, message: string): void {
+  write(level: Level, fields: object, message: string): void {
     const now = this.#now();
     if (now >= this.#nextCheckAt) this.#logDue(now);
-    const [fields, kindName = lineKindOf(message)] = splitKind(rawFields);
-    const key = `${level} ${kindName}`;
+    const key = `${level} ${kindOf(fields, message)}`;
     const kind = this.#kinds.get(key, () => ({ level, bucket: new TokenBucket(BURST, now) }));
-    const subjectName = subjectOf(fields);
-    const burst = subjectName === '' ? NO_SUBJECT_BURST : 1;
-    const subject = this.#subjects.get(`${subjectName} ${key}`, () => ({ kind, bucket: new TokenBucket(burst, now) }));
-    const line = { count: 1, since: now, fields, message };
+    const burst = ownerOf(fields) === '' ? NO_OWNER_BURST : 1;
+    const subjectKey = `${subjectOf(fields)} ${key}`;
+    const subject = this.#subjects.get(subjectKey, () => ({ kind, bucket: new TokenBucket(burst, now) }));
+    const line = suppressedLine(fields, message, now);
     if (!subject.bucket.take(now)) this.#suppress(subject, line, now);
     // Info lines about different subscriptions are not a repetition.
     else if (level !== 'info' && !kind.bucket.take(now)) this.#suppress(kind, line, now);
@@ -138,12 +143,6 @@ export class LineThrottle {
       this.#logDue(this.#now());
     }, milliseconds).unref();
   }
-}
-
-/** Splits the kind off the fields. */
-export function splitKind(fields: object): [fields: object, kind: string | undefined] {
-  if (!(KIND in fields)) return [fields, undefined];
-  return [Object.fromEntries(Object.entries(fields)), String(fields[KIND])];
 }
 
 function isEmpty(fields: object): boolean {

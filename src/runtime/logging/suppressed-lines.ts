@@ -8,6 +8,19 @@ export interface SuppressedLines {
   readonly message: string;
 }
 
+/**
+ * A line that is not written. If it already counts lines that were suppressed where it was logged, these count as well.
+ *
+ * @param now epoch milliseconds
+ */
+export function suppressedLine(fields: object, message: string, now: number): SuppressedLines {
+  return { count: 1 + suppressedIn(fields), since: now, fields, message };
+}
+
+function suppressedIn(fields: object): number {
+  return 'suppressed' in fields && typeof fields.suppressed === 'number' ? fields.suppressed : 0;
+}
+
 /** Merges two counts. The result has the last line of `other`. */
 export function mergeSuppressed(
   one: SuppressedLines | undefined,
@@ -23,20 +36,19 @@ export function withSuppressedCount(
   message: string,
   suppressed: SuppressedLines,
 ): [fields: object, message: string] {
-  const { count, since } = countOf(suppressed);
-  return [{ ...fields, leftOut: count, since }, `${message} (${similar(count)} left out since ${since})`];
+  const count = suppressed.count + suppressedIn(fields);
+  const since = new Date(suppressed.since).toISOString();
+  return [{ ...fields, suppressed: count, since }, `${message} (${similar(count)} suppressed since ${since})`];
 }
 
 /** Returns a line that stands for the suppressed lines: the last of them, with the count. */
 export function suppressedSummary(suppressed: SuppressedLines): [fields: object, message: string] {
-  const { count, since } = countOf(suppressed);
-  const message = `${suppressed.message} (the last of ${similar(count)} left out since ${since})`;
-  return [{ ...suppressed.fields, leftOut: count, since }, message];
+  const { count, fields } = suppressed;
+  const since = new Date(suppressed.since).toISOString();
+  // A single line is not a summary: it is only late.
+  const note = count === 1 ? `delayed, from ${since}` : `the last of ${similar(count)} suppressed since ${since}`;
+  const message = `${suppressed.message} (${note})`;
+  return [{ ...fields, suppressed: count, since }, message];
 }
-
-const countOf = ({ count, since }: SuppressedLines): { readonly count: number; readonly since: string } => ({
-  count,
-  since: new Date(since).toISOString(),
-});
 
 const similar = (count: number): string => (count === 1 ? '1 similar line' : `${count} similar lines`);

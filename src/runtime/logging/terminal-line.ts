@@ -31,8 +31,8 @@ const DIM = 2;
 /** Fields that are shown elsewhere in the line, and fields that nobody needs at a terminal. */
 const NOT_LISTED: ReadonlySet<string> = new Set(['level', 'time', 'msg', 'err', 'pid', 'hostname', 'grant']);
 
-/** Counts of lines that were not logged. Shown only if above 0. */
-const COUNTS: ReadonlySet<string> = new Set(['notLogged', 'leftOut']);
+/** The number of lines that were not written. Shown only if above 0. */
+const COUNT = 'suppressed';
 
 /** Maximum characters of one value. */
 const MAX_SHOWN = 300;
@@ -80,7 +80,7 @@ function parseLine(json: string): Readonly<Record<string, unknown>> | undefined 
 
 function isListed(name: string, value: unknown): boolean {
   if (name === 'name' && value === LOGGER_NAME) return false;
-  return !NOT_LISTED.has(name) && !(COUNTS.has(name) && value === 0);
+  return !NOT_LISTED.has(name) && !(name === COUNT && value === 0);
 }
 
 function field(name: string, value: unknown, style: TerminalStyle): string {

@@ -1,5 +1,5 @@
 import { shouldLogDebug, type Logger, type LogLine } from '../../logger.js';
-import { splitKind, LineThrottle, type Level } from './line-throttle.js';
+import { LineThrottle, type Level } from './line-throttle.js';
 
 /** A logger that repeats a line at most once a minute. */
 export interface ThrottledLogger extends Logger {
@@ -8,9 +8,9 @@ export interface ThrottledLogger extends Logger {
 }
 
 /**
- * Throttles repeated lines. The first line of a kind about a subscription is written in full, then one per minute with
- * the number of suppressed lines. Warnings and errors are also throttled over all subscriptions: after a burst, one
- * line per minute and kind. `debug` and `fatal` are not throttled. A call may name its kind with the field `KIND`.
+ * Throttles repeated lines. The first line of an event about a subscription is written in full, then one per minute
+ * with the number of suppressed lines. Warnings and errors are also throttled over all subscriptions: after a burst,
+ * one line per minute and event. `debug` and `fatal` are not throttled.
  */
 export function throttledLogger(logger: Logger, { now }: { readonly now: () => number }): ThrottledLogger {
   const lines = new LineThrottle(logger, now);
@@ -21,19 +21,17 @@ export function throttledLogger(logger: Logger, { now }: { readonly now: () => n
       else lines.write(level, fields, message ?? '');
     };
   return {
-    debug: unthrottledLine(logger, 'debug'),
+    debug: (fields: object | string, message?: string) => writeTo(logger, 'debug', fields, message),
     info: lineOf('info'),
     warn: lineOf('warn'),
     error: lineOf('error'),
-    fatal: unthrottledLine(logger, 'fatal'),
+    fatal: (fields: object | string, message?: string) => writeTo(logger, 'fatal', fields, message),
     isLevelEnabled: () => shouldLogDebug(logger),
     flush: () => lines.flush(),
   };
 }
 
-function unthrottledLine(logger: Logger, level: 'debug' | 'fatal'): LogLine {
-  return (fields: object | string, message?: string): void => {
-    if (typeof fields === 'string') logger[level](fields);
-    else logger[level](splitKind(fields)[0], message);
-  };
+function writeTo(logger: Logger, level: 'debug' | 'fatal', fields: object | string, message?: string): void {
+  if (typeof fields === 'string') logger[level](fields);
+  else logger[level](fields, message);
 }

@@ -53,9 +53,10 @@ export function definitionOf(service: ServiceReference): ServiceDefinition {
   if (typeof value === 'function') return ownDefinition(value) ?? throwNotAService(value);
   const definition = typeof value === 'object' && value !== null ? ownDefinition(value) : undefined;
   if (definition !== undefined) return definition;
-  const hint = isRecord(value) ? '; wrap handlers in defineSubscriber(config, handlers)' : '';
+  const remedy = isRecord(value) ? ' Wrap handlers in defineSubscriber(config, handlers).' : '';
   throw new ConfigurationError(
-    `A service is a class decorated with @SubscriberService() or what defineSubscriber() made, not ${describeType(value)}${hint}.`,
+    `The service is ${describeType(value)}; it must be a class decorated with @SubscriberService(), or a result of ` +
+      `defineSubscriber().${remedy}`,
   );
 }
 
@@ -64,9 +65,9 @@ function throwNotAService(service: { readonly name: string }): never {
   const inherited = typeof base === 'function' && ownDefinition(base) !== undefined;
   throw new ConfigurationError(
     inherited
-      ? `Class "${service.name}" is not a service, though "${base.name}", which it extends, is: ` +
-          'a configuration is not inherited; decorate it with @SubscriberService() of its own.'
-      : `Class "${service.name}" is not a service: decorate it with @SubscriberService(), above any decorator that ` +
+      ? `Class "${service.name}" is not a service: it extends the service "${base.name}", but does not inherit its ` +
+          'configuration. Decorate it with its own @SubscriberService().'
+      : `Class "${service.name}" is not a service. Decorate it with @SubscriberService(), above any decorator that ` +
           'replaces the class, or pass defineSubscriber(config, TheClass).',
   );
 }
@@ -82,12 +83,15 @@ export function definitionsOf(services: ServiceReference | readonly ServiceRefer
     const definition = definitionOf(service);
     if (byName.has(definition.name)) {
       throw new ConfigurationError(
-        `Two services are named "${definition.name}", and what is stored is kept by name; give one another \`name\`.`,
+        `Two services are named "${definition.name}", but stored state is found by name. Give one another \`name\`.`,
       );
     }
     byName.set(definition.name, definition);
   }
-  if (byName.size === 0) throw new ConfigurationError('There is no service to start: pass a decorated class.');
+  if (byName.size === 0)
+    throw new ConfigurationError(
+      'There is no service to start. Pass a decorated class, or a result of defineSubscriber().',
+    );
   return [...byName.values()];
 }
 

@@ -37,7 +37,7 @@ export function adapterStore(
     durable: true,
     maxTextLength,
     async *rows(prefix) {
-      if (listing === undefined) throw new TypeError('its adapter cannot list what it keeps');
+      if (listing === undefined) throw new TypeError('its adapter cannot list keys');
       for await (const [listedKey, raw] of listing(prefix.slice(0, -1))) {
         const key = stripsNamespace ? prefix + listedKey : listedKey;
         // SQL adapters match the prefix with LIKE, where "_" matches any character.

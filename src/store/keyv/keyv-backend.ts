@@ -34,7 +34,7 @@ export function keyvBackend(store: TextStore, namespace: string, timeoutMs: numb
         return value === undefined ? undefined : recordTextOf(value);
       },
       set: async (key, text) => {
-        if (!(await withLimit(keyv.set(key, text)))) throw new Error('the store did not take it');
+        if (!(await withLimit(keyv.set(key, text)))) throw new Error('the store refused the write');
       },
       delete: async (key) => {
         await withLimit(keyv.delete(key));
@@ -71,5 +71,5 @@ export function keyvBackend(store: TextStore, namespace: string, timeoutMs: numb
 
 function recordTextOf(value: unknown): string {
   if (typeof value === 'string') return value;
-  throw new TypeError('what is stored there is not the text of a record');
+  throw new TypeError('the stored value is not the text of a record');
 }

@@ -49,7 +49,7 @@ function tlsOf(url: URL, location: ServerLocation): { readonly ssl?: object } {
   const ssl = url.searchParams.get('ssl');
   if (unknown === undefined && (ssl === null || ssl === 'true')) return ssl === null ? {} : { ssl: {} };
   throw new ConfigurationError(
-    `store: "${location.label}" has the parameter "${unknown ?? 'ssl'}"; a mysql:// URI may have ssl=true only. ` +
-      'For anything else pass a Keyv.',
+    `store: "${location.label}" has the parameter "${unknown ?? 'ssl'}"; a mysql:// URI supports only ssl=true. ` +
+      'Pass a Keyv for other parameters.',
   );
 }

@@ -15,7 +15,7 @@ export async function loadOptionalPeer<Module>(
     return await load();
   } catch (cause) {
     if (!isMissing(cause, name)) throw toStoreError(`The package ${name} could not be loaded`, cause);
-    throw new StoreError(`This store needs the package ${name}, which is not installed: npm install ${name}`, {
+    throw new StoreError(`This store needs the package ${name}, which is not installed. Run: npm install ${name}`, {
       cause,
     });
   }

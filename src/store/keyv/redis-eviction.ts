@@ -1,4 +1,5 @@
 import { StoreError } from '../../errors.js';
+import { log } from '../../log-events.js';
 import type { Logger } from '../../logger.js';
 
 /** The part of a Redis client that reports memory settings. */
@@ -16,24 +17,17 @@ export interface RedisInfo {
 export async function checkEvictionPolicy(client: RedisInfo, location: string, logger: Logger): Promise<void> {
   const { limit, policy } = await memoryOf(client);
   if (limit === undefined || policy === undefined) {
-    logger.warn(
-      { store: location },
-      'the Redis does not tell whether it deletes keys when its memory is full: make sure that its maxmemory-policy is noeviction',
-    );
+    log(logger, 'store.eviction-unknown', { store: location });
     return;
   }
   if (limit === 0 || policy === 'noeviction') return;
-  const setting = `maxmemory-policy ${policy} and a maxmemory of ${limit} bytes`;
   if (policy.startsWith('allkeys-')) {
     throw new StoreError(
-      `The store ${location} has ${setting}: when its memory is full, subscriptions and stored events are deleted. Set ` +
-        'maxmemory-policy to noeviction, or use another Redis.',
+      `The store ${location} has maxmemory-policy ${policy} and maxmemory ${limit} bytes. When its memory is full, it ` +
+        'deletes subscriptions and stored events. Set maxmemory-policy to noeviction, or use another Redis.',
     );
   }
-  logger.warn(
-    { store: location },
-    `the Redis has ${setting}: it may delete keys that expire, and refuses writes when its memory is full: noeviction is safer`,
-  );
+  log(logger, 'store.eviction', { store: location, policy, maxmemory: limit });
 }
 
 /** Memory limit and eviction policy from `INFO memory`; undefined when not allowed or not readable. */

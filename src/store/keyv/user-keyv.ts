@@ -16,14 +16,14 @@ export function userKeyvStore(keyv: Keyv, logger: Logger = silentLogger): TextSt
   const adapter: unknown = keyv.store;
   if (keyv.ttl !== undefined && keyv.ttl !== 0) {
     throw new ConfigurationError(
-      `store: the Keyv has a ttl of ${keyv.ttl} ms, after which subscriptions would be forgotten; give it none.`,
+      `store: the ttl of the Keyv is ${keyv.ttl} ms; it must be unset, because subscriptions would expire.`,
     );
   }
   const listing = rowListerOf(adapter);
   if (listing === undefined) {
     throw new ConfigurationError(
-      'store: the Keyv cannot be enumerated: its storage adapter has no iterator(). Use one that has, such as ' +
-        '@keyv/redis, @keyv/postgres, @keyv/mysql or @keyv/sqlite, or a URI.',
+      'store: the Keyv cannot list its keys, because its storage adapter has no iterator(). Use an adapter that has ' +
+        'one, such as @keyv/redis, @keyv/postgres, @keyv/mysql or @keyv/sqlite, or use a URI.',
     );
   }
   keyv.throwOnErrors = true;

@@ -1,4 +1,5 @@
 import { statfsSync } from 'node:fs';
+import { fullDiskError } from './lmdb-file-error.js';
 
 /** Free bytes needed to open a store. Events never use them. */
 export const MIN_FREE_BYTES = 1024 * 1024;
@@ -53,7 +54,7 @@ export class DiskSpace {
     const required = size + MIN_FREE_BYTES + REUSE_RESERVE;
     if (this.#now() - this.#checkedAt > CHECK_INTERVAL_MS || this.#freeBytes < required) this.#check();
     if (this.#freeBytes < required && !this.#hasRoom(size, kind)) {
-      throw new Error(`no space left on the device: ${Math.max(0, this.#freeBytes)} bytes are free`);
+      throw fullDiskError(Math.max(0, this.#freeBytes));
     }
     this.#freeBytes -= size;
     this.#inFlightBytes += size;

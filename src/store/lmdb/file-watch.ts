@@ -1,4 +1,5 @@
 import { statSync } from 'node:fs';
+import { OPEN_FILE_PROBLEM } from './lmdb-file-error.js';
 
 /** Milliseconds between checks of the file while the store is busy. */
 const CHECK_INTERVAL_MS = 10;
@@ -104,21 +105,17 @@ export class FileWatch {
     if (this.#isTruncated) return this.#problem;
     try {
       const { dev, ino, size } = statSync(this.#path, { bigint: true });
-      if (dev !== this.#device || ino !== this.#inode) {
-        return `${this.#path} was replaced by another file. Put the first one back, or restart to use the new one`;
-      }
+      if (dev !== this.#device || ino !== this.#inode) return OPEN_FILE_PROBLEM.replaced(this.#path);
       if (size >= this.#size) {
         this.#size = size;
         return undefined;
       }
       this.#isTruncated = true;
-      return `${this.#path} was cut off: it had ${this.#size} bytes, and now has ${size}. Stop, restore a backup, and start again`;
+      return OPEN_FILE_PROBLEM.truncated(this.#path, this.#size, size);
     } catch (error) {
       const { code }: { readonly code?: unknown } = Object(error);
-      if (code === 'ENOENT' || code === 'ENOTDIR') {
-        return `${this.#path} is gone. Put it back, or restart to begin with an empty store`;
-      }
-      return `${this.#path} cannot be looked at: ${String(code)}`;
+      if (code === 'ENOENT' || code === 'ENOTDIR') return OPEN_FILE_PROBLEM.missing(this.#path);
+      return OPEN_FILE_PROBLEM.unreadable(this.#path, code);
     }
   }
 

@@ -1,4 +1,4 @@
-import { withTimeout } from '../timeout.js';
+import { timeoutError, withTimeout } from '../timeout.js';
 
 /** Milliseconds a `'soon'` write waits for another write to share its commit. */
 const SOON_MS = 20;
@@ -127,7 +127,7 @@ export class GroupCommit {
   }
 
   #failTimedOut(group: readonly PendingWrite[] = []): void {
-    const error = new Error(`no answer within ${this.#timeoutMs} ms`);
+    const error = timeoutError(this.#timeoutMs);
     for (const { reject } of [...group, ...this.#takePending()]) reject(error);
   }
 

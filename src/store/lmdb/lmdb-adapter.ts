@@ -200,7 +200,7 @@ export class KeyvLmdb implements KeyvStoreAdapter {
     this.#fileWatch.assertUsable();
     const row = this.#database.get(key);
     if (row === undefined || isRow(row)) return row;
-    throw new TypeError('what is stored there was not written by this adapter');
+    throw new TypeError('the stored value was not written by this adapter');
   }
 
   #isExpired([, expires]: Row): boolean {

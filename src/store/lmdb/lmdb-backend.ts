@@ -1,4 +1,5 @@
 import { Keyv } from 'keyv';
+import { log } from '../../log-events.js';
 import type { Logger } from '../../logger.js';
 import type { FileProblem } from './file-watch.js';
 import { KeyvLmdb, type KeyvLmdbOptions } from './lmdb-adapter.js';
@@ -24,8 +25,8 @@ export interface LmdbOptions {
  */
 export function openLmdb(directory: string, location: string, { timeoutMs, logger }: LmdbOptions): RecordBackend {
   const onProblem = (problem: FileProblem | undefined): void => {
-    if (problem === undefined) logger.warn({ store: location }, 'the store can be used again');
-    else logger.error({ store: location, refused: problem.refused }, `the store cannot be used: ${problem.message}`);
+    if (problem === undefined) log(logger, 'store.usable', { store: location });
+    else log(logger, 'store.unusable', { store: location, refused: problem.refused, detail: problem.message });
   };
   const adapter = openAdapter(directory, location, { timeoutMs, onProblem });
   // Disables Keyv's key prefixes, and its serialization, which would turn bytes into text.

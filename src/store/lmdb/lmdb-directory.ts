@@ -2,6 +2,7 @@ import { accessSync, constants, existsSync, mkdirSync, rmSync, statSync, writeFi
 import { dirname, join } from 'node:path';
 import { freeBytes, MIN_FREE_BYTES } from './disk-space.js';
 import { checkLmdbFile } from './lmdb-file-check.js';
+import { noSpaceToOpenError, unusableFileError } from './lmdb-file-error.js';
 import { errorMessage } from '../store-error.js';
 
 const { R_OK, W_OK, X_OK } = constants;
@@ -65,22 +66,14 @@ function checkDatabase(path: string): void {
   try {
     checkLmdbFile(path);
   } catch (cause) {
-    throw new Error(
-      `${path} ${errorMessage(cause)}. Restore it from a backup, or move it away to start with an empty store: subscriptions in the ` +
-        'code are then made anew, and stored events, dead letters and subscriptions made at run time are lost',
-      { cause },
-    );
+    throw unusableFileError(path, errorMessage(cause), cause);
   }
 }
 
 /** Checks that the disk has room to open the store and to finish the stored events. */
 function checkSpace(path: string): void {
   const free = freeBytes(dirname(path));
-  if (free < MIN_FREE_BYTES) {
-    throw new Error(
-      `no space left on the device: ${free} bytes are free, and ${MIN_FREE_BYTES} are needed; make room and start again`,
-    );
-  }
+  if (free < MIN_FREE_BYTES) throw noSpaceToOpenError(free, MIN_FREE_BYTES);
   try {
     // The free space of the file system does not show a quota, so write a file.
     writeFileSync(path, Buffer.alloc(65_536));

@@ -1,4 +1,5 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { FILE_PROBLEM } from './lmdb-file-error.js';
 import { checkSnapshot, openedSnapshots, readSnapshots, type LmdbSnapshot, type LmdbTree } from './lmdb-meta.js';
 
 const pageHeader = { number: 0, flags: 18, lower: 20, overflowPages: 20, length: 24 } as const;
@@ -47,7 +48,7 @@ export function checkLmdbFile(path: string): void {
 /** Returns the problem of the file; undefined when LMDB can open it. */
 function fileProblem(file: number, size: number): unknown {
   try {
-    if (size === 0) throw new Error('is empty (delete it if no service has ever used this store)');
+    if (size === 0) throw new Error(FILE_PROBLEM.empty);
     const snapshots = readSnapshots(file);
     const { pageSize } = snapshots[0];
     const problems = openedSnapshots(snapshots).map((snapshot) => snapshotProblem(file, snapshot, pageSize));
@@ -138,7 +139,7 @@ class PageReader {
     if (number < this.#count) return;
     if (number > this.#lastPage) throw damagedPageError(number);
     const needed = (number + 1) * this.#size;
-    throw new Error(`is cut off: it has ${this.#bytes} bytes, and ${needed} or more are in use`);
+    throw new Error(FILE_PROBLEM.truncated(this.#bytes, needed));
   }
 }
 
@@ -148,5 +149,5 @@ function numberAt(bytes: Buffer, offset: number): number {
 }
 
 function damagedPageError(number: number): Error {
-  return new Error(`is damaged: its page ${number} makes no sense`);
+  return new Error(FILE_PROBLEM.invalidPage(number));
 }

@@ -1,4 +1,5 @@
 import { readFileSync, readSync } from 'node:fs';
+import { FILE_PROBLEM } from './lmdb-file-error.js';
 
 /** Byte offsets in a meta page of a 64-bit database: a page header of 24 bytes, then LMDB's `MDB_meta`. */
 const at = {
@@ -50,7 +51,7 @@ export function readSnapshots(file: number): readonly [LmdbSnapshot, LmdbSnapsho
   checkFormat(first, 'first');
   const pageSize = first.readUInt32LE(at.pageSize);
   if (pageSize < 256 || pageSize > 65_536 || (pageSize & (pageSize - 1)) !== 0) {
-    throw new Error(`is not a database of LMDB: a page of ${pageSize} bytes cannot be`);
+    throw new Error(FILE_PROBLEM.invalidPageSize(pageSize));
   }
   const second = read(file, pageSize);
   checkFormat(second, 'second');
@@ -82,22 +83,22 @@ export function checkSnapshot({ pageSize, lastPage, trees }: LmdbSnapshot, expec
     trees.every(({ root, depth }) =>
       root === undefined ? depth === 0 : root > 1 && root <= lastPage && depth > 0 && depth <= maxDepth,
     );
-  if (!isSane) throw new Error('is damaged: its meta page makes no sense');
+  if (!isSane) throw new Error(FILE_PROBLEM.invalidMetaPage);
 }
 
 function read(file: number, offset: number): Buffer {
   const bytes = Buffer.alloc(at.end);
-  if (readSync(file, bytes, 0, at.end, offset) < at.end) throw new Error('is damaged: its meta pages are cut off');
+  if (readSync(file, bytes, 0, at.end, offset) < at.end) throw new Error(FILE_PROBLEM.truncatedMetaPages);
   return bytes;
 }
 
 function checkFormat(bytes: Buffer, which: string): void {
   if ((bytes.readUInt16LE(at.pageFlags) & metaPage) === 0 || bytes.readUInt32LE(at.magic) !== magic) {
-    throw new Error(`is not a database of LMDB, or is damaged: its ${which} meta page does not say LMDB`);
+    throw new Error(FILE_PROBLEM.noSignature(which));
   }
   const version = bytes.readUInt32LE(at.version) & 0xffff;
   if (version !== formatVersion) {
-    throw new Error(`has LMDB's format ${version}, and this package reads format ${formatVersion}`);
+    throw new Error(FILE_PROBLEM.unknownFormat(version, formatVersion));
   }
 }
 

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { StoreError } from '../../errors.js';
-import { type StoreOwner, decodeOwner, encodeOwner, isOwnerAlive, staleAfterMs } from './owner-record.js';
+import type { StoreError } from '../../errors.js';
+import { ownershipLostError, storeInUseError } from './owner-lock-error.js';
+import { type StoreOwner, decodeOwner, encodeOwner, isOwnerAlive } from './owner-record.js';
 import { type ProcessIdentity, thisProcess } from './process-identity.js';
 import type { ExchangeResult, RecordStore } from '../record-store.js';
 
@@ -64,8 +65,7 @@ export async function acquireOwnerLock(store: RecordStore, options: AcquireOwner
 
   const claim = (raw: unknown): ExchangeResult => {
     const current = decodeOwner(raw);
-    if (current !== undefined && isAlive(current, identity, now()))
-      throw storeInUseError(store, current, identity, now());
+    if (current !== undefined && isAlive(current, identity, now())) throw inUseError(store, current, identity, now());
     return { set: encodeOwner(owner) };
   };
 
@@ -75,7 +75,7 @@ export async function acquireOwnerLock(store: RecordStore, options: AcquireOwner
     if (store.exchange === undefined) {
       await delay(settleMs);
       const current = decodeOwner(await store.get('owner', ownerId));
-      if (current !== undefined && current.id !== owner.id) throw storeInUseError(store, current, identity, now());
+      if (current !== undefined && current.id !== owner.id) throw inUseError(store, current, identity, now());
     }
   } catch (error) {
     acquiredIds.delete(owner.id);
@@ -108,7 +108,7 @@ function startHeartbeat(
     });
     if (other === undefined || releasing !== undefined) return;
     stop();
-    onLost(ownershipLostError(store, other));
+    onLost(ownershipLostError(store.location, other));
   };
   const timer = setInterval(() => {
     // A failing store is reported by its other operations. The next heartbeat tries again.
@@ -151,27 +151,8 @@ function otherOwner(raw: unknown, id: string): StoreOwner | 'unreadable' | undef
   }
 }
 
-function describe({ pid, host, startedAt }: StoreOwner): string {
-  return `process ${pid} on ${host.split(' ')[0]}, since ${new Date(startedAt).toISOString()}`;
-}
-
-function storeInUseError(store: RecordStore, current: StoreOwner, here: ProcessIdentity, now: number): StoreError {
-  const seconds = Math.max(0, Math.ceil((current.heartbeatAt + staleAfterMs - now) / 1_000));
-  const wait = current.host === here.host ? '' : ` If it is gone, the store can be had in ${seconds} s.`;
-  const who = current.pid === here.pid && current.host === here.host ? 'this very ' : '';
-  const error = new StoreError(
-    `The store ${store.location} is in use by ${who}${describe(current)}. ` +
-      `Stop that one first, wait for it with waitForStoreSeconds, or give this one a store of its own, such as a ` +
-      `?namespace=name at the end of the URI.${wait}`,
-  );
+function inUseError(store: RecordStore, current: StoreOwner, here: ProcessIdentity, now: number): StoreError {
+  const error = storeInUseError(store.location, current, here, now);
   ownerByError.set(error, current);
   return error;
-}
-
-function ownershipLostError(store: RecordStore, other: StoreOwner | 'unreadable'): StoreError {
-  const who = other === 'unreadable' ? 'another version of this package' : describe(other);
-  return new StoreError(
-    `The store ${store.location} was taken over by ${who}: this process went silent for too long, or both started at ` +
-      'once. Stop one of them.',
-  );
 }

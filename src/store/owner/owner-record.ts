@@ -29,7 +29,10 @@ export function decodeOwner(raw: unknown): StoreOwner | undefined {
   if (raw === undefined) return undefined;
   const data = decodeRecord(version, raw, {}, 'owner');
   if (isOwner(data)) return data;
-  throw new StoreError('The record owner is corrupt: delete it when no process uses the store. It was left as it is.');
+  throw new StoreError(
+    'The record owner is corrupt: it does not contain a valid owner. It was left unchanged. Delete it when no process ' +
+      'uses the store.',
+  );
 }
 
 /**

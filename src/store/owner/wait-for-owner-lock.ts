@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { StoreError } from '../../errors.js';
+import { log } from '../../log-events.js';
 import type { Logger } from '../../logger.js';
 import {
   acquireOwnerLock,
@@ -8,6 +8,7 @@ import {
   type AcquireOwnerLockOptions,
   type OwnerLock,
 } from './owner-lock.js';
+import { stillInUseError } from './owner-lock-error.js';
 import type { StoreOwner } from './owner-record.js';
 import type { RecordStore } from '../record-store.js';
 
@@ -48,10 +49,7 @@ export async function waitForOwnerLock(
     loggedAt = elapsed();
     // Not `pid` and `host`: pino uses these names for the current process.
     const owner = { ownerPid: pid, ownerHost: host.split(' ')[0] };
-    logger.info(
-      { store: store.location, ...owner },
-      `the store is in use by process ${pid} on ${owner.ownerHost}: waiting up to ${seconds(waitLeftMs)} s for it`,
-    );
+    log(logger, 'store.waiting', { store: store.location, ...owner, waitSeconds: seconds(waitLeftMs) });
   };
 
   const remainingMs = (): number => startedAt + waitMs - elapsed();
@@ -72,17 +70,10 @@ export async function waitForOwnerLock(
     } catch (error) {
       const owner = ownerFromError(error);
       if (owner === undefined || waitMs === 0) throw error;
-      if (remainingMs() <= 0) throw stillInUseError(error, waitMs);
+      if (remainingMs() <= 0) throw stillInUseError(error, seconds(waitMs));
       await untilFree(owner);
     }
   }
-}
-
-function stillInUseError(error: unknown, waitMs: number): StoreError {
-  const message = error instanceof Error ? error.message : String(error);
-  return new StoreError(`${message} It was not given up within ${seconds(waitMs)} s (waitForStoreSeconds).`, {
-    cause: error,
-  });
 }
 
 function seconds(milliseconds: number): number {

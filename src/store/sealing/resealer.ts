@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { log } from '../../log-events.js';
 import type { Logger } from '../../logger.js';
 import type { SealedStore } from './sealed-store.js';
 import type { SealedKind } from './sealed-record.js';
@@ -67,20 +68,19 @@ export function createResealer(sealed: SealedStore, options: ResealerOptions): R
         await sealAll('event');
         return true;
       } catch (error) {
-        if (!signal.aborted)
-          logger.warn({ err: error }, 'stored records cannot be sealed now: tried again in a minute');
+        if (!signal.aborted) log(logger, 'sealing.delayed', { err: error });
         return false;
       }
     };
     while (!(await isDone())) await wait(RETRY_MS, signal);
     const { subscription: subscriptions, event: events, unreadable } = counts;
-    logger.info({ sealedWith: key.id, subscriptions, events, unreadable }, 'the stored records are sealed');
+    log(logger, 'sealing.completed', { sealedWith: key.id, subscriptions, events, unreadable });
   };
 
   return {
     start: () => {
       running ??= run().catch((error: unknown) => {
-        if (!signal.aborted) logger.error({ err: error }, 'sealing stored records failed: the next start goes on');
+        if (!signal.aborted) log(logger, 'sealing.failed', { err: error });
       });
     },
     stop: async () => {

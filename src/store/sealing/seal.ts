@@ -1,5 +1,6 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { decodeJson, encodeJson } from '../json-codec.js';
+import { SEAL_PROBLEM } from './seal-error.js';
 import { KEY_ID_BYTES, type SealKey } from './seal-key.js';
 
 /** The location of a sealed value. A value moved to another location does not open. */
@@ -39,12 +40,10 @@ export function seal({ id, key }: SealKey, location: SealLocation, value: unknow
 /** Decrypts a sealed value. Fails when no key fits or the value was changed. */
 export function open(keys: ReadonlyMap<string, SealKey>, location: SealLocation, sealed: unknown): OpenResult {
   if (!(sealed instanceof Uint8Array) || sealed.length < TEXT_AT) {
-    return { type: 'broken', why: 'its sealed part is cut off' };
+    return { type: 'broken', why: SEAL_PROBLEM.sealedPartTruncated };
   }
   const bytes = Buffer.from(sealed.buffer, sealed.byteOffset, sealed.byteLength);
-  if (bytes[0] !== LAYOUT) {
-    return { type: 'broken', why: `it is sealed in layout ${bytes[0]}, which this websub-subscriber does not know` };
-  }
+  if (bytes[0] !== LAYOUT) return { type: 'broken', why: SEAL_PROBLEM.unknownLayout(bytes[0], LAYOUT) };
   const keyId = bytes.toString('hex', 1, NONCE_AT);
   const key = keys.get(keyId);
   if (key === undefined) return { type: 'unknown-key', keyId };
@@ -59,7 +58,7 @@ export function open(keys: ReadonlyMap<string, SealKey>, location: SealLocation,
     decipher.final();
     return { type: 'opened', value: decodeJson(text.toString('latin1')), keyId };
   } catch (cause) {
-    return { type: 'broken', why: 'it was changed after it was sealed, or sealed for another record', cause };
+    return { type: 'broken', why: SEAL_PROBLEM.changed, cause };
   }
 }
 

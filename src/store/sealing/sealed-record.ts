@@ -1,5 +1,6 @@
 import { isRecord } from '../../protocol/encoding/is-record.js';
 import { open, seal, type OpenResult } from './seal.js';
+import { SEAL_PROBLEM } from './seal-error.js';
 import type { SealKey } from './seal-key.js';
 
 /**
@@ -40,12 +41,12 @@ export function openRecord(
 ): OpenResult | undefined {
   if (!isRecord(raw) || raw['v'] !== SEALED_VERSION) return undefined;
   const { data } = raw;
-  if (!isRecord(data)) return { type: 'broken', why: 'its sealed part is missing' };
+  if (!isRecord(data)) return { type: 'broken', why: SEAL_PROBLEM.sealedPartMissing };
   const { sealed, rest } = data;
   if (rest === undefined) return open(keys, { kind, id, field: 'record' }, sealed);
   const opened = open(keys, { kind, id, field: 'headers' }, sealed);
   if (opened.type !== 'opened') return opened;
-  if (!isRecord(rest) || !isRecord(rest['data'])) return { type: 'broken', why: 'its open part is missing' };
+  if (!isRecord(rest) || !isRecord(rest['data'])) return { type: 'broken', why: SEAL_PROBLEM.unsealedPartMissing };
   return { ...opened, value: { v: rest['v'], data: { ...rest['data'], headers: opened.value } } };
 }
 

@@ -1,7 +1,8 @@
-import { StoreError, type WebSubError } from '../../errors.js';
+import type { StoreError, WebSubError } from '../../errors.js';
 import { UnreadableRecord } from '../codec.js';
 import type { ListOptions, RecordKind, RecordStore } from '../record-store.js';
 import { incompleteListError } from '../create-record-store.js';
+import { brokenSealError, missingKeyError } from './seal-error.js';
 import type { SealKey } from './seal-key.js';
 import { isSealedKind, openRecord, sealRecord, type SealedKind } from './sealed-record.js';
 import { toStoreError } from '../store-error.js';
@@ -27,6 +28,7 @@ export interface SealedStore {
 /** Wraps a store: the first key seals, every key opens. Without keys, reading a sealed record throws. */
 export function sealedStore(store: RecordStore, keys: readonly SealKey[]): SealedStore {
   const [sealKey] = keys;
+  const keyIds = keys.map(({ id }) => id);
   const byId = new Map(keys.map((key) => [key.id, key]));
   const stale = { subscription: new Set<string>(), event: new Set<string>() };
   const resealsInFlight = new Map<string, Promise<unknown>>();
@@ -43,7 +45,7 @@ export function sealedStore(store: RecordStore, keys: readonly SealKey[]): Seale
   const openStored = (kind: RecordKind, id: string, raw: unknown): OpenedRecord => {
     const result = isSealedKind(kind) ? openRecord(byId, kind, id, raw) : undefined;
     if (result === undefined) return { value: raw, isFresh: sealKey === undefined || !isSealedKind(kind) };
-    if (result.type === 'unknown-key') throw missingKeyError(store.location, `${kind} ${id}`, result.keyId, keys);
+    if (result.type === 'unknown-key') throw missingKeyError(store.location, `${kind} ${id}`, result.keyId, keyIds);
     if (result.type === 'broken') return { error: brokenSealError(`${kind} ${id}`, result.why, result.cause) };
     return { value: result.value, isFresh: result.keyId === sealKey?.id };
   };
@@ -136,18 +138,4 @@ function readable(opened: OpenedRecord, check: (record: unknown) => void): unkno
   } catch {
     return undefined;
   }
-}
-
-function missingKeyError(location: string, record: string, keyId: string, keys: readonly SealKey[]): StoreError {
-  const keyIds = keys.map(({ id }) => id).join(', ');
-  const reason = keyIds === '' ? 'no key was given' : `the keys given are others (${keyIds})`;
-  return new StoreError(
-    `The store ${location} is sealed: the record ${record} needs the seal key ${keyId}, and ${reason}. Set that key with ` +
-      'security.sealKey or the environment variable WEBSUB_SEAL_KEY. Of several keys the first seals, and each opens.',
-  );
-}
-
-function brokenSealError(record: string, why: string, cause: unknown): StoreError {
-  const message = `The sealed record ${record} cannot be opened: ${why}. It was left as it is.`;
-  return new StoreError(message, cause === undefined ? {} : { cause });
 }

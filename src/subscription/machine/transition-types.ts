@@ -189,6 +189,13 @@ export type TransitionInput =
 /** The input of one type. */
 export type InputOf<Type extends TransitionInput['type']> = Extract<TransitionInput, { type: Type }>;
 
+/** A log line about a grant. `event` is a key of `LOG_EVENTS`. */
+export type LogEffect = { readonly type: 'log'; readonly grantId: string } & (
+  | { readonly event: 'subscription.callback-changed'; readonly isOldAccepted: boolean }
+  | { readonly event: 'subscription.unverified'; readonly leaseSeconds: number }
+  | { readonly event: 'hub.all-silent' }
+);
+
 /** Work for the runtime once a transition is stored. */
 export type Effect =
   | { readonly type: 'discover' }
@@ -198,7 +205,7 @@ export type Effect =
   | { readonly type: 'bypass-rate-limits' }
   /** Fetch the topic and deliver the missed events. */
   | { readonly type: 'catch-up' }
-  | { readonly type: 'warn'; readonly message: string; readonly grantId: string };
+  | LogEffect;
 
 /** The service's options that decide transitions. */
 export interface SubscriptionRules extends LeaseBounds {

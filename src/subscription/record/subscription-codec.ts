@@ -53,7 +53,9 @@ export function decodeSubscription(id: string, raw: unknown): SubscriptionData {
   const stored = decodeRecord(SUBSCRIPTION_RECORD_VERSION, raw, { 1: fromVersion1 }, key);
   const data = isRecord(stored) ? { ...stored, record: withMemoryNames(stored['record']) } : stored;
   if (!isSubscriptionData(data, id))
-    throw new StoreError(`The record ${key} is corrupt: it does not hold a subscription. It was left as it is.`);
+    throw new StoreError(
+      `The record ${key} is corrupt: it does not contain a valid subscription. It was left unchanged.`,
+    );
   return data;
 }
 

@@ -1,5 +1,6 @@
 import type { Engine, Timetable } from '../../engine/engine.js';
 import { WebSubError } from '../../errors.js';
+import { log } from '../../log-events.js';
 import type { Logger } from '../../logger.js';
 import type { RecordStore } from '../../store/record-store.js';
 import { canConfirm } from '../machine/steps/on-verified.js';
@@ -60,8 +61,7 @@ export class Registry {
   /** Reads the stored subscriptions. Unreadable ones are logged, and stay in the store. */
   async load(): Promise<void> {
     const { store, logger } = this.#options;
-    const onUnreadable = (error: unknown): void =>
-      logger.error({ err: error }, 'a stored subscription cannot be read: left as it is');
+    const onUnreadable = (error: unknown): void => log(logger, 'subscription.unreadable', { err: error });
     const interner = new RecordInterner();
     for await (const slice of readSubscriptions(store, onUnreadable)) {
       for (const { record, stats } of slice) {
@@ -120,7 +120,7 @@ export class Registry {
   async apply(id: string, input: TransitionInput): Promise<SubscriptionRecord> {
     return this.#options.engine.runExclusive(id, async () => {
       const stored = this.#subscriptions.get(id);
-      if (stored === undefined) throw new WebSubError(`There is no subscription ${id}`);
+      if (stored === undefined) throw new WebSubError(`There is no subscription ${id}.`);
       const policy = this.#options.requestPolicyOf(stored.record.service);
       if (policy === undefined) return stored.record;
       const context = this.#context(stored, policy);
@@ -202,7 +202,7 @@ export class Registry {
   #runDue(id: string): void {
     const { logger, now } = this.#options;
     this.apply(id, { type: 'due' }).catch((error: unknown) => {
-      logger.error({ subscription: id, err: error }, 'due work could not be done: tried again in a minute');
+      log(logger, 'subscription.due-failed', { subscription: id, retriedBy: 'timer', err: error });
       this.#due.set(id, now() + STORE_RETRY_MS);
     });
   }

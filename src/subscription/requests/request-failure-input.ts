@@ -25,9 +25,9 @@ export function withTopicExplanation(error: unknown, target: SubscriptionTarget)
   const { message, reason, hub, topic, status, retryAfterSeconds, cause } = error;
   if (typeof target !== 'string' || topic === undefined || isSameTopic(target, topic)) return error;
   const origin =
-    `The topic is what ${target} names as its own URL (rel=self). ` +
-    'If the hub wants another one, give both: target: { hub, topic }';
-  return new SubscriptionInitiationError(`${message}. ${origin}`, {
+    `${target} names this topic as its own URL (rel=self). ` +
+    'If the hub needs another topic, set target: { hub, topic }.';
+  return new SubscriptionInitiationError(`${message} ${origin}`, {
     reason,
     hub,
     topic,

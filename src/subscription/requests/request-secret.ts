@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { log } from '../../log-events.js';
 import type { Logger } from '../../logger.js';
 import { isLoopback } from '../../protocol/loopback.js';
 import type { GrantRecord, SubscriptionRecord } from '../record/record.js';
@@ -33,10 +34,6 @@ export function requestSecrets(logger: Logger): SecretFor {
 
   function warnOfPlainHttp(url: string, grant: GrantRecord): void {
     warnedHubs.add(url);
-    logger.warn(
-      { grant: grant.id, hub: url },
-      `hub ${url} is reached over plain HTTP, so no secret is used and anybody who learns the callback can send content. ` +
-        `Set secret: 'auto'${isLoopback(url) ? '' : ' and security.allowInsecureSecret'} to have it signed, or secret: false to accept that`,
-    );
+    log(logger, 'secret.not-used', { grant: grant.id, hub: url, needsPermission: !isLoopback(url) });
   }
 }

@@ -9,6 +9,7 @@ import {
 } from '../../hub/pacing/origin-rate-limits.js';
 import { hubCandidates, isHubMissing } from '../../hub/request/hub-candidates.js';
 import type { HubAcceptance } from '../../hub/request/hub-request.js';
+import { log } from '../../log-events.js';
 import type { Logger } from '../../logger.js';
 import type { TransitionInput } from '../machine/transition-types.js';
 import { publisherRetryAt, publisherRetryAfterOf } from '../machine/rules/publisher-retry-after.js';
@@ -99,7 +100,8 @@ export function subscriptionRequests(options: SubscriptionRequestsOptions): Subs
         return;
       }
       if (signal.aborted) return;
-      for (const warning of discovery.warnings ?? []) logger.warn({ subscription: id, target }, warning);
+      for (const detail of discovery.warnings ?? [])
+        log(logger, 'discovery.warning', { subscription: id, target, detail });
       await apply(id, { type: 'discovered', topic: discovery.topic, hubs: discovery.hubs, feed: discovery.feed });
     },
 

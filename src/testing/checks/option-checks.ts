@@ -56,7 +56,7 @@ function checkAt(place: Place, options: unknown, checks: OptionChecks, required:
 function unknownOption(place: Place, field: string, known: readonly string[]): Error {
   const nearest = nearestName(field, known);
   const hint = nearest === undefined ? '' : `did you mean ${nearest}? `;
-  return wrongField(place, `is not a known option (${hint}known here: ${known.join(', ')})`);
+  return wrongField(place, `is not a known option (${hint}known options: ${known.join(', ')})`);
 }
 
 /** Checks an argument that is not an options object. */

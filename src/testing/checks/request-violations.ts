@@ -3,6 +3,7 @@ import type { ReceivedRequest } from '../subscriptions/received-request.js';
 import type { SubscriptionRequest } from '../subscriptions/subscription-request.js';
 import type { SubscriptionTable } from '../subscriptions/subscription-table.js';
 import type { RequestViolationCode, Violation } from './violation.js';
+import { violationMessage } from './violation-messages.js';
 
 /** Protocol a hub speaks. */
 export type HubProtocol = 'websub' | 'pubsubhubbub-0.3';
@@ -30,19 +31,24 @@ const TOLERATED_CODES: ReadonlySet<RequestViolationCode> = new Set<RequestViolat
   'callback-shared',
 ]);
 
-type Finding = readonly [code: RequestViolationCode, message: string];
+type Finding = Pick<Violation, 'message'> & { readonly code: RequestViolationCode };
+
+const finding = (code: RequestViolationCode, ...values: readonly [value?: string, other?: string]): Finding => ({
+  code,
+  message: violationMessage(code, ...values),
+});
 
 /** Checks a request to the hub against WebSub section 5.1 and PROTOCOL S1. */
 export function checkRequest(request: ReceivedRequest, context: CheckContext): CheckedRequest {
   const findings = findingsOf(request, context);
-  const violations = findings.map(([code, message]) => ({ code, message, request }));
-  const isServable = findings.every(([code]) => TOLERATED_CODES.has(code));
+  const violations = findings.map(({ code, message }) => ({ code, message, request }));
+  const isServable = findings.every(({ code }) => TOLERATED_CODES.has(code));
   return { violations, subscriptionRequest: isServable ? toSubscriptionRequest(request.form) : undefined };
 }
 
 function findingsOf(request: ReceivedRequest, context: CheckContext): Finding[] {
   const { form, method } = request;
-  if (method !== 'POST') return [['not-a-post', `A ${method} at the hub's URL: subscription requests are POSTs`]];
+  if (method !== 'POST') return [finding('not-a-post', method)];
   const encoding = encodingFindings(request);
   if (encoding.length > 0) return encoding;
   return [
@@ -64,12 +70,12 @@ function encodingFindings({ headers, body }: ReceivedRequest): Finding[] {
   const charset = parameters.find((parameter) => parameter.startsWith('charset='))?.slice('charset='.length);
   const findings: Finding[] = [];
   if (mediaType !== 'application/x-www-form-urlencoded') {
-    findings.push(['content-type', `Content-Type is ${contentType}, not application/x-www-form-urlencoded`]);
+    findings.push(finding('content-type', contentType));
   }
   if (charset !== undefined && charset.replaceAll('"', '') !== 'utf-8') {
-    findings.push(['not-utf-8', `The form's charset is ${charset}, not UTF-8`]);
+    findings.push(finding('not-utf-8', charset));
   } else if (!isUtf8(percentDecoded(body))) {
-    findings.push(['not-utf-8', 'The form is not UTF-8']);
+    findings.push(finding('not-utf-8', 'another charset'));
   }
   return findings;
 }
@@ -84,28 +90,25 @@ function percentDecoded(body: Uint8Array): Buffer {
 const parameters = ['callback', 'mode', 'topic'] as const;
 
 function presenceFindings(form: URLSearchParams, protocol: HubProtocol): Finding[] {
-  const missing = parameters
-    .filter((name) => !form.get(`hub.${name}`))
-    .map((name): Finding => [`missing-${name}`, `hub.${name} is missing`]);
+  const missing = parameters.filter((name) => !form.get(`hub.${name}`)).map((name) => finding(`missing-${name}`));
   const repeated = [...parameters, 'lease_seconds', 'secret', 'verify_token']
     .filter((name) => form.getAll(`hub.${name}`).length > 1)
-    .map((name): Finding => ['duplicate-parameter', `hub.${name} is given more than once`]);
+    .map((name) => finding('duplicate-parameter', `hub.${name}`));
   return [...missing, ...repeated, ...modeFindings(form), ...verifyFindings(form, protocol)];
 }
 
 function modeFindings(form: URLSearchParams): Finding[] {
   const mode = form.get('hub.mode');
-  return !mode || isMode(mode)
-    ? []
-    : [['unknown-mode', `hub.mode is ${JSON.stringify(mode)}, neither subscribe nor unsubscribe`]];
+  return !mode || isMode(mode) ? [] : [finding('unknown-mode', mode)];
 }
 
 function verifyFindings(form: URLSearchParams, protocol: HubProtocol): Finding[] {
   const preferences = form.getAll('hub.verify');
   if (preferences.length === 0) {
-    return protocol === 'websub' ? [] : [['missing-verify', 'hub.verify is missing, which PubSubHubbub 0.3 requires']];
+    return protocol === 'websub' ? [] : [finding('missing-verify')];
   }
-  return preferences.every(isVerify) ? [] : [['unknown-verify', 'hub.verify is neither async nor sync']];
+  const unknown = preferences.find((preference) => !isVerify(preference));
+  return unknown === undefined ? [] : [finding('unknown-verify', unknown)];
 }
 
 function urlFindings(form: URLSearchParams, name: 'callback' | 'topic'): Finding[] {
@@ -113,16 +116,14 @@ function urlFindings(form: URLSearchParams, name: 'callback' | 'topic'): Finding
   if (!value) return [];
   const url = URL.canParse(value) ? new URL(value) : undefined;
   if (url?.protocol !== 'http:' && url?.protocol !== 'https:') {
-    return [[`${name}-not-a-url`, `hub.${name} is ${JSON.stringify(value)}, not an absolute http or https URL`]];
+    return [finding(`${name}-not-a-url`, value)];
   }
-  return value.includes('#') ? [['url-with-fragment', `hub.${name} has a fragment, which never reaches a server`]] : [];
+  return value.includes('#') ? [finding('url-with-fragment', `hub.${name}`)] : [];
 }
 
 function leaseFindings(form: URLSearchParams): Finding[] {
   const lease = form.get('hub.lease_seconds');
-  return lease === null || isLease(lease)
-    ? []
-    : [['lease-seconds', `hub.lease_seconds is ${JSON.stringify(lease)}, not a positive whole number of seconds`]];
+  return lease === null || isLease(lease) ? [] : [finding('lease-seconds', lease)];
 }
 
 function secretFindings({ form, headers }: ReceivedRequest, secure: boolean): Finding[] {
@@ -130,11 +131,11 @@ function secretFindings({ form, headers }: ReceivedRequest, secure: boolean): Fi
   if (secret === null) return [];
   const findings: Finding[] = [];
   const bytes = Buffer.byteLength(secret);
-  if (bytes === 0) findings.push(['secret-empty', 'hub.secret is empty: it signs nothing']);
-  if (bytes >= 200) findings.push(['secret-too-long', `hub.secret has ${bytes} bytes; it must have less than 200`]);
+  if (bytes === 0) findings.push(finding('secret-empty'));
+  if (bytes >= 200) findings.push(finding('secret-too-long', String(bytes)));
   const host = headers.get('host') ?? '';
   if (!secure && headers.get('x-forwarded-proto') !== 'https' && !isLoopbackHost(host)) {
-    findings.push(['secret-over-plain-http', `hub.secret came over plain HTTP to ${host}`]);
+    findings.push(finding('secret-over-plain-http', host));
   }
   return findings;
 }
@@ -149,12 +150,10 @@ function subscriptionFindings(form: URLSearchParams, subscriptions: Subscription
   const callback = form.get('hub.callback');
   if (!topic || !callback) return [];
   if (form.get('hub.mode') === 'unsubscribe') {
-    return subscriptions.wasRequested({ topic, callback })
-      ? []
-      : [['unsubscribe-unknown', `Unsubscribing from ${topic}, which was never subscribed with this callback`]];
+    return subscriptions.wasRequested({ topic, callback }) ? [] : [finding('unsubscribe-unknown', topic)];
   }
   const other = subscriptions.live().find((one) => one.callback === callback && one.topic !== topic);
-  return other ? [['callback-shared', `The callback for ${topic} is in use for ${other.topic}`]] : [];
+  return other ? [finding('callback-shared', topic, other.topic)] : [];
 }
 
 const isMode = (mode: string): boolean => mode === 'subscribe' || mode === 'unsubscribe';

@@ -40,7 +40,7 @@ export function createCallbackClient({ timeoutMs, ca, now }: CallbackClientOptio
       try {
         return { ...context, ...(await exchange(sent, wait)), error: undefined, at: new Date(now()) };
       } catch (cause) {
-        const error = new WebSubError(`The callback gave no answer: ${String(cause)}`, { cause });
+        const error = new WebSubError(`The callback did not answer: ${String(cause)}`, { cause });
         return { ...context, status: undefined, headers: new Headers(), body: '', error, at: new Date(now()) };
       }
     },

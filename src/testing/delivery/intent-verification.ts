@@ -7,6 +7,7 @@ import type { HubContext } from '../hub-context.js';
 import type { HubFaults, VerifyMode } from '../faults/hub-faults.js';
 import type { SubscriptionRequest } from '../subscriptions/subscription-request.js';
 import type { AnswerViolationCode } from '../checks/violation.js';
+import { violationMessage } from '../checks/violation-messages.js';
 
 /** Seconds granted when the subscriber requests no lease: ten days. */
 const DEFAULT_LEASE_SECONDS = 864_000;
@@ -110,21 +111,16 @@ function recordViolation(
   delivery: Delivery,
   isEchoed: boolean,
 ): void {
-  const note = (code: AnswerViolationCode, message: string): void => {
-    violations.push({ code, message, delivery });
+  const record = (code: AnswerViolationCode, value?: string): void => {
+    violations.push({ code, message: violationMessage(code, topic, value), delivery });
   };
   if (!isEchoed) {
-    if (isSuccess(delivery)) {
-      note(
-        'challenge-not-echoed',
-        `The answer ${delivery.status} for ${topic} does not have the challenge as its body`,
-      );
-    }
+    if (isSuccess(delivery)) record('challenge-not-echoed', String(delivery.status));
   } else if (verifyMode === 'wrong-topic') {
-    note('confirmed-wrong-topic', `A topic nobody asked for was confirmed in place of ${topic}`);
+    record('confirmed-wrong-topic');
   } else if (verifyMode === 'wrong-mode') {
-    note('confirmed-wrong-mode', `hub.mode=${otherMode(mode)} was confirmed for ${topic} in place of ${mode}`);
+    record('confirmed-wrong-mode', otherMode(mode));
   } else if (isUnsolicited && mode === 'unsubscribe') {
-    note('confirmed-unasked-unsubscription', `An unsubscription from ${topic} that nobody asked for was confirmed`);
+    record('confirmed-unasked-unsubscription');
   }
 }

@@ -17,7 +17,7 @@ export interface ReverifyOptions {
 
 /**
  * Verifies a subscription again, or the first time when the hub's `verify` is `never`. When the subscriber confirms,
- * the lease starts anew; when it refuses, the subscription ends.
+ * a new lease starts; when it refuses, the subscription ends.
  */
 export async function reverify(
   context: HubContext,

@@ -108,5 +108,8 @@ export const FAULT_OPTIONS = {
   silent: flag,
   retries: number,
   dropOnFailure: flag,
-  delayMs: objectOr(objectOf(DELAYS), checkThat('milliseconds, or an object of them', isNumber)),
+  delayMs: objectOr(
+    objectOf(DELAYS),
+    checkThat('a number of milliseconds, or an object with one per kind of message', isNumber),
+  ),
 } satisfies Record<keyof HubFaults, Check<unknown>>;

@@ -44,7 +44,7 @@ async function answerOf(
   const redirect = context.takeFault('redirect', topic, kind);
   if (redirect) return { status: redirect.status, headers: { location: redirect.to } };
   const missing = faults.requires?.filter((name) => !request.form.has(name)) ?? [];
-  if (missing.length > 0) return { status: 400, body: `Missing here: ${missing.join(', ')}` };
+  if (missing.length > 0) return { status: 400, body: `Missing required parameters: ${missing.join(', ')}` };
   return subscriptionRequest ? serve(context, request, subscriptionRequest, kind) : refusalAnswer(violations);
 }
 
@@ -74,7 +74,7 @@ async function serve(
   const { confirmed, delivery } = await verifyIntent(context, subscriptionRequest);
   if (confirmed || faults.accept) return verified;
   const reason = delivery.error?.message ?? `The callback answered ${delivery.status}`;
-  return { status: 409, body: `The ${subscriptionRequest.mode} request was not confirmed. ${reason}` };
+  return { status: 409, body: `The ${subscriptionRequest.mode} request was not confirmed: ${reason}` };
 }
 
 async function verifyWhileOpen(
@@ -115,7 +115,7 @@ function kindOf({ subscriptions }: HubContext, { form }: ReceivedRequest): Reque
 
 function failureAnswer({ status, retryAfter, body }: RequestFailure, request: ReceivedRequest): Answer {
   if (status === 'reset') return { status: 500, isReset: true };
-  const text = bodyOf(body, request) ?? `This hub was told to answer ${status}`;
+  const text = bodyOf(body, request) ?? `This hub is configured to answer ${status}`;
   return { status, headers: retryAfterHeader(retryAfter), body: text };
 }
 

@@ -41,7 +41,9 @@ export class HubTopics {
     const url = new URL(path.startsWith('/') ? path : `/${path}`, this.#hub.url);
     const key = url.pathname + url.search;
     if (this.#byPath.has(key) || url.pathname === new URL(this.#hub.url).pathname) {
-      throw new ConfigurationError(`The path ${key} is taken on ${url.origin}: give each topic a path of its own`);
+      throw new ConfigurationError(
+        `hub.topic(): the path ${key} is already in use on ${url.origin}. Give each topic its own path.`,
+      );
     }
     const resource = createTopicResource(this.#hub, url.href, options);
     const topic = { url: url.href, resource, faults: createFaultLayer(options) };
@@ -52,7 +54,7 @@ export class HubTopics {
   /** Answers a request for a topic, after the delay its faults set. */
   async answer(request: ReceivedRequest, wait: (faults: HubFaults) => Promise<void>): Promise<Answer> {
     const topic = this.#byPath.get(request.path);
-    if (!topic) return { status: 404, body: 'There is no such topic here' };
+    if (!topic) return { status: 404, body: 'This hub has no such topic' };
     await wait(mergedFaults([topic.faults, this.#hubFaults]));
     return topic.resource.answer(request);
   }

@@ -52,7 +52,7 @@ export function createTopicResource(hub: Distributor, url: string, initial: Topi
       if (method !== 'GET' && method !== 'HEAD') return { status: 405, headers: { allow: 'GET, HEAD' } };
       if (moved) return { status: moved.status ?? 301, headers: { location: moved.to } };
       if (status !== 200) {
-        return { status, headers: retryAfterHeader(retryAfter), body: `This topic was told to answer ${status}` };
+        return { status, headers: retryAfterHeader(retryAfter), body: `This topic is configured to answer ${status}` };
       }
       const shown = published ?? { body, contentType: contentType() };
       const document = documentWithLinks(discovery, { ...shown, body: Buffer.from(shown.body) }, links());

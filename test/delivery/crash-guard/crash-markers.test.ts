@@ -136,7 +136,7 @@ test('a failed write is logged, begin still resolves, and the next write contain
   const set = store.set.bind(store);
   store.set = () => Promise.reject(new Error('out of order'));
   await markers.begin('a');
-  expect(world.logged('crash markers cannot be stored').map(({ level }) => level)).toEqual(['warn']);
+  expect(world.logged('crash-markers.not-stored').map(({ level }) => level)).toEqual(['warn']);
   store.set = set;
   await markers.begin('b');
   expect((await start()).suspects).toEqual(['a', 'b']);
@@ -148,7 +148,7 @@ test.each([['nonsense'], [{ v: 1, data: { runs: [['a', 0]] } }], [{ v: 99, data:
     const { start, store, world } = await setUp();
     await store.set('marker', 'runs', record);
     expect((await start()).suspects).toEqual([]);
-    expect(world.logged('crash markers cannot be read')).toHaveLength(1);
+    expect(world.logged('crash-markers.unreadable')).toHaveLength(1);
   },
 );
 

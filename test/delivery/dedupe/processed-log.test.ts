@@ -67,7 +67,7 @@ test('if processed content cannot be stored, this process remembers it, and the 
   await store.close();
   await processKeys(log, bodies('d'));
   expect(await answerOf(log, bodies('d'), MINUTE)).toEqual(ACKNOWLEDGED);
-  expect(world.logged('could not be noted')).toMatchObject([{ level: 'warn' }]);
+  expect(world.logged('processed.not-stored')).toMatchObject([{ level: 'warn' }]);
 });
 
 test('an unreadable record is logged, and the other records are loaded', async () => {
@@ -78,7 +78,7 @@ test('an unreadable record is logged, and the other records are loaded', async (
   const restartedLog = open();
   await restartedLog.load();
   expect(await answerOf(restartedLog, bodies('d'), MINUTE)).toEqual(ACKNOWLEDGED);
-  expect(world.logged('cannot be read')).toHaveLength(2);
+  expect(world.logged('processed.unreadable')).toHaveLength(2);
 });
 
 test('a sweep forgets old bodies, in memory and in the store', async () => {

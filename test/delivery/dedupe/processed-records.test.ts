@@ -73,12 +73,12 @@ test('a store failure is logged once a minute, with the number of failures not l
   const { world, records, settle } = setUp({ isDown: true });
   for (let index = 0; index < 3; index += 1) records.put(`${index}`, VERSION, { inStore: true });
   await settle();
-  expect(world.logged('could not be noted')).toHaveLength(1);
+  expect(world.logged('processed.not-stored')).toHaveLength(1);
   world.advance(60_000);
   records.put('later', VERSION, { inStore: true });
   await settle();
-  expect(world.logged('could not be noted')).toMatchObject([
-    { level: 'warn', fields: { notLogged: 0 } },
-    { level: 'warn', fields: { notLogged: 2 } },
+  expect(world.logged('processed.not-stored')).toMatchObject([
+    { level: 'warn', fields: { suppressed: 0 } },
+    { level: 'warn', fields: { suppressed: 2 } },
   ]);
 });

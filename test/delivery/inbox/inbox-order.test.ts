@@ -110,7 +110,7 @@ test('an event that ends the subscription or cannot be read delays no other even
   handlerEnd.resolve({ type: 'deleted', error: new SubscriptionDeletedError('gone') });
   await untilIdle();
   expect(runs).toEqual(['one', 'three']);
-  expect(world.logged('cannot be read')).toHaveLength(1);
+  expect(world.logged('event.unreadable')).toHaveLength(1);
   expect(inbox.loadOf('news').events).toBe(0);
 });
 

@@ -10,7 +10,7 @@ test('a run that fails in our own code is retried like a failed handler', async 
     return { type: 'done', acknowledgement: undefined };
   });
   await inbox.enqueue(storedEvent);
-  await vi.waitFor(() => expect(world.logged('the event is kept')).toHaveLength(1));
+  await vi.waitFor(() => expect(world.logged('event.retry-scheduled')).toHaveLength(1));
   pass(3_600_000);
   await vi.waitFor(() => expect(inbox.loadOf('news').events).toBe(0));
   expect(runs).toEqual([0, 1]);

@@ -129,6 +129,8 @@ test.each<[string, object | null]>([
   expect(decode).toThrow('event e1 is corrupt');
 });
 
-test('a record of a newer version causes an error that names a newer websub-subscriber', () => {
-  expect(() => decodeEvent('e1', { v: 2, data: record })).toThrow('newer websub-subscriber');
+test('a record of a newer version causes an error that names the version and asks to upgrade', () => {
+  const decode = (): unknown => decodeEvent('e1', { v: 2, data: record });
+  expect(decode).toThrow(StoreError);
+  expect(decode).toThrow(/event e1 has version 2\b.*Upgrade websub-subscriber/);
 });

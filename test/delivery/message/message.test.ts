@@ -214,7 +214,7 @@ describe('the content of an event', () => {
   test('D12 is read by json() up to 512 levels of nesting', () => {
     const nested = (depth: number): string => `${'['.repeat(depth)}"]"${']'.repeat(depth)}`;
     expect(message(nested(512)).json()).toBeInstanceOf(Array);
-    expect(() => message(nested(513)).json()).toThrow(new RangeError('The JSON is nested more than 512 deep'));
+    expect(() => message(nested(513)).json()).toThrow(new RangeError('The JSON is nested more than 512 levels deep'));
     expect(() => message('['.repeat(10_000_000)).json()).toThrow(RangeError);
     const wide = JSON.stringify(Array.from({ length: 10_000 }, () => ({ text: '[[[[{{{{"' })));
     expect(message(wide).json()).toHaveLength(10_000);

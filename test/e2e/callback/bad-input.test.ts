@@ -1,4 +1,5 @@
 import { createServer, IncomingMessage } from 'node:http';
+import { REASON } from '../../../src/http/answer-reasons.js';
 import { connect } from 'node:net';
 import { once } from 'node:events';
 import { setFlagsFromString } from 'node:v8';
@@ -22,8 +23,8 @@ async function expectDeliveryWorks({ post, events, logger }: Subscribed): Promis
   const countBefore = events.length;
   expect((await post('good news')).status).toBe(202);
   expect(events.slice(countBefore).map((event) => event.text())).toEqual(['good news']);
-  expect(logger.messages('error')).toEqual([]);
-  expect(logger.messages('fatal')).toEqual([]);
+  expect(logger.events('error')).toEqual([]);
+  expect(logger.events('fatal')).toEqual([]);
 }
 
 /** Frees the objects that nothing refers to. */
@@ -57,10 +58,10 @@ describe('C6 a body over the cap', () => {
     wire.send(request('POST', subscriber.path, { ...SIGNED, 'Content-Length': String(CAP + 1) }));
     const answer = await wire.answer();
     expect(answer).toMatchObject({ status: 413, headers: { connection: 'close', 'cache-control': 'no-store' } });
-    expect(fieldsOf(answer)).toEqual({ reason: 'the content is too large' });
-    expect(subscriber.logger.messages('warn')).toContain(
-      `content over ${CAP} bytes was refused: see security.maxBodyBytes`,
-    );
+    expect(fieldsOf(answer)).toEqual({ reason: REASON.bodyTooLarge });
+    expect(subscriber.logger.logged('delivery.too-large')).toMatchObject([
+      { level: 'warn', fields: { maxBodyBytes: CAP } },
+    ]);
     await expectDeliveryWorks(subscriber);
   });
 
@@ -171,10 +172,10 @@ describe('C6 a body that stalls', () => {
     wire.send('half');
     const answer = await wire.answer();
     expect(answer).toMatchObject({ status: 408, headers: { connection: 'close' } });
-    expect(fieldsOf(answer)).toEqual({ reason: 'the content did not arrive in time' });
-    expect(subscriber.logger.messages('warn')).toContain(
-      'content did not arrive within 150 ms: see security.bodyTimeoutMs',
-    );
+    expect(fieldsOf(answer)).toEqual({ reason: REASON.bodyStalled });
+    expect(subscriber.logger.logged('delivery.stalled')).toMatchObject([
+      { level: 'warn', fields: { bodyTimeoutMs: 150 } },
+    ]);
     await wire.closed;
     expect(subscriber.events).toEqual([]);
     await expectDeliveryWorks(subscriber);
@@ -229,7 +230,7 @@ describe('a delivery that breaks off', () => {
     await wire.closed;
     finish();
     await expect.poll(async () => (await subscriber.snapshot()).stats.delivered).toBe(1);
-    expect(subscriber.logger.messages('error')).toEqual([]);
+    expect(subscriber.logger.events('error')).toEqual([]);
   });
 });
 
@@ -268,7 +269,7 @@ describe('invalid UTF-8', () => {
       .replace(/hub\.challenge=[^&]*/, 'hub.challenge=%FF%FE');
     const answer = await exchange(subscriber.port, request('GET', `${subscriber.path}?${query}`));
     expect(answer.status).toBe(400);
-    expect(fieldsOf(answer)).toEqual({ reason: 'hub.challenge is not UTF-8' });
+    expect(fieldsOf(answer)).toEqual({ reason: REASON.undecodableChallenge });
     await expectDeliveryWorks(subscriber);
   });
 

@@ -1,4 +1,5 @@
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
+import { REASON } from '../../../src/http/answer-reasons.js';
 import { describe, expect, test } from 'vitest';
 import { SubscriptionDeletedError } from 'websub-subscriber';
 import { ManualClock } from '../../kit/manual-clock.js';
@@ -23,7 +24,7 @@ describe('C1 content', () => {
       expect(answer.body).not.toContain('AAAA');
     }
     expect(events).toEqual([]);
-    expect(logger.messages('error')).toEqual([]);
+    expect(logger.events('error')).toEqual([]);
   });
 
   test('of an unsubscribed subscription is answered 410', async () => {
@@ -36,7 +37,7 @@ describe('C1 content', () => {
     await hub.verify({ topic: topic.url, callback: callback ?? '' }, { mode: 'unsubscribe' });
     const answer = await post('news');
     expect(answer.status).toBe(410);
-    expect(fieldsOf(answer)).toEqual({ reason: 'this subscription has ended' });
+    expect(fieldsOf(answer)).toEqual({ reason: REASON.ended });
     expect(events).toHaveLength(1);
   });
 
@@ -111,7 +112,7 @@ describe('C2 content of a subscription with a secret', () => {
       );
       expect(answer.status).toBe(403);
       expect(answer.headers).toMatchObject({ 'cache-control': 'no-store' });
-      expect(fieldsOf(answer)).toEqual({ reason: 'the content is not signed as it has to be' });
+      expect(fieldsOf(answer)).toEqual({ reason: REASON.wrongSignature });
       expect(events).toEqual([]);
       expect(hookMessages).toHaveLength(1);
       expect(JSON.stringify(logger.lines)).not.toContain(SECRET);
@@ -132,7 +133,8 @@ describe('C2 content of a subscription with a secret', () => {
   test('is rejected if its signature algorithm is not in signature.algorithms', async () => {
     const { post, events, logger } = await subscribed({ config: { signature: { algorithms: ['sha256', 'sha512'] } } });
     expect((await post('news', { 'X-Hub-Signature': signatureOf('news', 'sha1') })).status).toBe(403);
-    expect(logger.messages('warn')).toContain('The content is signed with an algorithm that is not accepted');
+    const [line] = logger.logged('delivery.rejected');
+    expect(line).toMatchObject({ level: 'warn', message: expect.stringContaining('algorithm') });
     expect((await post('news', { 'X-Hub-Signature': signatureOf('news', 'sha512') })).status).toBe(202);
     expect(events).toHaveLength(1);
   });
@@ -196,7 +198,7 @@ describe('C4 any content', () => {
     });
     expect(await post('{"not": json', { 'Content-Type': 'application/json' })).toMatchObject({ status: 202, body: '' });
     expect((await snapshot()).stats).toMatchObject({ received: 1, failed: 1, delivered: 0 });
-    expect(logger.messages('error')).toEqual([]);
+    expect(logger.events('error')).toEqual([]);
   });
 
   test('that is not UTF-8 is delivered with its bytes', async () => {
@@ -294,7 +296,7 @@ describe('C6 a body with a Content-Encoding', () => {
     const { post, events } = await subscribed({ options: { security: { maxBodyBytes: 200_000 } } });
     const answer = await post(body, { 'Content-Encoding': coding });
     expect(answer.status).toBe(413);
-    expect(fieldsOf(answer)).toEqual({ reason: 'the content is too large when decoded' });
+    expect(fieldsOf(answer)).toEqual({ reason: REASON.decodedTooLarge });
     expect(events).toEqual([]);
     expect((await post('good news')).status).toBe(202);
   });
@@ -383,7 +385,7 @@ describe('C7 the answer', () => {
     expect((await post('one')).status).toBe(202);
     const answer = await post('two');
     expect(answer).toMatchObject({ status: 503, headers: { 'retry-after': '30', 'cache-control': 'no-store' } });
-    expect(fieldsOf(answer)).toEqual({ reason: 'too many events wait' });
+    expect(fieldsOf(answer)).toEqual({ reason: REASON.inboxFull });
   });
 });
 

@@ -310,7 +310,7 @@ describe('N1 a denial that answers a request', () => {
     const world = new FakeWorld();
     const { runtime } = await setUp(world, { deny: 'members only' });
     await expect(runtime.ready({ timeoutMs: 30_000 })).rejects.toThrow(
-      /will not be asked for again before .*members only/,
+      /will not be requested again before .*members only/,
     );
   });
 });
@@ -340,9 +340,12 @@ describe('N1 a denial', () => {
       handlers: { onSubscriptionValidationDenied: (error) => void denials.push(error) },
     });
     expect((await sendGet({ ...DENIED, 'hub.topic': `${topic.url}2` })).status).toBe(404);
-    expect(logger.messages('warn').slice(1)).toEqual([
-      `a hub.mode=denied came for "${topic.url}2", not "${topic.url}": answered 404 (reason: "not you & not now")`,
-    ]);
+    const [line, ...furtherLines] = logger.logged('callback.wrong-topic');
+    expect(line).toMatchObject({ level: 'warn', fields: { topic: topic.url } });
+    // The message quotes the topic and the reason of the request.
+    expect(line?.message).toContain(`"${topic.url}2"`);
+    expect(line?.message).toContain('"not you & not now"');
+    expect(furtherLines).toEqual([]);
     expect((await snapshot()).state).toBe('active');
     expect(denials).toEqual([]);
     expect((await post('news')).status).toBe(202);
@@ -380,7 +383,7 @@ describe('N1 a denial', () => {
     });
     expect(await sendGet(DENIED)).toMatchObject({ status: 200, body: '' });
     expect((await snapshot()).state).toBe('denied');
-    expect(logger.messages('error')).toEqual(['a handler failed']);
+    expect(logger.events('error')).toEqual(['callback.handler-failed']);
   });
 
   test('reaches the service once if it is repeated within a minute', async () => {
@@ -459,7 +462,8 @@ describe('N3 a hub error', () => {
     expect((await withFailingHandler.sendGet({ 'hub.mode': 'hub-error' })).status).toBe(200);
     const withoutHandler = await subscribed();
     expect((await withoutHandler.sendGet({ 'hub.mode': 'hub-error' })).status).toBe(200);
-    expect(withoutHandler.logger.messages('warn')).toContain('hub error: the hub gave no reason');
+    const [line] = withoutHandler.logger.logged('hub.error');
+    expect(line).toMatchObject({ level: 'warn', message: expect.stringContaining('the hub gave no reason') });
   });
 
   test('is answered with the headers and body that the service adds', async () => {

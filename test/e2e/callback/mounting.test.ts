@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { REASON } from '../../../src/http/answer-reasons.js';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { once } from 'node:events';
@@ -95,7 +96,7 @@ describe('in Express', () => {
     const answer = await exchange(port, request('POST', '/api', { 'Content-Type': 'application/json' }, '{"a":1}'));
     expect(answer).toMatchObject({ status: 200, body: '{"received":{"a":1}}' });
     const unknown = await exchange(port, signedPost('/websub/unknown', 'news'));
-    expect(fieldsOf(unknown)).toEqual({ reason: 'there is no such callback' });
+    expect(fieldsOf(unknown)).toEqual({ reason: REASON.unknownCallback });
   });
 
   test('below a path that Express strips, callbacks are answered', async () => {
@@ -128,8 +129,8 @@ describe('in Express', () => {
         expect((await subscriber.sendGet(verification(subscriber.topic.url))).status).toBe(200);
         expect((await exchange(subscriber.port, request('GET', '/hooks/other'))).body).toBe('theirs: /hooks/other');
         const unknown = await exchange(subscriber.port, signedPost('/hooks/websub/unknown', 'news'));
-        expect(fieldsOf(unknown)).toEqual({ reason: 'there is no such callback' });
-        expect(subscriber.logger.lines.filter(({ message }) => message.includes('unknown callback'))).toMatchObject([
+        expect(fieldsOf(unknown)).toEqual({ reason: REASON.unknownCallback });
+        expect(subscriber.logger.logged('callback.unknown')).toMatchObject([
           { level: 'warn', fields: { method: 'POST', path: '/hooks/websub/' } },
         ]);
       }
@@ -140,12 +141,14 @@ describe('in Express', () => {
     const subscriber = await mounted(({ runtime }) => express().use(express.json(), runtime.nodeHandler));
     const answer = await subscriber.post('{"a":1}', { 'Content-Type': 'application/json' });
     expect(answer.status).toBe(500);
-    expect(fieldsOf(answer)).toEqual({ reason: 'the body was read by another part of the server' });
+    expect(fieldsOf(answer)).toEqual({ reason: REASON.bodyConsumed });
     expect(subscriber.events).toEqual([]);
-    expect(subscriber.logger.messages('error')).toEqual([
-      'the body was read before it got here, and its bytes are needed to check the signature: mount the runtime before ' +
-        'any body parser, or have the parser keep the bytes as request.rawBody',
-    ]);
+    const [line, ...furtherLines] = subscriber.logger.lines.filter(({ level }) => level === 'error');
+    expect(line).toMatchObject({
+      event: 'delivery.body-consumed',
+      message: expect.stringContaining('request.rawBody'),
+    });
+    expect(furtherLines).toEqual([]);
     expect((await subscriber.post('<feed/>', { 'Content-Type': 'application/atom+xml' })).status).toBe(202);
     expect((await subscriber.post('', { 'Content-Type': 'application/json' })).status).toBe(202);
   });
@@ -216,7 +219,7 @@ describe('in Express', () => {
     await expect.poll(() => releases.length).toBe(1);
     for (const release of releases) release();
     expect((await subscriber.post('more')).status).toBe(202);
-    expect(subscriber.logger.messages('error')).toEqual([]);
+    expect(subscriber.logger.events('error')).toEqual([]);
     await subscriber.runtime.stop();
     expect(subscriber.events.map((event) => event.text())).toEqual(['news', 'more']);
   });
@@ -229,7 +232,7 @@ describe('in Express', () => {
       }, runtime.nodeHandler),
     );
     expect((await subscriber.post('news')).status).toBe(418);
-    expect(subscriber.logger.messages('error')).toEqual([]);
+    expect(subscriber.logger.events('error')).toEqual([]);
   });
 
   test('after middleware that breaks the answer, the connection is closed, and later requests work', async () => {
@@ -244,7 +247,7 @@ describe('in Express', () => {
       }, runtime.nodeHandler),
     );
     await expect(subscriber.post('news', { 'X-Break': '1' })).rejects.toThrow('the connection ended');
-    expect(subscriber.logger.messages('error')).toEqual(['an answer could not be sent: the connection is closed']);
+    expect(subscriber.logger.events('error')).toEqual(['answer.failed']);
     expect((await subscriber.post('news')).status).toBe(202);
   });
 });
@@ -359,7 +362,7 @@ describe('through runtime.fetch()', () => {
     await usedRequest.text();
     // The request cannot be cloned after its body was read.
     expect((await runtime.fetch(usedRequest)).status).toBe(500);
-    expect(logger.messages('error')).toHaveLength(1);
+    expect(logger.events('error')).toEqual(['delivery.body-consumed']);
   });
 
   test('C6 a body above the limit gets 413, and a stalled or aborted body gets 408', async () => {
@@ -433,8 +436,9 @@ describe('on the application’s server', () => {
     const subscriber = await subscribed({ port, options: { server } });
     for (const token of ['one', 'two']) await exchange(port, signedPost(`/websub/${token}`, 'news'));
     await subscriber.runtime.fetch(new Request('https://any.test/websub/three'));
-    const lines = subscriber.logger.lines.filter(({ message }) => message.includes('unknown callback'));
-    expect(lines).toMatchObject([{ fields: { method: 'POST', path: '/websub/' } }]);
+    expect(subscriber.logger.logged('callback.unknown')).toMatchObject([
+      { fields: { method: 'POST', path: '/websub/' } },
+    ]);
   });
 
   test('the subscription becomes active if the server starts to listen later', async () => {

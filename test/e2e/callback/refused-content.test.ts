@@ -1,4 +1,5 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { REASON } from '../../../src/http/answer-reasons.js';
 import {
   defineSubscriber,
   type ContentDistributionMessage,
@@ -16,8 +17,6 @@ import { startHub } from '../../kit/start-hub.js';
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
-
-const LOG_MESSAGE = 'content was answered 503';
 
 interface Options {
   readonly delivery?: DeliveryConfig;
@@ -100,8 +99,8 @@ describe('C7 genuine content that is answered 503', () => {
     expect(await fixture.publish('second')).toBe(503);
     await fixture.settle();
     expect(await fixture.stats()).toMatchObject({ refused: 1, received: 1, rejected: 0 });
-    expect(fixture.world.logged(LOG_MESSAGE)).toMatchObject([
-      { level: 'warn', fields: { reason: 'too many events wait' } },
+    expect(fixture.world.logged('delivery.refused')).toMatchObject([
+      { level: 'warn', fields: { reason: REASON.inboxFull } },
     ]);
     expect(fixture.gap()).toBe(refusedAt);
 
@@ -136,7 +135,7 @@ describe('C7 genuine content that is answered 503', () => {
     await fixture.pass(MINUTE);
     expect(await fixture.publish('more')).toBe(503);
     expect(await fixture.stats()).toMatchObject({ refused: 2 });
-    expect(fixture.world.logged(LOG_MESSAGE)).toHaveLength(2);
+    expect(fixture.world.logged('delivery.refused')).toHaveLength(2);
   });
 
   test('and whose body was read is counted each time, and logged once a minute', async () => {
@@ -146,7 +145,7 @@ describe('C7 genuine content that is answered 503', () => {
     fixture.store.faults = new Set(['set']);
     for (let time = 0; time < 3; time += 1) expect(await fixture.publish(`number ${time}`)).toBe(503);
     expect(await fixture.stats()).toMatchObject({ refused: 3 });
-    expect(fixture.world.logged(LOG_MESSAGE)).toHaveLength(1);
+    expect(fixture.world.logged('delivery.refused')).toHaveLength(1);
     fixture.store.faults = new Set();
     isBroken = false;
     await fixture.pass(6 * MINUTE);

@@ -1,4 +1,5 @@
 import { createServer } from 'node:http';
+import { REASON } from '../../../src/http/answer-reasons.js';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { startService } from 'websub-subscriber';
 import { ManualClock } from '../../kit/manual-clock.js';
@@ -41,7 +42,7 @@ describe('C6 content', () => {
     wire.send(request('POST', subscriber.path, { ...framing, ...headers }));
     const answer = await wire.answer();
     expect(answer).toMatchObject({ status: 403, headers: { connection: 'close', 'cache-control': 'no-store' } });
-    expect(fieldsOf(answer)).toEqual({ reason: 'the content is not signed as it has to be' });
+    expect(fieldsOf(answer)).toEqual({ reason: REASON.wrongSignature });
     expect((await subscriber.snapshot()).stats.rejected).toBe(1);
     await wire.closed;
     expect((await subscriber.post('news')).status).toBe(202);

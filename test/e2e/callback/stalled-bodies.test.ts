@@ -1,4 +1,5 @@
 import { gzipSync } from 'node:zlib';
+import { REASON } from '../../../src/http/answer-reasons.js';
 import { describe, expect, test } from 'vitest';
 import { fieldsOf, signatureOf, subscribed, type Subscribed } from '../../kit/subscribed.js';
 import { openWire, request, type Wire } from '../../kit/wire.js';
@@ -25,10 +26,8 @@ describe('C6 bodies that stall', () => {
     const second = await stalledWire(subscriber);
     const answer = await first.answer();
     expect(answer).toMatchObject({ status: 408, headers: { connection: 'close' } });
-    expect(fieldsOf(answer)).toEqual({ reason: 'too much content is arriving at once' });
-    expect(subscriber.logger.messages('warn')).toContain(
-      'content was cut off, as too much was arriving at once: see security.maxInFlightBytes',
-    );
+    expect(fieldsOf(answer)).toEqual({ reason: REASON.tooManyBytesInFlight });
+    expect(subscriber.logger.events('warn')).toContain('delivery.memory-limit');
     // A complete body is accepted, and takes the room of a stalled one.
     expect((await subscriber.post(Buffer.alloc(MAX_BODY_BYTES))).status).toBe(202);
     expect((await second.answer()).status).toBe(408);
@@ -83,8 +82,8 @@ test('C6 content without room for decoding gets 503, which is counted and logged
   expect(new Set(statuses)).toEqual(new Set([202, 503]));
   const refused = statuses.filter((status) => status === 503).length;
   expect((await subscriber.snapshot()).stats).toMatchObject({ refused, received: 8 - refused });
-  expect(subscriber.logger.logged('content was answered 503')).toMatchObject([
-    { level: 'warn', fields: { reason: 'there is no room to decode the content now' } },
+  expect(subscriber.logger.logged('delivery.refused')).toMatchObject([
+    { level: 'warn', fields: { reason: REASON.decodingStopped } },
   ]);
   expect((await subscriber.post('good news')).status).toBe(202);
 });

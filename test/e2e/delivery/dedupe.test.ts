@@ -42,7 +42,7 @@ it.each([
       { delivery },
     );
     const deliveries = Promise.all([subscriber.publish('one'), subscriber.publish('one')]);
-    await until(() => subscriber.world.logged('what came was handed over before').length === 1);
+    await until(() => subscriber.world.logged('event.duplicate').length === 1);
     // A failed event that cannot be stored is not acknowledged.
     subscriber.store.faults = new Set(storeFaults);
     handlerRun.resolve();

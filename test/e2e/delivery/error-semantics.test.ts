@@ -133,11 +133,15 @@ describe('onEventNotification', () => {
     ['rejects', () => Promise.reject(new Error('out of ink')), 'out of ink'],
     ['throws a string', () => throws('no error at all'), 'no error at all'],
     ['rejects with undefined', () => Promise.reject(undefined), 'undefined'],
-    ['throws a value that cannot become a string', () => throws(Object.create(null)), 'something that is no error'],
+    [
+      'throws a value that cannot become a string',
+      () => throws(Object.create(null)),
+      'the thrown value cannot be converted to text',
+    ],
     [
       'rejects with a value that cannot become a string',
       () => Promise.reject(Object.create(null)),
-      'something that is no error',
+      'the thrown value cannot be converted to text',
     ],
     [
       'throws the error of another handler',
@@ -156,7 +160,7 @@ describe('onEventNotification', () => {
       expect(eventsIn(subscriber.store)).toHaveLength(1);
       expect(errors.map(({ error }) => [error instanceof Error, error?.message])).toEqual([[true, message]]);
       expect(errors[0]?.event?.text()).toBe('news');
-      expect(subscriber.world.logged('a handler failed')).toHaveLength(1);
+      expect(subscriber.world.logged('handler.failed')).toHaveLength(1);
       expect((await onlySubscription(subscriber.runtime)).state).toBe('active');
     },
   );
@@ -173,7 +177,7 @@ describe('onEventNotification', () => {
       const [delivery] = await subscriber.topic.publish(body, { contentType });
       expect([delivery?.status, delivery?.body]).toEqual([202, '']);
       expect(eventsIn(subscriber.store)).toHaveLength(1);
-      expect(subscriber.world.logged('a handler failed').map(({ fields }) => fields['err'])).toEqual([
+      expect(subscriber.world.logged('handler.failed').map(({ fields }) => fields['err'])).toEqual([
         expect.any(SyntaxError),
       ]);
     },
@@ -218,7 +222,7 @@ describe('onEventNotification', () => {
       const { method, url, body: content } = sent;
       const secondAnswer = await fetch(url, { method, headers: sent.headers, body: new Uint8Array(content ?? []) });
       expect([secondAnswer.status, runs]).toEqual([410, 1]);
-      expect(subscriber.world.logged('the service ended the subscription')).toHaveLength(1);
+      expect(subscriber.world.logged('subscription.ended-by-handler')).toHaveLength(1);
     },
   );
 
@@ -492,7 +496,9 @@ describe('a service whose', () => {
     await subscriber.runtime.stop();
     await subscriber.hub.settled();
     expect(wasCalled).toBe(true);
-    expect(subscriber.world.logged('shutdown').map(({ level }) => level)).toEqual(['error']);
+    expect(subscriber.world.logged('shutdown.step-failed')).toMatchObject([
+      { level: 'error', fields: { step: 'shutdown listener', err: { message: 'stuck' } } },
+    ]);
     expect(subscriber.hub.subscriptions.map(({ state }) => state)).toEqual(['unsubscribed']);
   });
 });

@@ -115,7 +115,7 @@ describe('a handler that never returns', () => {
       vi.useRealTimers();
       expect(signal?.aborted).toBe(true);
       expect((await published).status).toBe(202);
-      expect(world.logged('handlers are still at work')).toHaveLength(1);
+      expect(world.logged('shutdown.handlers-running')).toHaveLength(1);
       expect(store.events).toHaveLength(1);
       hangs.clear();
       await startAgain();

@@ -26,7 +26,7 @@ describe('a store that fails', () => {
       const failedDelivery = await subscriber.publish();
       expect(failedDelivery.status).toBe(503);
       expect(Number(failedDelivery.headers.get('retry-after'))).toBeGreaterThan(0);
-      expect(subscriber.world.logged('cannot be stored')).toHaveLength(1);
+      expect(subscriber.world.logged('delivery.not-stored')).toHaveLength(1);
       subscriber.store.faults = new Set();
       expect((await repeatDelivery(failedDelivery.sent)).status).toBe(202);
       expect(eventIds.size).toBe(2);
@@ -75,9 +75,9 @@ describe('a store that fails', () => {
     await subscriber.publish();
     subscriber.store.faults = new Set(['delete']);
     handlerRun.resolve();
-    await subscriber.hub.until(() => subscriber.world.logged('how a handler ended cannot be stored').length === 1);
+    await subscriber.hub.until(() => subscriber.world.logged('event.result-not-stored').length === 1);
     subscriber.world.advance(60_000);
-    await subscriber.hub.until(() => subscriber.world.logged('how a handler ended cannot be stored').length === 2);
+    await subscriber.hub.until(() => subscriber.world.logged('event.result-not-stored').length === 2);
     subscriber.store.faults = new Set();
     subscriber.world.advance(59_999);
     await untilIdle();
@@ -96,7 +96,7 @@ describe('a store that fails', () => {
     await subscriber.publish();
     subscriber.store.faults = new Set(['set']);
     subscriber.world.advance(1_000);
-    await subscriber.hub.until(() => subscriber.world.logged('how a handler ended cannot be stored').length === 1);
+    await subscriber.hub.until(() => subscriber.world.logged('event.result-not-stored').length === 1);
     subscriber.store.faults = new Set();
     subscriber.world.advance(60_000);
     await untilIdle();
@@ -115,7 +115,7 @@ describe('a store that fails', () => {
     await subscriber.publish();
     subscriber.store.faults = new Set(['get']);
     subscriber.world.advance(1_000);
-    await subscriber.hub.until(() => subscriber.world.logged('cannot be read now').length === 1);
+    await subscriber.hub.until(() => subscriber.world.logged('event.read-failed').length === 1);
     subscriber.store.faults = new Set();
     subscriber.world.advance(60_000);
     await subscriber.hub.until(() => subscriber.store.events.length === 0);
@@ -130,7 +130,7 @@ test('C7 an unreadable event is logged, stays in the store, and takes no place o
   const damaged = JSON.stringify({ value: JSON.stringify({ v: 1, data: {} }) });
   subscriber.store.set(key, damaged);
   subscriber.world.advance(1_000);
-  await subscriber.hub.until(() => subscriber.world.logged('cannot be read').length === 1);
+  await subscriber.hub.until(() => subscriber.world.logged('event.unreadable').length === 1);
   await untilIdle();
   expect(subscriber.store.get(key)).toBe(damaged);
   expect((await subscriber.publish()).status).toBe(202);

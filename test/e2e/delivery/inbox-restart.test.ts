@@ -33,7 +33,7 @@ describe('at the next start,', () => {
     expect(subscriber.store.events).toEqual([damagedKey, newerKey]);
     expect(subscriber.store.get(damagedKey)).toBe('nonsense');
     const errors = subscriber.world
-      .logged('a stored event cannot be read')
+      .logged('event.unreadable')
       .map(({ level, fields }) => [level, String(fields['err'])]);
     expect(errors).toHaveLength(2);
     expect(errors).toContainEqual(['error', expect.stringContaining('newer')]);
@@ -53,7 +53,7 @@ describe('at the next start,', () => {
     await untilIdle();
     await otherRuntime.stop();
     expect(
-      subscriber.world.logged('service that is not declared').map(({ level, fields }) => [level, fields['service']]),
+      subscriber.world.logged('event.service-missing').map(({ level, fields }) => [level, fields['service']]),
     ).toEqual([['warn', 'news']]);
     expect(subscriber.store.events).toHaveLength(1);
     await subscriber.startAgain();
@@ -125,7 +125,8 @@ describe('when the runtime stops,', () => {
     await stopped;
     expect(hasShutDown).toBe(true);
     expect(subscriber.store.events).toEqual([]);
-    expect(subscriber.world.logged('cannot')).toEqual([]);
+    expect(subscriber.world.events('error')).toEqual([]);
+    expect(subscriber.world.events('warn')).toEqual(['public-url.local', 'handler.slow']);
   });
 
   test('stop() lets a waiting hub get the answer of the handler', async () => {
@@ -202,7 +203,8 @@ describe('when the runtime stops,', () => {
     await subscriber.publish();
     await subscriber.runtime.stopNow();
     handlerRun.resolve();
-    await subscriber.hub.until(() => subscriber.world.logged('handed over again at the next start').length === 1);
+    await subscriber.hub.until(() => subscriber.world.logged('event.result-not-stored').length === 1);
+    expect(subscriber.world.logged('event.result-not-stored')).toMatchObject([{ fields: { isStopping: true } }]);
     await subscriber.startAgain();
     subscriber.world.advance(0);
     await subscriber.hub.until(() => subscriber.store.events.length === 0);

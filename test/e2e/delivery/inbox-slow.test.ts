@@ -44,7 +44,7 @@ describe('an event whose handler is slow', () => {
     );
     await subscriber.publish();
     handlerRun.reject(new Error('too much for me'));
-    await subscriber.hub.until(() => subscriber.world.logged('a handler failed').length === 1);
+    await subscriber.hub.until(() => subscriber.world.logged('handler.failed').length === 1);
     await untilIdle();
     subscriber.world.advance(1_000);
     await subscriber.hub.until(() => subscriber.store.events.length === 0);

@@ -118,9 +118,9 @@ describe('an event whose handler fails', () => {
       ['the last of its kind', 4, 'failure 4'],
     ]);
     expect(hookCalls[0]).toMatchObject({ subscription: { service: 'news' }, grant: { topic: subscriber.topic.self } });
-    expect(subscriber.world.logged('dead letter').map(({ level, fields }) => [level, fields['attempts']])).toEqual([
-      ['error', 4],
-    ]);
+    expect(
+      subscriber.world.logged('event.dead-lettered').map(({ level, fields }) => [level, fields['attempts']]),
+    ).toEqual([['error', 4]]);
     expect(subscriber.store.events).toHaveLength(1);
 
     expect((await subscriber.publish()).status, 'a dead letter takes no place of maxPending').toBe(202);
@@ -135,7 +135,7 @@ describe('an event whose handler fails', () => {
   test('C7 is a dead letter at once if retryForSeconds is 0', async () => {
     const subscriber = await startSubscriber(() => throws(new Error('no')), { delivery: { retryForSeconds: 0 } });
     expect((await subscriber.publish()).status).toBe(202);
-    expect(subscriber.world.logged('dead letter')).toHaveLength(1);
+    expect(subscriber.world.logged('event.dead-lettered')).toHaveLength(1);
     expect(subscriber.store.events).toHaveLength(1);
   });
 

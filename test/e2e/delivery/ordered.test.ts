@@ -187,7 +187,7 @@ test('C7 an event that became unreadable is skipped', async () => {
   await hub.until(() => runs.includes('a3'));
   expect(runs.slice(2)).toEqual(['a3']);
   await hub.until(() => store.events.length === 1);
-  expect([store.events, world.logged('cannot be read').length]).toEqual([[damagedKey], 1]);
+  expect([store.events, world.logged('event.unreadable').length]).toEqual([[damagedKey], 1]);
 });
 
 test(

@@ -44,7 +44,7 @@ describe('queued delivery', () => {
       { delivery: { mode: 'queued' } },
     );
     await subscriber.publish();
-    await subscriber.hub.until(() => subscriber.world.logged('a handler failed').length === 1);
+    await subscriber.hub.until(() => subscriber.world.logged('handler.failed').length === 1);
     await untilIdle();
     for (const wait of [1_000, 2_000]) {
       subscriber.world.advance(wait);

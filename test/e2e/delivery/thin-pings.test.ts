@@ -63,7 +63,7 @@ it('C5 a failed fetch of the topic counts as a failed run, and the next run fetc
   const { world, received, ping, pass, publisher, runtime } = await setUp({ fetchThinPings: true });
   publisher.status = 503;
   expect(await ping()).toBe(202);
-  await until(() => world.logged('a handler failed').length > 0);
+  await until(() => world.logged('handler.failed').length > 0);
   expect(received).toEqual([]);
   publisher.status = 200;
   publisher.body = atom([{ id: 'two', publishedAt: world.now }]);
@@ -80,10 +80,10 @@ it('C5 a retry gets the current content of the topic, and a dead letter follows 
     () => throws(new Error('not now')),
   );
   expect(await ping()).toBe(202);
-  await until(() => world.logged('a handler failed').length > 0);
+  await until(() => world.logged('handler.failed').length > 0);
   publisher.body = atom([{ id: 'two', publishedAt: world.now }]);
   await pass(61_000);
-  await until(() => world.logged('kept as a dead letter').length > 0);
+  await until(() => world.logged('event.dead-lettered').length > 0);
   expect(received.map(({ attempt }) => attempt)).toEqual([1, 2]);
   expect(received.at(-1)?.text).toBe(publisher.body);
   const messages: string[][] = [];

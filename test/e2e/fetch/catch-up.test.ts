@@ -238,7 +238,7 @@ describe('after downtime of the process', () => {
     fixture.publisher.body = '<!doctype html><title>a page</title>';
     await fixture.start();
     await fixture.pass(MINUTE);
-    await until(() => fixture.world.logged('the topic was fetched after a gap').length > 0);
+    await until(() => fixture.world.logged('catch-up.nothing-new').length > 0);
     await fixture.settle();
     expect(fixture.received).toEqual([]);
   });
@@ -260,7 +260,7 @@ describe('after downtime of the process', () => {
     fixture.publisher.status = 503;
     await fixture.start();
     await fixture.pass(MINUTE);
-    await until(() => fixture.world.logged('cannot be fetched now').length === 1);
+    await until(() => fixture.world.logged('catch-up.delayed').length === 1);
     await fixture.settle();
     await fixture.stop();
     fixture.publisher.body = atom([fixture.entryAt('missed'), fixture.oldEntry]);
@@ -274,7 +274,7 @@ describe('after downtime of the process', () => {
     fixture.publisher.status = 410;
     await fixture.start();
     await fixture.pass(MINUTE);
-    await until(() => fixture.world.logged('what no hub sent is missing').length === 1);
+    await until(() => fixture.world.logged('catch-up.failed').length === 1);
     await fixture.settle();
     const countBefore = fixture.publisher.requests.length;
     await fixture.pass(DAY);
@@ -361,7 +361,7 @@ describe('after downtime of the process', () => {
     fixture.publisher.body = atom([fixture.entryAt('missed'), fixture.oldEntry]);
     await fixture.start();
     await fixture.pass(MINUTE);
-    await until(() => fixture.world.logged('a handler failed').length > 0);
+    await until(() => fixture.world.logged('handler.failed').length > 0);
     await fixture.settle();
     await fixture.stop();
     isBroken = false;
@@ -381,7 +381,7 @@ describe('after downtime of the process', () => {
     await fixture.start();
     fixture.store.faults = new Set(['set']);
     await fixture.pass(MINUTE);
-    await until(() => fixture.world.logged('an event cannot be stored').length > 0);
+    await until(() => fixture.world.logged('delivery.not-stored').length > 0);
     await fixture.settle();
     expect(fixture.received).toEqual([]);
     fixture.store.faults = new Set();
@@ -399,7 +399,7 @@ describe('after downtime of the process', () => {
     fixture.publisher.status = answer === 'a broken feed' ? 200 : answer;
     await fixture.start();
     await fixture.pass(MINUTE);
-    await until(() => fixture.world.logged('cannot be fetched now').length === 1);
+    await until(() => fixture.world.logged('catch-up.delayed').length === 1);
     await fixture.settle();
     fixture.publisher.status = 200;
     fixture.publisher.body = completeFeed;

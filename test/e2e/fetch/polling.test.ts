@@ -136,7 +136,8 @@ describe('with delivery.pollSeconds', () => {
         subscription: { state: 'active', stats: { missed: 1 } },
         grant: { hub: fixture.hub.url },
         error: {
-          message: `Hub ${fixture.hub.url} did not deliver 1 of the entries of ${fixture.publisher.url}: handed over as they were polled.`,
+          code: 'ERR_WEBSUB',
+          message: expect.stringMatching(`^Hub ${fixture.hub.url} did not deliver 1 .* ${fixture.publisher.url}\\b`),
         },
       },
     ]);
@@ -267,7 +268,7 @@ describe('with delivery.pollSeconds', () => {
     await fixture.advance(25 * MINUTE);
     fixture.publisher.status = 500;
     await fixture.advance(25 * MINUTE);
-    expect(fixture.world.logged('a topic could not be polled').length).toBeGreaterThan(1);
+    expect(fixture.world.logged('poll.failed').length).toBeGreaterThan(1);
     expect(fixture.received).toEqual([]);
   });
 
@@ -357,7 +358,7 @@ describe('with delivery.pollSeconds', () => {
   it('all undated entries are delivered even if every poll finds new ones', { timeout: 60_000 }, async () => {
     const fixture = await setUp({ pollSeconds: 3_600 });
     const entries: WrittenEntry[] = [fixture.oldEntry];
-    for (let hour = 0; hour < 60; hour += 0.1) {
+    for (let hour = 0; hour < 30; hour += 0.1) {
       entries.unshift({ id: `n${entries.length}` });
       fixture.publisher.body = atom(entries);
       await fixture.advance(6 * MINUTE, 6 * MINUTE);

@@ -101,7 +101,7 @@ describe("D8 with hubs: 'all'", () => {
   it('a single callback for all hubs is refused with an error that names the remedy', async () => {
     expect(() => recordingService({ hubs: 'all', callback: 'https://me.example/news' })).toThrow(
       new ConfigurationError(
-        'Service "News": hubs is \'all\', which needs a callback for each: set appendServicePath too.',
+        'Service "News": hubs is \'all\', which requires a callback for each hub. Set appendServicePath too.',
       ),
     );
   });

@@ -57,10 +57,10 @@ describe('S4 a PubSubHubbub 0.3 hub that answers 204', () => {
     const renewed = new Promise((resolve) => runtime.hooks.on('renewed', resolve));
     await runtime.renew(subscription?.id ?? '');
     await renewed;
-    expect(world.logged('without calling the callback')).toMatchObject([{ level: 'warn' }]);
+    expect(world.logged('subscription.unverified')).toMatchObject([{ level: 'warn' }]);
     await runtime.stop();
     expect((await runtime.subscriptions.find())[0]?.state).toBe('unsubscribed');
-    expect(world.logged('it may go on sending')).toEqual([]);
+    expect(world.logged('shutdown.hub-not-verified')).toEqual([]);
   });
 
   it('grants the lease of its verification if it sent one', async () => {
@@ -104,7 +104,7 @@ describe('S3 an unsubscription', () => {
     expect(subscription).not.toHaveProperty('nextAttemptAt');
     await runtime.stop();
     expect(formsAt(hub).filter((form) => form.get('hub.mode') === 'unsubscribe')).toHaveLength(1);
-    expect(world.logged('it may go on sending')).toEqual([]);
+    expect(world.logged('shutdown.hub-not-verified')).toEqual([]);
   });
 
   it('that gets 400 without a 410 of ours is logged, because content may still come', async () => {
@@ -115,6 +115,6 @@ describe('S3 an unsubscription', () => {
     await runtime.ready({ timeoutMs: 5_000 });
     hub.fail(400);
     await runtime.stop();
-    expect(world.logged('it may go on sending')).toHaveLength(1);
+    expect(world.logged('shutdown.hub-not-verified')).toHaveLength(1);
   });
 });

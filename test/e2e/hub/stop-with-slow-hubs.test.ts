@@ -66,7 +66,7 @@ describe('L8 a stop', () => {
     release();
     await stopping;
     await hub.unsubscribed();
-    expect(world.logged('did not verify')).toEqual([]);
+    expect(world.logged('shutdown.hub-not-verified')).toEqual([]);
   });
 
   it('retries a failed unsubscribe request once, after a second', async () => {
@@ -78,8 +78,11 @@ describe('L8 a stop', () => {
     const failing = await activeSubscription({ fail: { status: 503, only: 'unsubscriptions' } });
     expect(await failing.stop()).toBeLessThan(5_000);
     expect(unsubscribeRequests(failing.hub)).toHaveLength(2);
-    expect(failing.logger.messages('warn').join('\n')).toContain('it may go on sending until');
-    expect(failing.logger.messages('warn').join('\n')).not.toContain('next try');
+    expect(failing.logger.logged('shutdown.hub-not-verified')).toMatchObject([
+      { level: 'warn', fields: { hub: failing.hub.url, expiresAt: expect.any(String) } },
+    ]);
+    expect(failing.logger.events('warn')).toContain('subscription.failed');
+    expect(failing.logger.lines.filter(({ fields }) => 'nextAttemptAt' in fields)).toEqual([]);
   });
 
   it('ends early if nothing is open', async () => {

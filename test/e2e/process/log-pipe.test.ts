@@ -147,15 +147,14 @@ describe.each([
       await deliver(callback, 1);
       child.send('stop');
       await reading.ended;
-      const lines: { msg: string; dropped?: number }[] = reading
+      const lines: { msg: string; event?: string; dropped?: number }[] = reading
         .text()
         .split('\n')
         .slice(0, -1)
         .map((line) => JSON.parse(line));
-      const noticeIndex = lines.findIndex((line) => line.dropped !== undefined);
+      const noticeIndex = lines.findIndex(({ event }) => event === 'log.dropped');
       const eventLineCount = lines.filter(({ msg }) => msg === 'an event').length;
       expect(lines[noticeIndex]).toMatchObject({ level: 40, name: 'websub-subscriber' });
-      expect(lines[noticeIndex]?.msg).toMatch(/^\d+ log lines were dropped: the standard output was not read in time$/);
       expect(lines[noticeIndex]?.dropped).toBe(EVENTS + 1 - eventLineCount);
       expect(eventLineCount).toBeGreaterThan(3_000);
       expect(lines.slice(noticeIndex).filter(({ msg }) => msg === 'an event')).toHaveLength(1);

@@ -66,7 +66,8 @@ describe('the address', () => {
     const logger = recordingLogger();
     await using runtime = await startService(recordingService().service, { ...QUIET, logger });
     expect(runtime.url).toBe(`http://localhost:${runtime.port}`);
-    expect(logger.messages('warn')).toEqual([expect.stringMatching(/only hubs on this machine.*set publicUrl/)]);
+    expect(logger.events('warn')).toEqual(['public-url.local']);
+    expect(logger.logged('public-url.local')).toMatchObject([{ fields: { publicUrl: runtime.url } }]);
   });
 
   it('is HTTPS with tls', async () => {
@@ -132,7 +133,7 @@ describe('the application’s server', () => {
     const topic = hub.topic('/feed');
     const { service, received } = recordingService({ target: topic.url });
     const runtime = await startService(service, { ...QUIET, server, publicUrl: `http://localhost:${port}` });
-    expect((await failureOf(runtime.ready({ timeoutMs: 30 }))).message).toMatch(/begins when the given server listens/);
+    expect((await failureOf(runtime.ready({ timeoutMs: 30 }))).message).toMatch(/begin when the given server listens/);
     expect(hub.requests).toEqual([]);
     const ready = runtime.ready();
     server.listen(port);
@@ -192,9 +193,9 @@ describe('a runtime with the option manual', () => {
     const options = { ...QUIET, logger, store: keyv, manual: true, publicUrl: 'https://me.example.com' };
     const runtime = await startService(service, options);
     vi.spyOn(keyv, 'set').mockResolvedValue(false);
-    expect((await failureOf(runtime.ready())).message).toMatch(/the runtime stops|that begins when/);
+    expect((await failureOf(runtime.ready())).message).toMatch(/the runtime is stopping|Requests begin when/);
     await runtime.stop();
-    expect(logger.messages('fatal')).toEqual([expect.stringMatching(/could not be stored: stopping/)]);
+    expect(logger.events('fatal')).toEqual(['declared.not-stored']);
   });
 });
 
@@ -248,7 +249,7 @@ describe('startService', () => {
     const service = defineSubscriber({ inject: ['Archive', Logger, SubscriberRuntime] }, Injected);
     await using _runtime = await startService(service, { ...QUIET, container: givenContainer, logger });
     expect(givenContainer.resolve('Archive')).toEqual(['it', 'true']);
-    expect(logger.messages('info')).toContain('injected');
+    expect(logger.lines).toContainEqual({ level: 'info', event: undefined, fields: {}, message: 'injected' });
   });
 
   it('S5 requests with a secret over plain HTTP only with security.allowInsecureSecret', async () => {
@@ -455,6 +456,8 @@ describe('hooks', () => {
     await using runtime = await startService([service, listeningService], { ...QUIET, logger });
     await runtime.ready();
     expect(received).toEqual(['active', 'active']);
-    expect(logger.messages('error')).toEqual(['a hook failed', 'a hook failed']);
+    expect(logger.events('error')).toEqual(['hook.failed', 'hook.failed']);
+    const fields = { hook: 'requested', err: { message: 'a listener fails' } };
+    expect(logger.logged('hook.failed')).toMatchObject([{ fields }, { fields }]);
   });
 });

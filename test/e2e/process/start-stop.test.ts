@@ -55,12 +55,12 @@ describe('startService', () => {
   });
 
   const BAD_TARGETS: readonly [what: string, serve: Parameters<typeof startHttpServer>[0], message: RegExp][] = [
-    ['answers 404', (_, response) => void response.writeHead(404).end(), /answered 404/],
-    ['answers 406', (_, response) => void response.writeHead(406).end(), /answered 406.*discoveryConfig\.accept/],
-    ['answers 500', (_, response) => void response.writeHead(500).end(), /answered 500/],
-    ['answers nothing', () => {}, /took too long: no complete answer within 150 ms/],
+    ['answers 404', (_, response) => void response.writeHead(404).end(), /\b404\b/],
+    ['answers 406', (_, response) => void response.writeHead(406).end(), /\b406\b.*discoveryConfig\.accept/],
+    ['answers 500', (_, response) => void response.writeHead(500).end(), /\b500\b/],
+    ['answers nothing', () => {}, /within 150 ms/],
     ['redirects forever', (_, response) => void response.writeHead(302, { location: '/' }).end(), /redirect/],
-    ['closes the connection', ({ socket }) => void socket.destroy(), /could not be read/],
+    ['closes the connection', ({ socket }) => void socket.destroy(), /other side closed|ECONNRESET/],
     [
       'answers 100 MB',
       (_, response) => {
@@ -76,7 +76,7 @@ describe('startService', () => {
         };
         write();
       },
-      /first 5242880 bytes/,
+      /5242880 bytes/,
     ],
   ];
   it.each(BAD_TARGETS)(
@@ -134,7 +134,7 @@ describe('startService', () => {
     );
     const port = await unusedPort();
     const failure = await failureOf(startService(service, { ...QUIET, port }));
-    expect(failure).toMatchObject({ code: 'ERR_WEBSUB', message: 'The runtime was stopped before it had started.' });
+    expect(failure).toMatchObject({ code: 'ERR_WEBSUB', message: expect.stringContaining('stopped before') });
     await (await startService(recordingService().service, { ...QUIET, port })).stop();
   });
 
@@ -188,7 +188,8 @@ describe('startService', () => {
     const port = portOf(portOwner.server);
     const failure = await failureOf(startService(recordingService().service, { ...QUIET, port }));
     expect(failure).toBeInstanceOf(ListenerError);
-    expect(failure.message).toMatch(new RegExp(`port ${port}: the port is in use`));
+    expect(failure).toMatchObject({ code: 'ERR_WEBSUB_LISTENER', cause: { code: 'EADDRINUSE' } });
+    expect(failure.message).toContain(String(port));
   });
 
   it('closes the tunnel if a service cannot be constructed', async () => {
@@ -233,8 +234,8 @@ describe('a store that fails', () => {
     await runtime.ready();
     vi.spyOn(keyv, 'set').mockResolvedValue(false);
     await runtime.stop();
-    expect(logger.messages('error')).toContain('a subscription could not be ended at its hub');
-    expect(logger.messages('info').at(-1)).toBe('stopped');
+    expect(logger.events('error')).toContain('shutdown.unsubscribe-not-stored');
+    expect(logger.events('info').at(-1)).toBe('runtime.stopped');
   });
 });
 
@@ -258,12 +259,12 @@ describe('ready()', () => {
     await using runtime = await startService(service, { ...QUIET, gracefulShutdownSeconds: 1 });
     const failure = await failureOf(runtime.ready({ timeoutMs: 200 }));
     expect(failure).toMatchObject({ code: 'ERR_WEBSUB' });
-    expect(failure.message).toMatch(/^Not ready after 200 ms; /);
+    expect(failure.message).toContain('200 ms');
     expect(failure.message).toMatch(/\/slow for News is verifying: the hub has not verified it yet/);
     expect(failure.message).not.toMatch(/\/good/);
     expect(failure.message).toContain(`Hubs must reach ${runtime.url}/websub/… (publicUrl with basePath)`);
     expect(failure.message).toContain(`must lead to this process, port ${runtime.port}`);
-    expect(failure.message).toMatch(/the runtime goes on: await ready\(\) again, or call stop\(\)\.$/);
+    expect(failure.message).toMatch(/Await ready\(\) again, or call stop\(\)\.$/);
     // The runtime is unchanged: the hub verifies later, and the runtime is ready.
     slow.configure({ verify: 'async' });
     await hub.verify({
@@ -303,11 +304,11 @@ describe('ready()', () => {
     await using runtime = await startService(recordingService({ target: denied.url }).service, QUIET);
     const failure = await failureOf(runtime.ready({ timeoutMs: 30_000 }));
     expect(failure.message).toMatch(
-      /1 subscription will not be asked for again before \d{4}-.*Z, or retry\(\); .*is denied: members only/,
+      /1 subscription will not be requested again before \d{4}-.*Z or retry\(\); .*is denied: members only/,
     );
     expect((await failureOf(runtime.ready({ timeoutMs: 30_000 }))).message).toBe(failure.message);
     await using otherRuntime = await startService(recordingService({ target: failing.url }).service, QUIET);
-    expect((await failureOf(otherRuntime.ready())).message).toMatch(/will not be asked for again before .*503/);
+    expect((await failureOf(otherRuntime.ready())).message).toMatch(/will not be requested again before .*503/);
   });
 
   it('V7 rejects at once if the service itself refused the verification', async () => {
@@ -334,8 +335,8 @@ describe('ready()', () => {
     });
     const waiting = failureOf(runtime.ready());
     await runtime.stop();
-    expect((await waiting).message).toMatch(/^Not ready, and the runtime stops; /);
-    expect((await failureOf(runtime.ready())).message).toMatch(/and the runtime stops/);
+    expect((await waiting).message).toMatch(/^Not ready, because the runtime is stopping; .*\/feed for /);
+    expect((await failureOf(runtime.ready())).message).toMatch(/the runtime is stopping/);
   });
 
   it('accepts an infinite timeout', async () => {
@@ -392,9 +393,8 @@ describe('stop()', () => {
     await runtime.stop();
     expect(performance.now() - stoppedAt).toBeLessThan(1_500);
     expect(hasCleanedUp).toBe(true);
-    expect(logger.messages('error')).toEqual([]);
-    const warnings = logger.messages('warn').filter((message) => /did not verify the unsubscription/.test(message));
-    expect(warnings).toHaveLength(behavior === 'denies' ? 0 : 1);
+    expect(logger.events('error')).toEqual([]);
+    expect(logger.logged('shutdown.hub-not-verified')).toHaveLength(behavior === 'denies' ? 0 : 1);
   });
 
   it('waits for the verification even after a failed renewal', async () => {
@@ -498,7 +498,7 @@ describe('stop()', () => {
     await stopping;
     expect(performance.now() - stoppedNowAt).toBeLessThan(2_000);
     expect(abortedSignals).toEqual([true]);
-    expect(logger.messages('warn')).toContain('handlers are still at work, and are not waited for any longer');
+    expect(logger.events('warn')).toContain('shutdown.handlers-running');
   });
 
   it('does not unsubscribe if stopNow() is called first', async () => {
@@ -522,7 +522,7 @@ describe('stop()', () => {
       const runtime = await startService(recordingService().service, options);
       runtime.onShutdown(() => {});
       await (gracefulShutdownSeconds === 0 ? runtime.stop() : runtime.stopNow());
-      expect(logger.messages('warn')).toEqual([]);
+      expect(logger.events('warn')).toEqual([]);
     },
   );
 
@@ -545,12 +545,12 @@ describe('stop()', () => {
     runtime.onShutdown(() => order.push('last'));
     await runtime[Symbol.asyncDispose]();
     expect(order).toEqual(['A true', 'B true', 'last']);
-    const errors = logger.lines.filter(({ level }) => level === 'error').map(({ fields }) => fields);
-    expect(errors).toMatchObject([
-      { err: { message: 'A fails' } },
-      { err: { message: 'B fails' } },
-      { err: { message: 'so does this' } },
-    ]);
+    expect(logger.lines.filter(({ level }) => level === 'error')).toMatchObject(
+      ['A fails', 'B fails', 'so does this'].map((message) => ({
+        event: 'shutdown.step-failed',
+        fields: { step: 'shutdown listener', err: { message } },
+      })),
+    );
   });
 
   it('ends in time even if a shutdown listener and the tunnel never end', async () => {
@@ -566,7 +566,7 @@ describe('stop()', () => {
     const stoppedAt = performance.now();
     await runtime.stop();
     expect(performance.now() - stoppedAt).toBeLessThan(3_000);
-    expect(logger.messages('warn')).toEqual([expect.stringMatching(/takes too long and is not waited for/)]);
+    expect(logger.events('warn')).toEqual(['shutdown.listener-slow']);
   });
 
   it('makes subscribe, unsubscribe and retry reject from then on', async () => {
@@ -578,7 +578,10 @@ describe('stop()', () => {
       runtime.unsubscribe('some'),
       runtime.retry(),
     ]) {
-      expect((await failureOf(call)).message).toMatch(/^The runtime stops, or has stopped/);
+      expect(await failureOf(call)).toMatchObject({
+        code: 'ERR_WEBSUB',
+        message: expect.stringContaining('has stopped'),
+      });
     }
   });
 
@@ -597,7 +600,7 @@ describe('stop()', () => {
     if (started !== undefined) stops.push(started.stop());
     await Promise.all(stops);
     expect(await starting).toBe(started);
-    expect(logger.messages('error')).toEqual([]);
+    expect(logger.events('error')).toEqual([]);
     await expect(fetch(started?.url ?? '')).rejects.toThrow('fetch failed');
   });
 });

@@ -29,7 +29,7 @@ describe.skipIf(!hasTerminal)('the default logger on a terminal (needs script of
   it('writes readable lines, with secrets redacted and control characters escaped', async () => {
     const lines = (await onTerminal({ NO_COLOR: '1' })).split('\n');
     expect(lines[0]).toMatch(new RegExp(`^${CLOCK} INFO  a message subscription=s1 secret=\\[redacted\\]$`));
-    expect(lines[1]).toMatch(new RegExp(`^${CLOCK} WARN  an error event=e1 said="\\\\x1b\\[2J evil"$`));
+    expect(lines[1]).toMatch(new RegExp(`^${CLOCK} WARN  an error eventId=e1 said="\\\\x1b\\[2J evil"$`));
     expect(lines[2]).toBe(String.raw`    TypeError: no\npaper`);
     expect(lines[3]).toMatch(/^ {8}at /);
     expect(lines.join('')).not.toContain('\u001b');
@@ -52,7 +52,7 @@ describe('the default logger elsewhere', () => {
       .map((line) => JSON.parse(line));
     expect(lines).toMatchObject([
       { level: 30, msg: 'a message', subscription: 's1', secret: '[redacted]' },
-      { level: 40, msg: 'an error', event: 'e1', said: '\u001b[2J evil', err: { message: 'no\npaper' } },
+      { level: 40, msg: 'an error', eventId: 'e1', said: '\u001b[2J evil', err: { message: 'no\npaper' } },
     ]);
   });
 });

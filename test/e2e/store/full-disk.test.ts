@@ -112,8 +112,8 @@ describe.skipIf(mountFailure !== undefined)(
         const refusedDelivery = await publish(LONG);
         expect(refusedDelivery.status).toBe(503);
         expect(Number(refusedDelivery.headers.get('retry-after'))).toBeGreaterThan(0);
-        expect(world.logged('an event cannot be stored: 503').length).toBeGreaterThan(0);
-        expect(String(world.logged('an event cannot be stored: 503')[0]?.fields['err'])).toMatch(/space/i);
+        expect(world.logged('delivery.not-stored').length).toBeGreaterThan(0);
+        expect(String(world.logged('delivery.not-stored')[0]?.fields['err'])).toMatch(/space/i);
         expect((await repeatDelivery(refusedDelivery.sent)).status, 'at every redelivery').toBe(503);
 
         disk.makeSpace();
@@ -216,7 +216,7 @@ describe.skipIf(mountFailure !== undefined)(
         const error = await failureOf(startAgain());
         expect(error).toBeInstanceOf(StoreError);
         expect(error.message).toContain(
-          `no space left on the device: ${freeBytes} bytes are free, and ${MIB} are needed; make room and start again`,
+          `no space left on the device: ${freeBytes} bytes are free; at least ${MIB} are needed.`,
         );
         disk.makeSpace();
         await startAgain();
@@ -234,12 +234,12 @@ describe.skipIf(mountFailure !== undefined)(
       });
       const { publish, handled, world } = subscriber;
       expect((await publish(LONG)).status).toBe(202);
-      await expect.poll(() => world.logged('the event is kept').length).toBe(1);
+      await expect.poll(() => world.logged('event.retry-scheduled').length).toBe(1);
       disk.fill();
       world.advance(1_000);
       await expect.poll(async () => (await statsOf(subscriber.runtime))?.failed).toBe(2);
-      await expect.poll(() => world.logged('how a handler ended cannot be stored').length).toBe(1);
-      expect(world.logged('the event is kept')).toHaveLength(1);
+      await expect.poll(() => world.logged('event.result-not-stored').length).toBe(1);
+      expect(world.logged('event.retry-scheduled')).toHaveLength(1);
       disk.makeSpace();
       await expect
         .poll(async () => {
@@ -263,7 +263,7 @@ describe('a service whose store has no space left', () => {
       store.faults = new Set(['set', 'delete']);
       const refusedDelivery = await publish('refused');
       expect(refusedDelivery.status).toBe(503);
-      expect(String(world.logged('an event cannot be stored: 503')[0]?.fields['err'])).toMatch('ENOSPC');
+      expect(String(world.logged('delivery.not-stored')[0]?.fields['err'])).toMatch('ENOSPC');
       store.faults = new Set();
       expect((await repeatDelivery(refusedDelivery.sent)).status).toBe(202);
       await runtime.stop();

@@ -95,7 +95,7 @@ describe('a service whose store does not answer', () => {
       const { status, headers, sent } = await publishing;
       expect(status).toBe(503);
       expect(Number(headers.get('retry-after'))).toBeGreaterThan(0);
-      expect(world.logged('an event cannot be stored: 503')).toHaveLength(1);
+      expect(world.logged('delivery.not-stored')).toHaveLength(1);
       await store.endHang();
       const retried = repeatDelivery(sent);
       await expect.poll(() => runs.length).toBe(mode === 'queued' ? 1 : 2);
@@ -182,12 +182,12 @@ describe('a service whose store does not answer', () => {
   test('C7 retries the timed-out read of an event a minute later, and loses no event', async () => {
     const { publish, store, rows, runs, advanceTimers, world } = await setUp({ delivery: { mode: 'queued' } });
     expect((await publish('fails')).status).toBe(202);
-    await expect.poll(() => world.logged('the event is kept').length).toBe(1);
+    await expect.poll(() => world.logged('event.retry-scheduled').length).toBe(1);
     store.hangs.add('get');
     world.advance(5_000);
     await expect.poll(() => store.waiting).toBe(1);
     await advanceTimers(STORE_TIMEOUT_MS);
-    expect(world.logged('a stored event cannot be read now')).toHaveLength(1);
+    expect(world.logged('event.read-failed')).toHaveLength(1);
     await store.endHang();
     world.advance(60_000);
     await expect.poll(() => rows.events.length).toBe(0);
@@ -200,7 +200,7 @@ describe('a service whose store does not answer', () => {
     expect((await publish()).status).toBe(202);
     await expect.poll(() => store.waiting).toBe(1);
     await advanceTimers(STORE_TIMEOUT_MS);
-    expect(world.logged('how a handler ended cannot be stored')).toHaveLength(1);
+    expect(world.logged('event.result-not-stored')).toHaveLength(1);
     await store.endHang();
     world.advance(60_000);
     await expect.poll(() => rows.events.length).toBe(0);

@@ -1,6 +1,7 @@
 import { copyFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import { OPEN_FILE_PROBLEM } from '../../../src/store/lmdb/lmdb-file-error.js';
 import { FakeWorld } from '../../kit/fake-world.js';
 import { repeatDelivery } from '../../kit/repeat-delivery.js';
 import { startSubscriber } from '../../kit/start-subscriber.js';
@@ -28,7 +29,7 @@ async function setUp(mode: 'inline' | 'queued') {
   const heartbeat = async (): Promise<void> => {
     await vi.advanceTimersByTimeAsync(HEARTBEAT_MS);
   };
-  const problems = () => world.logged('the store cannot be used').map(({ level, message }) => `${level}: ${message}`);
+  const problems = () => world.logged('store.unusable');
   return { ...subscriber, world, handled, directory, file, heartbeat, problems };
 }
 
@@ -41,20 +42,20 @@ describe.each(['inline', 'queued'] as const)('a service (%s) whose LMDB file is 
     await heartbeat();
     await expect
       .poll(problems)
-      .toEqual([
-        `error: the store cannot be used: ${file} is gone. Put it back, or restart to begin with an empty store`,
+      .toMatchObject([
+        { level: 'error', message: expect.stringContaining(OPEN_FILE_PROBLEM.missing(file)), fields: { refused: 0 } },
       ]);
     const refusedDelivery = await publish('while it is gone');
     expect(refusedDelivery.status).toBe(503);
     expect(Number(refusedDelivery.headers.get('retry-after'))).toBeGreaterThan(0);
     expect((await repeatDelivery(refusedDelivery.sent)).status, 'at every redelivery').toBe(503);
-    expect(world.logged('an event cannot be stored: 503').length).toBeGreaterThan(0);
+    expect(world.logged('delivery.not-stored').length).toBeGreaterThan(0);
     expect(handled).toEqual(['before']);
     expect((await statsOf(runtime))?.refused).toBe(2);
 
     renameSync(`${file}.away`, file);
     await expect.poll(async () => (await repeatDelivery(refusedDelivery.sent)).status).toBe(202);
-    expect(world.logged('the store can be used again')).toHaveLength(1);
+    expect(world.logged('store.usable')).toHaveLength(1);
     await runtime.stop();
     await startAgain();
     await expect.poll(() => handled).toEqual(['before', 'while it is gone']);
@@ -66,7 +67,7 @@ describe.each(['inline', 'queued'] as const)('a service (%s) whose LMDB file is 
     renameSync(`${file}.backup`, file);
     await heartbeat();
     await expect.poll(() => problems().length).toBe(1);
-    expect(problems()[0]).toContain(`${file} was replaced by another file. Put the first one back, or restart`);
+    expect(problems()[0]?.message).toContain(OPEN_FILE_PROBLEM.replaced(file));
     const refusedDelivery = await publish('while it is another');
     expect(refusedDelivery.status).toBe(503);
     await heartbeat();

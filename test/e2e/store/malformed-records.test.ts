@@ -40,7 +40,7 @@ it.each([
   rows.set(key, row);
 
   await travel.start(service);
-  const [errorLine] = travel.world.logged('a stored subscription cannot be read: left as it is');
+  const [errorLine] = travel.world.logged('subscription.unreadable');
   expect(errorLine?.fields['err']).toBeInstanceOf(StoreError);
   expect(errorLine?.fields['err']).toMatchObject({ message: expect.stringContaining(id) });
   await travel.advance(20 * DAY_MS);
@@ -62,13 +62,13 @@ it('a declared target has one subscription once its unreadable record is readabl
   const row = String(rows.get(key));
   rows.set(key, row.replace('\\"v\\":2,', '\\"v\\":99,'));
   await travel.start(service);
-  const [errorLine] = travel.world.logged('a stored subscription cannot be read: left as it is');
+  const [errorLine] = travel.world.logged('subscription.unreadable');
   expect(errorLine?.fields['err']).toMatchObject({ message: expect.stringContaining('has version 99') });
   await travel.stop();
   expect(rows.subscriptions).toHaveLength(2);
   rows.set(key, row);
   await travel.start(service);
-  expect(travel.world.logged('no longer declares')).toEqual([]);
+  expect(travel.world.logged('declared.orphaned')).toEqual([]);
   await travel.advance(DAY_MS);
   expect((await travel.runtime.subscriptions.find({ state: 'active' })).map(({ id }) => id)).toEqual([oldId]);
   expect(travel.hub.subscriptions.map(({ state }) => state)).toEqual(['active', 'unsubscribed']);

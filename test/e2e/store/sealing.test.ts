@@ -86,8 +86,7 @@ async function setUp() {
   };
 }
 
-const hasLoggedSealing = (logLines: readonly string[]): boolean =>
-  logLines.some((line) => line.includes('the stored records are sealed'));
+const isSealingLine = (line: string): boolean => line.includes('"event":"sealing.completed"');
 
 describe('the file of a new store', () => {
   it('contains no secret, callback token or verify token with a seal key, and is read at the next start', async () => {
@@ -107,7 +106,7 @@ describe('the file of a new store', () => {
     const logText = `${logLines.join('')}${JSON.stringify(snapshot)}`;
     for (const text of [keyText(1), SECRET]) expect(logText).not.toContain(text);
     expect(logText).toContain(`"sealedWith":"${sealKey(1).id}"`);
-    expect(hasLoggedSealing(logLines)).toBe(false);
+    expect(logLines.some(isSealingLine)).toBe(false);
     await hub.close();
   });
 
@@ -126,9 +125,9 @@ describe('a store that was not sealed', () => {
     vi.stubEnv('WEBSUB_SEAL_KEY', ` ${keyText(3)}, ${keyText(2)}`);
     const runtime = await start();
     vi.unstubAllEnvs();
-    await until(() => hasLoggedSealing(logLines));
+    await until(() => logLines.some(isSealingLine));
     await runtime.stop();
-    const line: unknown = JSON.parse(logLines.findLast((each) => each.includes('records are sealed')) ?? '');
+    const line: unknown = JSON.parse(logLines.findLast(isSealingLine) ?? '');
     expect(line).toMatchObject({ level: 30, sealedWith: sealKey(3).id, subscriptions: 1, events: 1, unreadable: 0 });
 
     await compact(directory);
@@ -157,7 +156,7 @@ describe('a store that was not sealed', () => {
     }
     const { id } = await travel.subscription('/69');
     await travel.runtime.unsubscribe(id);
-    await until(() => travel.world.logged('the stored records are sealed').length > 0);
+    await until(() => travel.world.logged('sealing.completed').length > 0);
     await travel.settle();
     const subscriptions = await travel.runtime.subscriptions.find();
     await travel.start(service, sealedWith(1));
@@ -165,7 +164,7 @@ describe('a store that was not sealed', () => {
     expect(received).toHaveLength(210);
     expect((await travel.subscription('/69')).state).toBe('unsubscribed');
     for (const key of rows.subscriptions) expect(String(rows.get(key))).not.toContain('"callback');
-    expect(travel.world.logged('the stored records are sealed')).toHaveLength(1);
+    expect(travel.world.logged('sealing.completed')).toHaveLength(1);
   });
 });
 
@@ -176,7 +175,7 @@ describe('a seal key that is replaced', () => {
     const { service, received } = recordingService({ target: topic.url, secret: SECRET, unsubscribeOnShutdown: false });
     await travel.start(service, sealedWith(1));
     await travel.start(service, sealedWith(2, 1));
-    await until(() => travel.world.logged('the stored records are sealed').length > 0);
+    await until(() => travel.world.logged('sealing.completed').length > 0);
     await travel.start(service, sealedWith(2));
     await travel.advance(DAY_MS);
     await topic.publish('news');
@@ -188,8 +187,8 @@ describe('a seal key that is replaced', () => {
 
 describe('a sealed store without its key', () => {
   it.each([
-    ['no key', {}, 'no key was given'],
-    ['another key', sealedWith(2), `the keys given are others (${sealKey(2).id})`],
+    ['no key', {}, 'no seal key is configured'],
+    ['another key', sealedWith(2), `only other keys are configured (${sealKey(2).id})`],
   ])('is refused at the start with %s, and requests of hubs get 503', async (_, options, message) => {
     const { subscribeAndStore, start, hub, logLines } = await setUp();
     const { callback } = await subscribeAndStore(sealedWith(1));
@@ -221,7 +220,7 @@ describe('a sealed store without its key', () => {
     // The store is unchanged: the right key opens it.
     const runtime = await start(sealedWith(1));
     expect(await runtime.subscriptions.find()).toMatchObject([{ callback, state: 'active', stats: { received: 1 } }]);
-    expect(logLines.join('')).not.toContain('cannot be read');
+    expect(logLines.join('')).not.toContain('.unreadable"');
     await runtime.stop();
     await hub.close();
   });
@@ -250,7 +249,7 @@ describe('a sealed record that was tampered with', () => {
     rows.set(key, row);
 
     await travel.start(service, sealedWith(1));
-    const [errorLine, ...furtherLines] = travel.world.logged('a stored subscription cannot be read: left as it is');
+    const [errorLine, ...furtherLines] = travel.world.logged('subscription.unreadable');
     expect(errorLine?.fields['err']).toBeInstanceOf(StoreError);
     expect(String(errorLine?.fields['err'])).toContain(`The sealed record subscription ${id} cannot be opened`);
     expect(furtherLines).toEqual([]);
@@ -284,7 +283,7 @@ describe('a sealed event that was tampered with while the process runs', () => {
     const row = String(rows.get(otherKey));
     rows.set(key, row);
     expect(await listTexts()).toHaveLength(1);
-    expect(String(world.logged('a dead letter cannot be read: left as it is')[0]?.fields['err'])).toMatch(
+    expect(String(world.logged('dead-letter.unreadable')[0]?.fields['err'])).toMatch(
       /The sealed record event \S+ cannot be opened: .*another record/,
     );
     expect(rows.get(key)).toBe(row);

@@ -120,7 +120,7 @@ describe('a subscription whose store rejects writes', () => {
       callback: subscription.callback,
       state: 'active',
     });
-    expect(travel.world.logged('the lease ran out')).toMatchObject([{ level: 'warn' }]);
+    expect(travel.world.logged('subscription.expired')).toMatchObject([{ level: 'warn' }]);
   });
 
   it('L1 does not stop the renewals of another subscription, and is active again after the outage', async () => {

@@ -28,11 +28,11 @@ async function twoStoredSubscriptions() {
 const rowOf = (text: string): string => JSON.stringify({ value: text });
 
 it.each([
-  ['of a newer version', (row: string) => row.replace('\\"v\\":2,', '\\"v\\":99,'), /version 99, written by a newer/],
-  ['without a version', (row: string) => row.replace('\\"v\\":2,', ''), /is corrupt: it is not a versioned record/],
+  ['of a newer version', (row: string) => row.replace('\\"v\\":2,', '\\"v\\":99,'), /has version 99;/],
+  ['without a version', (row: string) => row.replace('\\"v\\":2,', ''), /is corrupt: it has no valid version/],
   ['that is cut off', () => rowOf('{"v":2,"data":{"record":{"id":"'), /could not be read in a Keyv over FaultyStore/],
-  ['that is null', () => rowOf('null'), /is corrupt: it is not a versioned record/],
-  ['that holds no subscription', () => rowOf('{"v":2,"data":{"stats":{}}}'), /does not hold a subscription/],
+  ['that is null', () => rowOf('null'), /is corrupt: it has no valid version/],
+  ['that holds no subscription', () => rowOf('{"v":2,"data":{"stats":{}}}'), /does not contain a valid subscription/],
 ] as const)(
   'L4 a record %s is logged and stays unchanged, and the other subscription keeps working',
   async (_, corrupt, message) => {
@@ -44,7 +44,7 @@ it.each([
     rows.set(dynamicKey, corruptRow);
 
     await travel.start(service);
-    const lines = travel.world.logged('a stored subscription cannot be read: left as it is');
+    const lines = travel.world.logged('subscription.unreadable');
     expect(lines).toMatchObject([{ level: 'error', fields: { err: { message: expect.stringMatching(message) } } }]);
     expect(lines[0]?.fields['err']).toBeInstanceOf(StoreError);
     expect(lines[0]?.fields['err']).toMatchObject({ message: expect.stringContaining(id) });

@@ -23,7 +23,11 @@ describe('waitForStoreSeconds', () => {
     await first.ready();
     const [before] = await first.subscriptions.find();
     const starting = startService(service, { ...options, waitForStoreSeconds: 30 });
-    await until(() => logger.messages('info').some((line) => /waiting up to (30|29\.\d) s for it/.test(line)));
+    await until(() => logger.logged('store.waiting').length > 0);
+    const [line] = logger.logged('store.waiting');
+    expect(line).toMatchObject({ level: 'info', fields: { store: options.store, ownerPid: process.pid } });
+    expect(line?.fields['waitSeconds']).toBeGreaterThan(28);
+    expect(line?.fields['waitSeconds']).toBeLessThanOrEqual(30);
     await first.stop();
     await using second = await starting;
     const [after] = await second.subscriptions.find();
@@ -41,11 +45,9 @@ describe('waitForStoreSeconds', () => {
     await using _first = await startService(service, options);
     const timeoutError = await failureOf(startService(service, { ...options, waitForStoreSeconds: 0.2 }));
     expect(timeoutError).toBeInstanceOf(StoreError);
-    expect(timeoutError.message).toMatch(
-      /in use by this very process .* not given up within 0\.2 s \(waitForStoreSeconds\)\.$/,
-    );
+    expect(timeoutError.message).toMatch(/in use by this process .* within 0\.2 s\.$/);
     const immediateError = await failureOf(startService(service, options));
-    expect(immediateError.message).toMatch(/wait for it with waitForStoreSeconds, or give this one a store of its own/);
-    expect(immediateError.message).not.toContain('not given up');
+    expect(immediateError.message).toMatch(/in use by this process .*waitForStoreSeconds/);
+    expect(immediateError.message).not.toContain('not released');
   });
 });

@@ -64,7 +64,7 @@ describe('auth.bearer as a function', () => {
       const failed = await until(async () => (await runtime.subscriptions.find({ state: 'failed' }))[0]);
       expect(failed.lastError).toMatchObject({
         cause: 'configuration',
-        message: expect.stringMatching(/auth\.bearer failed: the token service is down$/),
+        message: expect.stringMatching(/auth\.bearer failed: the token service is down\.$/),
       });
       expect(failed).toMatchObject({ attempts: 1, failures: { configuration: { count: 1 } } });
       tokens.failsWith = undefined;

@@ -72,10 +72,9 @@ describe('a topic that is not a URL', () => {
     const runtime = await start(service);
     const error = await failureOf(runtime.subscribe(service, { target }));
     expect(error).toBeInstanceOf(ConfigurationError);
-    expect(error.message).toBe(
-      `subscribe() for service "news": delivery.pollSeconds is 600, but the topic of ${TOPIC} at ${target.hub} is no http or ` +
-        'https URL, so it cannot be polled; leave pollSeconds out, or subscribe to that topic with another service.',
-    );
+    expect(error.message).toContain('subscribe() for service "news": delivery.pollSeconds is 600');
+    expect(error.message).toContain(`${TOPIC} at ${target.hub} is not an http or https URL`);
+    expect(error.message).toContain('Omit pollSeconds, or subscribe to that topic with another service');
     expect(await runtime.subscriptions.count()).toBe(0);
   });
 
@@ -90,10 +89,10 @@ describe('a topic that is not a URL', () => {
     const second = await world.start(define({ pollSeconds: 600 }), { store: store.keyv, port });
     onTestFinished(() => second.stopNow());
     world.advance(600_000);
-    await until(() => world.logged('is no http or https URL and is not polled').length === 1);
+    await until(() => world.logged('poll.impossible').length === 1);
     world.advance(6_000_000);
     await hub.distribute('news');
     await until(() => received.length > 0);
-    expect(world.logged('is no http or https URL and is not polled')).toHaveLength(1);
+    expect(world.logged('poll.impossible')).toHaveLength(1);
   });
 });

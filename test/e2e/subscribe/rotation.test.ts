@@ -147,8 +147,8 @@ describe('rotateCallback(id)', () => {
   });
 
   it.each([
-    [{ servicePath: 'news' }, /servicePath "news" is the whole path/],
-    [{ callback: 'http://127.0.0.1:1/cb' }, /callback is taken literally/],
+    [{ servicePath: 'news' }, /servicePath is "news", the whole path/],
+    [{ callback: 'http://127.0.0.1:1/cb' }, /callback is used unchanged/],
   ])('rejects with a ConfigurationError if only one callback is possible (%o)', async (config, message) => {
     const world = new FakeWorld();
     const service = defineSubscriber({ name: 'News', ...config }, { onEventNotification() {} });
@@ -168,7 +168,7 @@ describe('rotateCallback(id)', () => {
     await hub.unsubscribed();
     const failure = await failureOf(runtime.rotateCallback(id));
     expect(failure).toBeInstanceOf(WebSubError);
-    expect(failure.message).toMatch(/is unsubscribed, so its callback cannot be rotated: use retry\(id\)/);
+    expect(failure.message).toMatch(/is unsubscribed, so its callback cannot be rotated\. Call retry\(id\)/);
   });
 });
 

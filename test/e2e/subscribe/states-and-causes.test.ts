@@ -216,7 +216,7 @@ describe('the failures of a subscription', () => {
     {
       cause: 'verification-wrong',
       faults: { verify: 'wrong-topic' },
-      message: /its hub\.topic is ".*", not "http/,
+      message: /hub\.topic is ".*"; it must be "http/,
       afterMs: 61_000,
     },
     { cause: 'denied', faults: { deny: 'members only' }, message: /members only/ },

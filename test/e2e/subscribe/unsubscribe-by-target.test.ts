@@ -70,9 +70,9 @@ describe('unsubscribe(service, target)', () => {
     const call = runtime.unsubscribe.bind(runtime) as (...values: unknown[]) => Promise<unknown>;
     const calls = [
       [call(service), /unsubscribe\(\) for service "News": target is undefined; it must be a URL/],
-      [call(service, 'feed'), /target "feed" is not an absolute URL/],
-      [call('News', 'https://example.com/feed'), /pass the class, not its name/],
-      [call({}, 'https://example.com/feed'), /A service is a class decorated/],
+      [call(service, 'feed'), /target is "feed"; it must be an absolute URL/],
+      [call('News', 'https://example.com/feed'), /Pass the service, not its name/],
+      [call({}, 'https://example.com/feed'), /The service is an object; it must be a class decorated/],
     ] as const;
     for (const [failing, message] of calls) {
       const failure = await failureOf(failing);

@@ -208,6 +208,6 @@ test('L1 L2 L3 D10 a subscription with a lease of ten days survives five years, 
   expect(hub.subscriptions).toMatchObject([{ callback, state: 'active' }]);
   expect(history.hookTimes('expired')).toHaveLength(1);
   expect(hub.violations).toEqual([]);
-  expect(travel.hasLogged('asking the hub')).toBe(true);
+  expect(travel.hasLogged('subscription.requested')).toBe(true);
   expect(travel.hasLogged(SECRET)).toBe(false);
 }, 120_000);

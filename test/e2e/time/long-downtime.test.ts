@@ -84,7 +84,7 @@ describe('L3 after a year without a process', () => {
     await topic.publish('to nobody');
     const startedAt = travel.world.now;
     await travel.start(service);
-    expect(travel.world.logged('the lease ran out')).toMatchObject([{ level: 'warn' }]);
+    expect(travel.world.logged('subscription.expired')).toMatchObject([{ level: 'warn' }]);
     expect(travel.requestTimes()).toEqual([startedAt - YEAR_MS, startedAt]);
     expect(await travel.subscription()).toMatchObject({ id, callback, state: 'active', attempts: 0 });
     expect(travel.hub.subscriptions).toMatchObject([{ callback, state: 'active' }]);

@@ -120,7 +120,7 @@ describe('the headers that a verification handler returns', () => {
     const { sendGet, topic, logger } = await subscribed({ handlers: { onSubscriptionVerification: nonsense } });
     const answer = await sendGet(verification(topic.url));
     expect(answer).toMatchObject({ status: 200, body: 'c9+/=' });
-    expect(logger.messages('error')).toEqual([]);
+    expect(logger.events('error')).toEqual([]);
   });
 });
 
@@ -157,8 +157,8 @@ test('the default log never shows a callback, even if handlers throw the error t
   await runtime.stop();
   const log = lines.join('');
   expect(valuesInError[0]).toBe(callback);
-  expect(log).toContain('a handler failed');
-  expect(log).toContain('a hook failed');
+  expect(log).toContain('"event":"handler.failed"');
+  expect(log).toContain('"event":"hook.failed"');
   expect(log).toContain('ERR_WEBSUB_DENIED');
   expect(log).not.toContain(callbackKey(callback));
 });

@@ -144,10 +144,10 @@ describe('D11 the error names all searched places', () => {
       reason: 'no-hub',
       status: 200,
       message:
-        `No hub is named by ${server.url}/page (200, text/html): looked at the Link headers and the <link> elements of ` +
-        `the page, and at the Link headers of the redirects from ${server.url}/. Nor is one named by its alternate feed ` +
-        `${server.url}/feed (200, application/atom+xml): looked at the Link headers and the atom:link elements of the ` +
-        'feed. If you know its hub, name it: target: { hub, topic }',
+        `No hub found at ${server.url}/page (200, text/html): searched the Link headers (also of the redirects from ` +
+        `${server.url}/) and the <link> elements of the page. No hub found at its alternate feed ${server.url}/feed ` +
+        '(200, application/atom+xml): searched the Link headers and the atom:link elements of the feed. ' +
+        'If you know the hub, set target: { hub, topic }.',
     });
   });
 
@@ -158,10 +158,20 @@ describe('D11 the error names all searched places', () => {
       status: 200,
       cause: { reason: 'http-error', status: 404 },
       message: expect.stringContaining(
-        `No hub is named by ${server.url}/ (200, text/html): looked at the Link headers and the <link> elements of the ` +
-          `page. Its alternate feed could not be read: ${server.url}/feed answered 404`,
+        `No hub found at ${server.url}/ (200, text/html): searched the Link headers and the <link> elements of the ` +
+          `page. Its alternate feed failed: ${server.url}/feed answered 404`,
       ),
     });
+  });
+
+  test.each([404, 503])('and ends with the advice, once, if the feed answers %i', async (status) => {
+    await using server = await startServer(
+      site({ '/': page(alternate('/feed')), '/feed': answerWith(status, { 'Retry-After': '60' }) }),
+    );
+    const { message } = await failureOf(discover(server.url));
+    expect(message).toMatch(/target: \{ hub, topic \}\.$/);
+    expect(message.match(/target: \{/g)).toHaveLength(1);
+    expect(message.match(/if you know/gi)).toHaveLength(1);
   });
 
   test('D12 with URLs cut to a readable length', async () => {
@@ -237,7 +247,7 @@ describe('D11, S5 an alternate feed is read', () => {
     );
     const error = await failureOf(discover(server.url, { httpConfig: { timeoutMs: 300 } }));
     expect(error).toMatchObject({ reason: 'timeout' });
-    expect(error).toHaveProperty('message', expect.stringMatching(/\/slow took too long: .* 300 ms/));
+    expect(error).toHaveProperty('message', expect.stringMatching(/\/slow: no complete answer within 300 ms/));
     await Promise.all(responsesClosed);
   });
 
@@ -268,7 +278,7 @@ describe('D11, S5 an alternate feed is read', () => {
       reason: 'http-error',
       status: 503,
       retryAfterSeconds: 60,
-      message: expect.stringMatching(/^No hub is named by .* Its alternate feed could not be read: /),
+      message: expect.stringMatching(/^No hub found at .* Its alternate feed failed: /),
     });
   });
 });

@@ -100,7 +100,7 @@ describe('hub and topic are found', () => {
 
   test.each([
     [10, undefined],
-    [25, [expect.stringMatching(/names more than 10 hubs \(html\): the first 10 are taken$/)]],
+    [25, [expect.stringMatching(/names more than 10 hubs \(html\).* first 10 /)]],
   ])('D8 with at most the first ten of %d hubs', async (count, warnings) => {
     const paths = Array.from({ length: count }, (_, index) => `/${index}`);
     const links = paths.map((path) => `<link rel=hub href=${path}>`).join('');
@@ -151,9 +151,9 @@ describe('the request of discovery', () => {
   test.each([
     [{ accept: 'a\nb' }, 'discoveryConfig.accept '],
     [{ acceptLanguage: ['a\0'] }, 'discoveryConfig.acceptLanguage '],
-    [{ httpConfig: { maxRedirects: -1 } }, 'maxRedirects -1'],
-    [{ httpConfig: { maxRedirects: 1.5 } }, 'maxRedirects 1.5'],
-    [{ httpConfig: { timeoutMs: 0 } }, 'timeoutMs 0'],
+    [{ httpConfig: { maxRedirects: -1 } }, 'maxRedirects is -1'],
+    [{ httpConfig: { maxRedirects: 1.5 } }, 'maxRedirects is 1.5'],
+    [{ httpConfig: { timeoutMs: 0 } }, 'timeoutMs is 0'],
     [{ httpConfig: { headers: { 'a b': 'c' } } }, 'httpConfig.headers'],
   ])('is refused with a ConfigurationError for the configuration %j', async (config, words) => {
     const discovery = discover('http://127.0.0.1:1/', config);
@@ -192,7 +192,7 @@ describe('D7 a failed discovery', () => {
       answerWith(200, html, '<link rel=self href=/topic>'),
       'no-hub',
       200,
-      ['calls itself', '/topic'],
+      ['self link', '/topic'],
     ],
     [
       'two self links',
@@ -246,7 +246,7 @@ describe('D7 a failed discovery', () => {
       },
       'unreachable',
       undefined,
-      ['/feed', 'Content-Encoding', 'gzip', 'breaks off'],
+      ['/feed', 'Content-Encoding', 'gzip', 'ends too early'],
     ],
   ])('has a reason and a message for %s', async (_case, answer, reason, code, words) => {
     await using server = await startServer(answer);

@@ -62,7 +62,7 @@ describe('D1 redirects', () => {
       if (path === '/0') response.writeHead(301, { Location: '/1' }).end();
       else response.destroy();
     });
-    await expect(discover(`${server.url}/0`)).rejects.toThrow(`${server.url}/1, where ${server.url}/0 redirects`);
+    await expect(discover(`${server.url}/0`)).rejects.toThrow(`${server.url}/1 (redirected from ${server.url}/0)`);
   });
 });
 
@@ -104,7 +104,7 @@ describe('configured credentials and headers', () => {
     expect(other.requests[0]?.headers).not.toHaveProperty('authorization');
     expect(other.requests[0]?.headers).not.toHaveProperty('x-key');
     expect(warnings).toEqual([
-      `Credentials and configured headers are not sent to ${other.url}: they are for ${server.url} only`,
+      `Credentials and configured headers are not sent to ${other.url}, because they are for ${server.url} only`,
     ]);
     await dispatcher.close();
   });
@@ -122,9 +122,11 @@ describe('configured credentials and headers', () => {
   test('S5 are named in the error if an origin that did not get them answers 401', async () => {
     await using other = await startServer(answerWith(401));
     await using server = await startServer(answerWith(302, { Location: `${other.url}/` }));
-    await expect(discover(server.url, { httpConfig })).rejects.toThrow(
-      `answered 401, so there is nothing to discover a hub from. Credentials and configured headers are not sent to ${other.url}`,
-    );
+    await expect(discover(server.url, { httpConfig })).rejects.toMatchObject({
+      code: 'ERR_WEBSUB_DISCOVERY',
+      status: 401,
+      message: expect.stringContaining(`Credentials and configured headers are not sent to ${other.url}`),
+    });
   });
 });
 
@@ -167,7 +169,7 @@ describe('a bearer token from a function', () => {
     await expect(discover(server.url, { httpConfig: { auth: { bearer } } })).rejects.toMatchObject({
       code: 'ERR_WEBSUB_DISCOVERY',
       reason: 'unreachable',
-      message: `${server.url}/ could not be read: discoveryConfig.httpConfig.auth.bearer failed: the token service is down`,
+      message: `Cannot read ${server.url}/: discoveryConfig.httpConfig.auth.bearer failed: the token service is down.`,
     });
     expect(server.requests).toEqual([]);
   });

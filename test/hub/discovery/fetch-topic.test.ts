@@ -142,7 +142,7 @@ describe('S5 credentials and headers of discovery', () => {
 describe('a topic that cannot be fetched', () => {
   test.each([
     [200, 'is longer than 5 bytes', false],
-    [404, 'answered 404, so its content cannot be had', false],
+    [404, 'answered 404', false],
     [410, 'answered 410', true],
     [429, 'answered 429', false],
     [500, 'answered 500', false],

@@ -63,9 +63,7 @@ test('D1 two self links in a redirect are an error, and an error without a hub n
   await using hublessServer = await startServer(chain(['<a>; rel=next', undefined, '<a>; rel=self'], '<p>Hello'));
   expect(await failureOf(discover(`${hublessServer.url}/0/`))).toMatchObject({
     reason: 'no-hub',
-    message: expect.stringContaining(
-      `Link headers of the redirects from ${hublessServer.url}/2/, ${hublessServer.url}/0/. If`,
-    ),
+    message: expect.stringContaining(`redirects from ${hublessServer.url}/2/, ${hublessServer.url}/0/)`),
   });
 });
 

@@ -45,6 +45,8 @@ describe('the deadline of a request', () => {
   });
 
   it.each([0, -1, Number.NaN, Infinity, 2 ** 31])('cannot be %s ms', (timeoutMs) => {
-    expect(() => startDeadline(timeoutMs)).toThrow(`httpConfig.timeoutMs ${timeoutMs} is not a number of milliseconds`);
+    expect(() => startDeadline(timeoutMs)).toThrow(
+      `httpConfig.timeoutMs is ${timeoutMs}; it must be a number of milliseconds`,
+    );
   });
 });

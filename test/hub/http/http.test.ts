@@ -84,7 +84,7 @@ describe('an outbound request', () => {
     await using server = await startRawServer((socket) => socket.write(Buffer.concat([Buffer.from(head), junk])));
     const { body } = await send(server.url, get);
     const error = await failureOf(new Response(body).text());
-    expect(error).toMatchObject({ message: expect.stringContaining('Content-Encoding "compress" does not decode') });
+    expect(error).toMatchObject({ message: expect.stringContaining('Content-Encoding "compress"') });
     await expect.poll(() => server.sockets[0]?.destroyed).toBe(true);
   });
 

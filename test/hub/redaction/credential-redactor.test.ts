@@ -36,7 +36,7 @@ describe('a credential that a publisher echoes', () => {
 
   it.each([
     ['a failure', answerWith(404), /answered 404/],
-    ['a page without a hub', answerWith(200, { 'content-type': `text/${TOKEN}` }, '<p>'), /No hub is named by/],
+    ['a page without a hub', answerWith(200, { 'content-type': `text/${TOKEN}` }, '<p>'), /No hub found at/],
   ])('is not in the error of %s', async (_name, answer, message) => {
     await using server = await startServer(echoing(answer));
     const error = await failureOf(discover(server.url, config));
@@ -84,7 +84,7 @@ describe('a credential that a hub echoes', () => {
     ];
     await using server = await startServer(answerWith(400, {}, parts.join(', ')));
     const error = await failureOf(sendHubRequest(server.url, request, { httpConfig: { auth } }));
-    expect(String(error)).toMatch(/answered 400: "\[redacted\], \[redacted\], \S{0,5}\[redacted\]\S{0,3}"$/);
+    expect(String(error)).toMatch(/answered 400: "\[redacted\], \[redacted\], \S{0,5}\[redacted\]\S{0,3}"\.$/);
   });
 
   it('S3 is neither in the message nor in a cause if it is part of a host name', async () => {

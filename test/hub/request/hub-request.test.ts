@@ -82,7 +82,7 @@ describe('a request to a hub', () => {
       hub,
       topic: baseRequest.topic,
       status: code,
-      message: `Cannot subscribe to ${baseRequest.topic} at ${hub}: the hub answered ${code}: "no way"`,
+      message: `Cannot subscribe to ${baseRequest.topic} at ${hub}: the hub answered ${code}: "no way".`,
     });
     expect(requests).toHaveLength(1);
   });
@@ -93,16 +93,16 @@ describe('a request to a hub', () => {
       reason: 'refused',
       status: code,
       message: expect.stringMatching(
-        `the hub answered ${code} with the Location ${hub}/elsewhere; only 307 and 308 are followed: "moved"$`,
+        `answered ${code} with the Location ${hub}/elsewhere,.* 307 and 308 .*: "moved"\\.$`,
       ),
     });
     expect(requests).toHaveLength(1);
   });
 
   it.each([
-    [undefined, 'with no Location;'],
-    ['https://me:hush@hub.example.com/', 'with the Location https://hub.example.com/;'],
-    ['http://[', 'with the Location http://[;'],
+    [undefined, 'with no Location,'],
+    ['https://me:hush@hub.example.com/', 'with the Location https://hub.example.com/,'],
+    ['http://[', 'with the Location http://[,'],
   ])('S3 with the answer 302 to %s names the Location without credentials', async (location, text) => {
     const { error } = await requestErrorFrom(answerWith(302, location === undefined ? {} : { location }));
     expect(error).toMatchObject({ reason: 'refused', message: expect.stringContaining(text) });
@@ -112,13 +112,13 @@ describe('a request to a hub', () => {
   it('S6 to unsubscribe has an error that says so', async () => {
     const { error, hub } = await requestErrorFrom(answerWith(400), { mode: 'unsubscribe' });
     expect(error).toMatchObject({
-      message: `Cannot unsubscribe from ${baseRequest.topic} at ${hub}: the hub answered 400`,
+      message: `Cannot unsubscribe from ${baseRequest.topic} at ${hub}: the hub answered 400.`,
     });
   });
 
   it("S3 has the hub's text in its error, cut after 1 KiB", async () => {
     const { error } = await requestErrorFrom(answerWith(400, {}, 'x'.repeat(100_000)));
-    expect(error).toMatchObject({ message: expect.stringMatching(/: "x{1024}…"$/) });
+    expect(error).toMatchObject({ message: expect.stringMatching(/: "x{1024}…"\.$/) });
   });
 
   it('S3 reports both forms of Retry-After', async () => {
@@ -139,7 +139,7 @@ describe('a request to a hub', () => {
       reason: 'unreachable',
       hub,
       status: undefined,
-      message: expect.stringMatching(/the hub could not be asked: connect ECONNREFUSED/),
+      message: expect.stringMatching(/to the hub failed: connect ECONNREFUSED/),
       cause: { code: 'ECONNREFUSED' },
     });
   });
@@ -148,14 +148,14 @@ describe('a request to a hub', () => {
     const { error } = await requestErrorFrom(() => {}, {}, { httpConfig: { timeoutMs: 50 } });
     expect(error).toMatchObject({
       reason: 'unreachable',
-      message: expect.stringMatching(/the hub could not be asked: no complete answer within 50 ms$/),
+      message: expect.stringMatching(/to the hub failed: no complete answer within 50 ms\.$/),
     });
   });
 
   it('S3 fails by the status of the answer if the body stalls', async () => {
     const stalling: Answer = (_request, response) => void response.writeHead(400).write('beginning');
     const { error } = await requestErrorFrom(stalling, {}, { httpConfig: { timeoutMs: 300 } });
-    expect(error).toMatchObject({ reason: 'refused', message: expect.stringMatching(/answered 400: "beginning"$/) });
+    expect(error).toMatchObject({ reason: 'refused', message: expect.stringMatching(/answered 400: "beginning"\.$/) });
   });
 
   it("is aborted with the caller's signal", async () => {
@@ -203,13 +203,13 @@ describe('a request to a hub', () => {
 
 describe('a request that cannot be sent', () => {
   it.each([
-    ['hub.example.com', {}, {}, 'hub "hub.example.com" is not an absolute URL'],
-    ['ws://hub.example.com', {}, {}, 'hub "ws://hub.example.com" is not an http or https URL'],
-    ['https://u:p@hub.example.com', {}, {}, 'hub "https://hub.example.com" carries a user name or password'],
-    ['https://hub.example.com/#', {}, {}, 'hub "https://hub.example.com/#" has a fragment'],
+    ['hub.example.com', {}, {}, 'hub is "hub.example.com"; it must be an absolute URL'],
+    ['ws://hub.example.com', {}, {}, 'hub is "ws://hub.example.com"; it must be an http or https URL'],
+    ['https://u:p@hub.example.com', {}, {}, 'hub is "https://hub.example.com" with a user name or password'],
+    ['https://hub.example.com/#', {}, {}, 'hub is "https://hub.example.com/#"; it must be a URL without a fragment'],
     ['https://hub.example.com', { secret: 'x'.repeat(200) }, {}, 'secret is 200 bytes long'],
-    ['https://hub.example.com', {}, { maxRedirects: -1 }, 'httpConfig.maxRedirects -1 is not a whole number from 0'],
-    ['https://hub.example.com', {}, { timeoutMs: 0 }, 'httpConfig.timeoutMs 0 is not'],
+    ['https://hub.example.com', {}, { maxRedirects: -1 }, 'httpConfig.maxRedirects is -1; it must be a whole number'],
+    ['https://hub.example.com', {}, { timeoutMs: 0 }, 'httpConfig.timeoutMs is 0; it must be'],
   ])(
     'is refused with a ConfigurationError for the hub %s, the request %j and the options %j',
     async (hub, request, httpConfig, beginning) => {
@@ -250,8 +250,8 @@ describe('redirects', () => {
     expect(error).toMatchObject({
       reason: 'refused',
       status: 307,
-      message: expect.stringContaining(
-        `${hub}/, where the hub redirects, answered 307 once more than httpConfig.maxRedirects (5) allows, to ${hub}/`,
+      message: expect.stringMatching(
+        `${hub}/ \\(redirected from the hub\\) answered 307 after 5 redirects.*httpConfig\\.maxRedirects.* ${hub}/\\.$`,
       ),
     });
     expect(requests).toHaveLength(6);
@@ -261,7 +261,7 @@ describe('redirects', () => {
     const { error } = await requestErrorFrom(answerWith(308));
     expect(error).toMatchObject({
       reason: 'refused',
-      message: expect.stringMatching(/the hub answered 308 without a Location that can be followed$/),
+      message: expect.stringMatching(/the hub answered 308 without a valid Location/),
     });
   });
 
@@ -274,7 +274,7 @@ describe('redirects', () => {
     );
     expect(error).toMatchObject({
       reason: 'unreachable',
-      message: expect.stringContaining(`${slow.url}/, where the hub redirects, could not be asked: no complete answer`),
+      message: expect.stringContaining(`${slow.url}/ (redirected from the hub) failed: no complete answer`),
     });
   });
 
@@ -321,7 +321,7 @@ describe('redirects', () => {
     );
     expect(error).toMatchObject({
       message: expect.stringMatching(
-        `answered 401: "who are you\\?"\\. No credentials were sent there: they are for ${hub} only$`,
+        `answered 401: "who are you\\?"\\. No credentials were sent there, because they are for ${hub} only\\.$`,
       ),
     });
   });
@@ -367,7 +367,7 @@ describe('a secret', async () => {
       reason: 'forbidden',
       hub: 'http://hub.test/',
       status: undefined,
-      message: expect.stringMatching(/plain HTTP.*Use an https hub.*security\.allowInsecureSecret$/),
+      message: expect.stringMatching(/plain HTTP.*Use an https hub.*security\.allowInsecureSecret\.$/),
     });
     expect(String(error)).not.toContain('s3cret');
     expect(httpServer.requests).toHaveLength(0);
@@ -433,7 +433,7 @@ describe('a bearer token from a function', () => {
     const bearer = (): string => `s3cret-${(calls += 1)}`;
     const error = await requestError(server.url, {}, { httpConfig: { auth: { bearer } } });
     expect(server.requests.map(({ headers }) => headers.authorization)).toEqual(['Bearer s3cret-1', 'Bearer s3cret-1']);
-    expect(error).toMatchObject({ message: expect.stringMatching(/answered 400: "bad: Bearer \[redacted\]"$/) });
+    expect(error).toMatchObject({ message: expect.stringMatching(/answered 400: "bad: Bearer \[redacted\]"\.$/) });
     await requestError(server.url, {}, { httpConfig: { auth: { bearer } } });
     expect(calls).toBe(2);
   });
@@ -457,8 +457,8 @@ describe('a bearer token from a function', () => {
       'failed: no key',
     ],
     ['hangs', () => new Promise(() => {}), 'failed: no complete answer within 100 ms'],
-    ['returns nothing', () => '', 'gave no token that a header can carry (not shown)'],
-    ['returns a value that no header can carry', () => 'to\nken', 'gave no token that a header can carry (not shown)'],
+    ['returns nothing', () => '', 'returned no token'],
+    ['returns a value that no header can carry', () => 'to\nken', 'returned no token'],
   ])('fails the request if the function %s, and nothing is sent', async (_case, bearer, problem) => {
     const { error, requests } = await requestErrorFrom(
       answerWith(202),
@@ -469,7 +469,7 @@ describe('a bearer token from a function', () => {
     expect(error).toMatchObject({
       reason: 'temporary',
       status: undefined,
-      message: expect.stringContaining(`the hub was not asked: httpConfig.auth.bearer ${problem}`),
+      message: expect.stringContaining(`the request was not sent, because httpConfig.auth.bearer ${problem}`),
     });
     expect(requests).toEqual([]);
   });

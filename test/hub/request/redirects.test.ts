@@ -84,7 +84,7 @@ describe('the target of a redirect', () => {
   ])('S3 is not followed if it is %s', (location) => {
     expect(follow([[307, location]])).toEqual({
       reason: 'refused',
-      problem: 'answered 307 without a Location that can be followed',
+      problem: expect.stringMatching(/^answered 307 without a valid Location/),
     });
   });
 
@@ -96,7 +96,7 @@ describe('the target of a redirect', () => {
     expect(follow(Array.from({ length: 5 }, () => [307, '/a'] as const))).toMatchObject({ redirects: 5 });
     expect(follow(Array.from({ length: 6 }, () => [307, '/a'] as const))).toEqual({
       reason: 'refused',
-      problem: `answered 307 once more than httpConfig.maxRedirects (5) allows, to ${hub}`,
+      problem: expect.stringMatching(`^answered 307 after 5 redirects.*httpConfig\\.maxRedirects.* ${hub}`),
     });
     expect(follow([[307, '/b']], { maxRedirects: 0 })).toMatchObject({ reason: 'refused' });
   });
@@ -153,7 +153,7 @@ describe('the confidential parts of a redirected request', () => {
   ])('S5 include no secret to %s', (_name, from, to, allowInsecureSecret) => {
     expect(followWithSecret(from, to, allowInsecureSecret)).toEqual({
       reason: 'forbidden',
-      problem: `answered 307, but secret must not follow to plain HTTP: ${to}`,
+      problem: `answered 307, but secret must not be sent over plain HTTP to ${to}`,
     });
   });
 
@@ -166,7 +166,7 @@ describe('the confidential parts of a redirected request', () => {
       expect(followTo(insecure, '/b')).toMatchObject({ redirects: 1 });
       expect(followTo(insecure, 'http://other.example.com/')).toEqual({
         reason: 'forbidden',
-        problem: `answered 308, but ${field} must not follow to plain HTTP: http://other.example.com/`,
+        problem: `answered 308, but ${field} must not be sent over plain HTTP to http://other.example.com/`,
       });
     },
   );

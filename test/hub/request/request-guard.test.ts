@@ -35,7 +35,7 @@ describe('the address guard', () => {
     expect(error).toMatchObject({
       reason: 'forbidden',
       message: expect.stringMatching(
-        /where the hub redirects, could not be asked: 127\.0\.0\.1 is not a public address/,
+        /\(redirected from the hub\) failed: 127\.0\.0\.1 is not a public address.*allowPrivateNetworks/,
       ),
     });
     expect(error).toHaveProperty('cause', expect.any(AddressError));

@@ -99,7 +99,7 @@ describe('a hub with an http URL', () => {
     expect(error).toMatchObject({
       reason: 'forbidden',
       hub,
-      message: expect.stringMatching(/plain HTTP.*Tried over https before: .*ECONNREFUSED/),
+      message: expect.stringMatching(/plain HTTP.* over https failed before: .*ECONNREFUSED/),
     });
     expect(String(error)).not.toContain('s3cret');
     expect(server.httpRequests).toHaveLength(0);
@@ -115,7 +115,7 @@ describe('a hub with an http URL', () => {
       hub,
       status: 503,
       retryAfterSeconds: 9,
-      message: expect.stringMatching(/answered 503: "busy"\. Tried over https before: .* answered 404$/),
+      message: expect.stringMatching(/answered 503: "busy"\. .* over https failed before: .* answered 404\.$/),
     });
   });
 });

@@ -215,7 +215,9 @@ describe('D14 a body that arrives in chunks', () => {
 
   test('is limited in size between two codings', async () => {
     const bomb = gzipSync(gzipSync(randomBytes(CAP)));
-    await expect(textOf(decodeChunks(inChunks(bomb, 1000), ['gzip', 'gzip'], CAP / 2))).rejects.toThrow('in between');
+    await expect(textOf(decodeChunks(inChunks(bomb, 1000), ['gzip', 'gzip'], CAP / 2))).rejects.toThrow(
+      'after the first decoding',
+    );
   });
 
   test('fails when a name in its gzip header never ends', async () => {

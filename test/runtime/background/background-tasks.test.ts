@@ -3,6 +3,8 @@ import { BackgroundTasks } from '../../../src/runtime/background/background-task
 import { deferred } from '../../kit/deferred.js';
 import { recordingLogger } from '../../kit/recording-logger.js';
 
+const NAMED = { task: 'poll', subscription: 's1' } as const;
+
 describe('BackgroundTasks', () => {
   it('startUnlessRunning() starts no task while another task of the same key runs', async () => {
     const tasks = new BackgroundTasks(recordingLogger());
@@ -12,12 +14,12 @@ describe('BackgroundTasks', () => {
       runs.push(name);
       await until;
     };
-    tasks.startUnlessRunning('a', run('first', first.promise), '');
-    tasks.startUnlessRunning('a', run('second', Promise.resolve()), '');
-    tasks.startUnlessRunning('b', run('other', Promise.resolve()), '');
+    tasks.startUnlessRunning('a', run('first', first.promise), NAMED);
+    tasks.startUnlessRunning('a', run('second', Promise.resolve()), NAMED);
+    tasks.startUnlessRunning('b', run('other', Promise.resolve()), NAMED);
     first.resolve();
     await tasks.waitForIdle();
-    tasks.startUnlessRunning('a', run('third', Promise.resolve()), '');
+    tasks.startUnlessRunning('a', run('third', Promise.resolve()), NAMED);
     await tasks.waitForIdle();
     expect(runs).toEqual(['first', 'other', 'third']);
   });
@@ -31,14 +33,20 @@ describe('BackgroundTasks', () => {
       await first.promise;
       throw new Error('no');
     };
-    tasks.startAfterCurrent('a', fail, 'it failed');
-    tasks.startAfterCurrent('a', async () => void runs.push('second'), '');
+    tasks.startAfterCurrent('a', fail, { task: 'discover', subscription: 's2' });
+    tasks.startAfterCurrent('a', async () => void runs.push('second'), NAMED);
     await Promise.resolve();
     expect(runs).toEqual([]);
     first.resolve();
     await tasks.waitForIdle();
     expect(runs).toEqual(['second']);
-    expect(logger.lines).toMatchObject([{ level: 'error', message: 'it failed', fields: { err: { message: 'no' } } }]);
+    expect(logger.lines).toMatchObject([
+      {
+        level: 'error',
+        event: 'task.failed',
+        fields: { task: 'discover', subscription: 's2', err: { message: 'no' } },
+      },
+    ]);
   });
 
   /** Slots that the test frees one by one. */
@@ -62,11 +70,11 @@ describe('BackgroundTasks', () => {
       started.resolve();
       await first.promise;
     };
-    for (const name of ['first', 'too many']) tasks.startAfterCurrent('a', run(name), '', slot);
+    for (const name of ['first', 'too many']) tasks.startAfterCurrent('a', run(name), NAMED, slot);
     freeSlot();
     await started.promise;
-    for (const name of ['second', 'too many']) tasks.startAfterCurrent('a', run(name), '');
-    tasks.startUnlessRunning('a', run('too many'), '');
+    for (const name of ['second', 'too many']) tasks.startAfterCurrent('a', run(name), NAMED);
+    tasks.startUnlessRunning('a', run('too many'), NAMED);
     first.resolve();
     await tasks.waitForIdle();
     expect(runs).toEqual(['first', 'second']);
@@ -77,8 +85,8 @@ describe('BackgroundTasks', () => {
     const { slot, freeSlot } = manualSlots();
     const [sending, scheduled] = [deferred(), deferred()];
     const done: string[] = [];
-    tasks.startAfterCurrent('sending', () => sending.promise, '');
-    tasks.startAfterCurrent('scheduled', () => scheduled.promise, '', slot);
+    tasks.startAfterCurrent('sending', () => sending.promise, NAMED);
+    tasks.startAfterCurrent('scheduled', () => scheduled.promise, NAMED, slot);
     const undelayed = tasks.waitForUndelayed().then(() => done.push('undelayed'));
     const idle = tasks.waitForIdle().then(() => done.push('idle'));
     sending.resolve();

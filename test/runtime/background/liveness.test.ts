@@ -67,12 +67,12 @@ test('an unreadable record and a failed write are logged', async () => {
   const { world, store, createLiveness, aliveUntil } = await setUp();
   await store.set('alive', 'runtime', { v: 99, data: {} });
   expect(await aliveUntil()).toBeUndefined();
-  expect(world.logged('is not known')).toMatchObject([{ level: 'error' }]);
+  expect(world.logged('liveness.unreadable')).toMatchObject([{ level: 'error' }]);
   const liveness = createLiveness();
   await liveness.start();
   await store.close();
   await liveness.writeHeartbeat();
-  expect(world.logged('could not be noted')).toMatchObject([{ level: 'warn' }]);
+  expect(world.logged('liveness.not-stored')).toMatchObject([{ level: 'warn' }]);
 });
 
 test('a service counts as down while a process runs only other services', async () => {

@@ -129,7 +129,9 @@ describe('the sweeps', () => {
     const { registry, runSweep, logger } = await setUp({ withoutTimer: [subscription('a'), subscription('b')] });
     vi.spyOn(registry, 'apply').mockRejectedValueOnce(new Error('the disk is full'));
     expect(await runSweep('refresh')).toEqual(['b']);
-    expect(logger.lines).toMatchObject([{ level: 'error', fields: { subscription: 'a' } }]);
+    expect(logger.lines).toMatchObject([
+      { level: 'error', event: 'subscription.due-failed', fields: { subscription: 'a', retriedBy: 'sweep' } },
+    ]);
     expect(await runSweep('retry')).toEqual(['a']);
   });
 

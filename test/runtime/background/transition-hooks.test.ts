@@ -34,50 +34,65 @@ function logAndEmit(
   return { logger, payloads };
 }
 
-const NAMES: readonly (readonly [TransitionHook, string])[] = [
-  ['requested', 'asking the hub to subscribe'],
-  ['verified', 'subscribed'],
-  ['renewed', 'subscription renewed'],
-  ['denied', 'the hub denied the subscription'],
-  ['expired', 'the lease ran out'],
-  ['unsubscribed', 'unsubscribed'],
-  ['failed', 'an attempt failed'],
-  ['hub-moved', 'the hub has moved'],
-  ['topic-moved', 'the topic has moved'],
+const FAILED = { code: 'ERR_WEBSUB' };
+
+/** The hooks, each with the level and the further fields of its line. */
+const NAMES: readonly (readonly [TransitionHook, 'info' | 'warn', object])[] = [
+  ['requested', 'info', { mode: 'subscribe' }],
+  ['verified', 'info', {}],
+  ['renewed', 'info', {}],
+  ['denied', 'warn', FAILED],
+  ['expired', 'warn', {}],
+  ['unsubscribed', 'info', {}],
+  ['failed', 'warn', FAILED],
+  ['hub-moved', 'info', {}],
+  ['topic-moved', 'info', {}],
 ];
 
 describe('logAndEmitHook', () => {
-  it.each(NAMES)('logs a line with id, hub and topic for the hook %s, and calls its listeners', (name, text) => {
-    const record = recordWithSecrets();
-    const grantId = record.grants[0]?.id ?? '';
-    const { logger, payloads } = logAndEmit(record, { type: 'hook', name, grantId, failure: failure('hub-error') });
-    expect(logger.lines).toHaveLength(1);
-    expect(logger.lines[0]?.fields).toEqual({
-      subscription: record.id,
-      service: 'News',
-      grant: grantId,
-      hub: HUB,
-      topic: TOPIC,
-      code: 'ERR_WEBSUB',
-    });
-    expect(logger.lines[0]?.message).toMatch(new RegExp(`^${text}: because of hub-error`));
-    expect(JSON.stringify(logger.lines)).not.toMatch(/the-secret|the-token|the-verify-token/);
-    expect(payloads).toMatchObject([{ subscription: { id: record.id }, grant: { id: grantId }, at: new Date(START) }]);
-    expect(JSON.stringify(payloads)).not.toMatch(/the-secret|the-verify-token/);
-    expect(HOOK_NAMES).toContain(name);
-  });
+  it.each(NAMES)(
+    'logs a line with id, hub and topic for the hook %s, and calls its listeners',
+    (name, level, furtherFields) => {
+      const record = recordWithSecrets();
+      const grantId = record.grants[0]?.id ?? '';
+      const { logger, payloads } = logAndEmit(record, { type: 'hook', name, grantId, failure: failure('hub-error') });
+      expect(logger.lines).toEqual([
+        {
+          level,
+          event: `subscription.${name}`,
+          fields: {
+            subscription: record.id,
+            service: 'News',
+            grant: grantId,
+            hub: HUB,
+            topic: TOPIC,
+            ...furtherFields,
+          },
+          message: expect.stringMatching('code' in furtherFields ? /: because of hub-error$/ : /\w/),
+        },
+      ]);
+      expect(JSON.stringify(logger.lines)).not.toMatch(/the-secret|the-token|the-verify-token/);
+      expect(payloads).toMatchObject([
+        { subscription: { id: record.id }, grant: { id: grantId }, at: new Date(START) },
+      ]);
+      expect(JSON.stringify(payloads)).not.toMatch(/the-secret|the-verify-token/);
+      expect(HOOK_NAMES).toContain(name);
+    },
+  );
 
   it('logs the next attempt or the next hub, but neither of them during a stop', () => {
     const record = { ...recordWithSecrets(), attempts: 1, nextAttemptAt: START + 60_000 };
     const grantId = record.grants[0]?.id ?? '';
     const effect = { type: 'hook', name: 'failed', grantId, failure: failure('hub-error') } as const;
-    const messageOf = (hookEffect: Parameters<typeof logAndEmitHook>[1], isStopping = false): string | undefined =>
-      logAndEmit(record, hookEffect, isStopping).logger.lines[0]?.message;
-    expect(messageOf(effect)).toMatch(/\(next try: \d{4}-.*Z\)$/);
-    expect(messageOf({ ...effect, nextHub: 'https://b.example/' })).toMatch(
-      /\(asking hub https:\/\/b\.example\/ now\)$/,
-    );
-    expect(messageOf(effect, true)).toBe('an attempt failed: because of hub-error');
+    const fieldsOf = (hookEffect: Parameters<typeof logAndEmitHook>[1], isStopping = false): object | undefined =>
+      logAndEmit(record, hookEffect, isStopping).logger.lines[0]?.fields;
+    const withoutNext = { subscription: record.id, service: 'News', grant: grantId, hub: HUB, topic: TOPIC, ...FAILED };
+    expect(fieldsOf(effect)).toEqual({ ...withoutNext, nextAttemptAt: new Date(START + 60_000).toISOString() });
+    expect(fieldsOf({ ...effect, nextHub: 'https://b.example/' })).toEqual({
+      ...withoutNext,
+      nextHub: 'https://b.example/',
+    });
+    expect(fieldsOf(effect, true)).toEqual(withoutNext);
   });
 
   it('calls the listeners with the grant, even if the record no longer has it', () => {

@@ -151,7 +151,7 @@ describe('a service configuration', () => {
   it('is refused with an unknown field, and the error names the field and known fields, but no value', () => {
     expect(problem({ secrets: 'hush' })).toBe('Service "News": secrets is not a known field (did you mean secret?).');
     expect(problem({ delivery: { frequency: 60 } })).toBe(
-      'Service "News": delivery.frequency is not a known field (the fields here are mode, ackAfterMs, retryForSeconds, concurrency, order, maxPending, maxPendingBytes, dedupe, dedupeWindowSeconds, fetchThinPings, catchUp, pollSeconds, deadLetters).',
+      'Service "News": delivery.frequency is not a known field (known fields: mode, ackAfterMs, retryForSeconds, concurrency, order, maxPending, maxPendingBytes, dedupe, dedupeWindowSeconds, fetchThinPings, catchUp, pollSeconds, deadLetters).',
     );
     expect(problem({ toString: 1 })).toMatch('toString is not a known field');
   });
@@ -162,7 +162,7 @@ describe('a service configuration', () => {
   });
 
   it('needs a name if the class has none', () => {
-    expect(() => checkServiceConfig('', {})).toThrow('A service class without a name needs `name`');
+    expect(() => checkServiceConfig('', {})).toThrow('A service class without a name requires `name`');
     expect(checkServiceConfig('', { name: 'news' }).name).toBe('news');
     expect(() => checkServiceConfig(' News', {})).toThrow('Service " News": name is " News"; it must be');
   });
@@ -176,7 +176,7 @@ describe('an invalid service configuration', () => {
     [{ name: 'n'.repeat(201) }, `name is "${'n'.repeat(100)}…"; it must be`],
     [{ inject: 'Logger' }, 'inject is "Logger"; it must be a list of classes'],
     [{ inject: [Logger, undefined] }, 'inject[1] is undefined; it must be a class, a string, a symbol or tsyringe'],
-    [{ inject: [undefined] }, 'often a circular import'],
+    [{ inject: [undefined] }, 'undefined often means a circular import: use delay(() => Class)'],
     [{ inject: [''] }, 'inject[0] is ""; it must be a class'],
     [{ inject: [{}] }, 'inject[0] is an object; it must be a class'],
     [{ leaseSeconds: 0 }, 'leaseSeconds is 0; it must be a whole number of seconds, at least 1.'],
@@ -186,18 +186,18 @@ describe('an invalid service configuration', () => {
     [{ leaseSeconds: '864000' }, 'leaseSeconds is "864000"; it must be'],
     [{ leaseSeconds: 10n }, 'leaseSeconds is a bigint; it must be'],
     [{ leaseSeconds: null }, 'leaseSeconds is null; it must be'],
-    [{ appendServicePath: true }, 'appendServicePath needs a callback to append to: set callback too.'],
+    [{ appendServicePath: true }, 'appendServicePath is true, which requires callback. Set callback too.'],
     [{ appendServicePath: 'yes' }, 'appendServicePath is "yes"; it must be true or false.'],
     [{ unsubscribeOnShutdown: 1 }, 'unsubscribeOnShutdown is 1; it must be true or false.'],
     [{ hubs: 'first' }, `hubs is "first"; it must be 'failover' or 'all'.`],
     [
       { hubs: 'all', callback: 'https://me.example/news' },
-      `hubs is 'all', which needs a callback for each: set appendServicePath too.`,
+      `hubs is 'all', which requires a callback for each hub. Set appendServicePath too.`,
     ],
     [{ delivery: { dedupe: true } }, `delivery.dedupe is true; it must be 'body', 'entries' or false.`],
     [
       { target: { hub, topic: 'urn:fhircast:1' }, delivery: { pollSeconds: 600 } },
-      'Service "News": delivery.pollSeconds is 600, but the topic of urn:fhircast:1 at https://hub.example/ is no http or https URL, so it cannot be polled; leave pollSeconds out, or subscribe to that topic with another service.',
+      'Service "News": delivery.pollSeconds is 600, but the topic of urn:fhircast:1 at https://hub.example/ is not an http or https URL and cannot be polled. Omit pollSeconds, or subscribe to that topic with another service.',
     ],
     [
       { targets: [feedUrl, { hub, topic: 'name' }], delivery: { pollSeconds: 1 } },
@@ -233,11 +233,11 @@ describe('an invalid service configuration', () => {
     [{ delivery: { order: 'strict' } }, "delivery.order is \"strict\"; it must be 'none' or 'subscription'."],
     [
       { delivery: { order: 'subscription' } },
-      "delivery.order is 'subscription', which needs delivery.mode: 'queued': set mode too, or leave order out.",
+      "delivery.order is 'subscription', which requires delivery.mode: 'queued'. Set mode too, or omit order.",
     ],
     [
       { delivery: { order: 'subscription', mode: 'inline' } },
-      "delivery.order is 'subscription', which needs delivery.mode: 'queued': set mode too, or leave order out.",
+      "delivery.order is 'subscription', which requires delivery.mode: 'queued'. Set mode too, or omit order.",
     ],
     [{ delivery: { maxPending: 0.5 } }, 'delivery.maxPending is 0.5; it must be a whole number of events, at least 1.'],
     [
@@ -248,7 +248,7 @@ describe('an invalid service configuration', () => {
       { signature: { algorithms: ['sha256', 'md5'] } },
       `signature.algorithms[1] is "md5"; it must be 'sha1' or 'sha256'`,
     ],
-    [{ signature: { algorithms: [] } }, 'signature.algorithms is empty, so that no signature would do'],
+    [{ signature: { algorithms: [] } }, 'signature.algorithms is empty, so no signature would be accepted'],
     [{ signature: { algorithms: 'sha256' } }, 'signature.algorithms is "sha256"; it must be a list of'],
     [{ signature: { onFailure: 'ignore' } }, `signature.onFailure is "ignore"; it must be 'reject' or 'acknowledge'.`],
   ])('%o is refused, and the error says what is expected', (config, message) => {
@@ -285,8 +285,8 @@ describe('a literal callback', () => {
 
   it('cannot serve two targets', () => {
     expect(problem({ callback, target: feedUrl, targets: [{ hub, topic: feedUrl }] })).toBe(
-      'Service "News": callback is taken literally and can serve one grant, not 2 targets; ' +
-        'set appendServicePath or leave it out.',
+      'Service "News": callback is used unchanged, so it can serve only one target, not 2. ' +
+        'Set appendServicePath, or omit callback.',
     );
   });
 

@@ -1,7 +1,7 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { defineSubscriber, startService, SubscriberService } from '../../../src/index.js';
 import { misspelledHandlers } from '../../../src/runtime/config/misspelled-handlers.js';
-import { recordingLogger, type RecordedLine } from '../../kit/recording-logger.js';
+import { recordingLogger } from '../../kit/recording-logger.js';
 
 const onEventNotification = (): void => {};
 
@@ -58,22 +58,18 @@ describe('misspelled handlers', () => {
     const logger = recordingLogger();
     const runtime = await startService([Misspelled, plain], { port: 0, store: 'memory', logger, handleSignals: false });
     onTestFinished(() => runtime.stop());
-    const isWarning = ({ fields }: RecordedLine): boolean => 'handler' in fields;
-    expect(logger.lines.filter(isWarning)).toEqual([
+    expect(logger.logged('handler.misspelled')).toMatchObject([
       {
         level: 'warn',
         fields: { service: 'decorated', method: 'onHubErrors', handler: 'onHubError' },
-        message: 'the runtime does not call method onHubErrors: did you mean onHubError?',
       },
       {
         level: 'warn',
         fields: { service: 'decorated', method: 'onShutdwn', handler: 'onShutdown' },
-        message: 'the runtime does not call method onShutdwn: did you mean onShutdown?',
       },
       {
         level: 'warn',
         fields: { service: 'plain', method: 'onStrat', handler: 'onStart' },
-        message: 'the runtime does not call method onStrat: did you mean onStart?',
       },
     ]);
   });

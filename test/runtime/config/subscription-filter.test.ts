@@ -75,7 +75,7 @@ describe('a filter of subscriptions', () => {
 
   it.each<[unknown, RegExp]>([
     [{ sate: 'active' }, /^subscriptions\.find\(\): filter\.sate is not a known field \(did you mean state\?\)\.$/],
-    [{ name: 'News' }, /filter\.name is not a known field \(the fields here are service, target, state, hub,/],
+    [{ name: 'News' }, /filter\.name is not a known field \(known fields: service, target, state, hub,/],
     [{ sate: undefined }, /filter\.sate is not a known field/],
     [{ state: 'activ' }, /filter\.state is "activ"; it must be 'requested' or 'verifying' or/],
     [{ state: ['active', 'gone'] }, /filter\.state\[1\] is "gone"/],
@@ -84,7 +84,7 @@ describe('a filter of subscriptions', () => {
     [{ hub: null }, /filter\.hub is null; it must be a string/],
     [{ topic: 7 }, /filter\.topic is a number/],
     [{ declared: 'yes' }, /filter\.declared is "yes"; it must be true or false/],
-    [{ target: 'feed' }, /filter\.target "feed" is not an absolute URL/],
+    [{ target: 'feed' }, /filter\.target is "feed"; it must be an absolute URL/],
     [{ metadata: { customer: undefined } }, /filter\.metadata\.customer is undefined; it must be a string/],
     [{ metadata: 'x' }, /filter\.metadata is a string/],
     ['active', /filter is a string; it must be an object/],

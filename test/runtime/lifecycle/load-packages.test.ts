@@ -27,8 +27,8 @@ test('a package that cannot be loaded is logged, and the others are loaded', asy
   await loadPackages({ logger, isStopping: () => false }, [failing, rejecting, () => loaded.push('last')]);
   expect(loaded).toEqual(['last']);
   expect(logger.lines).toMatchObject([
-    { level: 'error', fields: { err: { message: 'too many open files' } } },
-    { level: 'error', fields: { err: { message: 'gone' } } },
+    { level: 'error', event: 'package.load-failed', fields: { err: { message: 'too many open files' } } },
+    { level: 'error', event: 'package.load-failed', fields: { err: { message: 'gone' } } },
   ]);
 });
 

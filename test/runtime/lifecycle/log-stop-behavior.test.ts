@@ -8,21 +8,24 @@ const service = (unsubscribeOnShutdown: boolean) => ({
   handlers: { onEventNotification() {} },
 });
 
-function linesAtStart(unsubscribeOnShutdown: boolean, isDurable: boolean, handlesSignals: boolean): readonly string[] {
+function eventsAtStart(
+  unsubscribeOnShutdown: boolean,
+  isDurable: boolean,
+  handlesSignals: boolean,
+): readonly unknown[] {
   const logger = recordingLogger();
   logStopBehavior([service(unsubscribeOnShutdown)], { isDurable, handlesSignals }, logger);
-  return logger.messages('info');
+  expect(logger.lines).toEqual(logger.lines.map((line) => ({ ...line, fields: { services: ['News'] } })));
+  return logger.events('info');
 }
 
 test('the start logs that a stop will unsubscribe, if the store is durable', () => {
-  expect(linesAtStart(true, true, true)).toEqual([expect.stringMatching(/set unsubscribeOnShutdown: false/)]);
-  expect(linesAtStart(true, false, true)).toEqual([]);
-  expect(linesAtStart(false, true, true)).toEqual([]);
+  expect(eventsAtStart(true, true, true)).toEqual(['shutdown.unsubscribes']);
+  expect(eventsAtStart(true, false, true)).toEqual([]);
+  expect(eventsAtStart(false, true, true)).toEqual([]);
 });
 
 test('the start logs that the application must call runtime.stop(), if signals are not handled', () => {
-  expect(linesAtStart(true, false, false)).toEqual([
-    expect.stringMatching(/call runtime\.stop\(\) before the process ends/),
-  ]);
-  expect(linesAtStart(false, false, false)).toEqual([]);
+  expect(eventsAtStart(true, false, false)).toEqual(['signals.not-handled']);
+  expect(eventsAtStart(false, false, false)).toEqual([]);
 });

@@ -25,15 +25,17 @@ test('C6 connections above the limit are closed, and several of them in a minute
   expect(logger.lines).toMatchObject([
     {
       level: 'warn',
-      fields: { maxConnections: 1, notLogged: 0 },
-      message: 'a connection was closed, as too many are open: see security.maxConnections',
+      event: 'connection.dropped',
+      fields: { maxConnections: 1, suppressed: 0 },
     },
   ]);
 });
 
 test('C6 a low open-files limit lowers the connection limit, which is logged at the start', async () => {
   const { logger } = await listenWith(10_000, 1_024);
-  expect(logger.lines).toMatchObject([{ level: 'warn', fields: { maxConnections: 512, openFiles: 1_024 } }]);
+  expect(logger.lines).toMatchObject([
+    { level: 'warn', event: 'listener.file-limit', fields: { maxConnections: 512, openFiles: 1_024 } },
+  ]);
   expect((await listenWith(500, 1_024)).logger.lines).toEqual([]);
 });
 

@@ -51,8 +51,8 @@ describe('a start during which another process takes over the store', () => {
       await expect(starting).rejects.toThrow(/was taken over by/);
       await expect(starting).rejects.toBeInstanceOf(StoreError);
       expect(started).toEqual(isEarly ? [] : ['onStart']);
-      expect(logger.messages('fatal')).toHaveLength(1);
-      expect(logger.messages('info')).not.toContain('asking the hub to subscribe');
+      expect(logger.events('fatal')).toEqual(['store.taken-over']);
+      expect(logger.events('info')).not.toContain('subscription.requested');
     },
   );
 });
@@ -83,5 +83,8 @@ test('ready() in onStart rejects at once, because it would wait for itself', asy
     { onEventNotification: () => {}, onStart: (runtime) => runtime.ready() },
   );
   const starting = startService(service, { port: 0, store: 'memory', logger: false, handleSignals: false });
-  await expect(starting).rejects.toThrow('ready() waits for what begins after onStart');
+  await expect(starting).rejects.toMatchObject({
+    code: 'ERR_WEBSUB',
+    message: expect.stringContaining('ready() was called in onStart'),
+  });
 });

@@ -46,11 +46,11 @@ describe('runAll', () => {
       () => Promise.reject(new Error('second')),
       () => ran.push('third'),
     ];
-    await runAll(tasks, logger, 'it failed');
+    await runAll(tasks, logger, 'close');
     expect(ran).toEqual(['third']);
     expect(logger.lines).toMatchObject([
-      { level: 'error', message: 'it failed', fields: { err: { message: 'first' } } },
-      { level: 'error', message: 'it failed', fields: { err: { message: 'second' } } },
+      { level: 'error', event: 'shutdown.step-failed', fields: { step: 'close', err: { message: 'first' } } },
+      { level: 'error', event: 'shutdown.step-failed', fields: { step: 'close', err: { message: 'second' } } },
     ]);
   });
 });

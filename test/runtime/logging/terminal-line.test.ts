@@ -16,8 +16,8 @@ const render = (line: object, hasColors = false): string =>
 
 describe('a line on a terminal', () => {
   it('has local time, level and message, then its fields', () => {
-    expect(render({ subscription: 's1', attempt: 2, isNew: true, msg: 'a handler failed' })).toBe(
-      '03:04:05.006 INFO  a handler failed subscription=s1 attempt=2 isNew=true\n',
+    expect(render({ subscription: 's1', attempt: 2, isNew: true, msg: 'handler failed' })).toBe(
+      '03:04:05.006 INFO  handler failed subscription=s1 attempt=2 isNew=true\n',
     );
   });
 
@@ -33,8 +33,10 @@ describe('a line on a terminal', () => {
     expect(render({ level, msg: 'said' })).toBe(`03:04:05.006 ${label} said\n`);
   });
 
-  it('does not show the grant, or counts that are zero', () => {
-    expect(render({ grant: 'g1', notLogged: 0, leftOut: 3, msg: 'said' })).toBe('03:04:05.006 INFO  said leftOut=3\n');
+  it('shows the event but not the grant, and the number of suppressed lines only above zero', () => {
+    const line = { event: 'handler.failed', grant: 'g1', msg: 'said' };
+    expect(render({ ...line, suppressed: 0 })).toBe('03:04:05.006 INFO  said event=handler.failed\n');
+    expect(render({ ...line, suppressed: 3 })).toBe('03:04:05.006 INFO  said event=handler.failed suppressed=3\n');
   });
 
   it('quotes values with several words, shows objects as JSON, and cuts long values', () => {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { KIND, type Logger } from '../../../src/logger.js';
+import type { Logger } from '../../../src/logger.js';
 import { throttledLogger, type ThrottledLogger } from '../../../src/runtime/logging/throttled-logger.js';
 import { recordingLogger, type RecordingLogger } from '../../kit/recording-logger.js';
 
@@ -29,12 +29,12 @@ function setUp(): SetUp {
 
 /** The number of written lines plus the suppressed lines that they count. */
 function countLines({ lines }: RecordingLogger): number {
-  const summaries = lines.filter(({ message }) => message.includes('(the last of'));
+  const summaries = lines.filter(({ message }) => /\((?:the last of|delayed, from) /.test(message));
   return lines.length - summaries.length + suppressedIn({ lines });
 }
 
 function suppressedIn({ lines }: Pick<RecordingLogger, 'lines'>): number {
-  return lines.reduce((sum, { fields }) => sum + ('leftOut' in fields ? Number(fields['leftOut']) : 0), 0);
+  return lines.reduce((sum, { fields }) => sum + ('suppressed' in fields ? Number(fields['suppressed']) : 0), 0);
 }
 
 beforeEach(() => {
@@ -54,10 +54,12 @@ describe('repeated lines of a kind about a subscription', () => {
     expect(output.lines).toMatchObject([
       { fields: { subscription: 's1', n: 0 }, message: 'not signed' },
       {
-        fields: { leftOut: 599 },
-        message: expect.stringMatching(/^not signed \(.*599 similar lines left out since 2030-01-01T00:00:00.000Z\)$/),
+        fields: { suppressed: 599 },
+        message: expect.stringMatching(
+          /^not signed \(.*599 similar lines suppressed since 2030-01-01T00:00:00.000Z\)$/,
+        ),
       },
-      { fields: { leftOut: expect.any(Number) } },
+      { fields: { suppressed: expect.any(Number) } },
     ]);
     logger.flush();
     expect(countLines(output)).toBe(1_500);
@@ -72,8 +74,8 @@ describe('repeated lines of a kind about a subscription', () => {
     expect(output.lines.slice(1)).toEqual([
       {
         level: 'error',
-        fields: { subscription: 's1', n: 2, leftOut: 2, since: '2030-01-01T00:00:00.000Z' },
-        message: 'it failed (the last of 2 similar lines left out since 2030-01-01T00:00:00.000Z)',
+        fields: { subscription: 's1', n: 2, suppressed: 2, since: '2030-01-01T00:00:00.000Z' },
+        message: 'it failed (the last of 2 similar lines suppressed since 2030-01-01T00:00:00.000Z)',
       },
     ]);
     advance(10 * MINUTE_MS);
@@ -89,7 +91,7 @@ describe('repeated lines of a kind about a subscription', () => {
     logger.warn({ subscription: 's1', n: 3 }, 'it failed');
     expect(output.lines.map(({ message }) => message)).toEqual([
       'it failed',
-      'it failed (the last of 1 similar line left out since 2030-01-01T00:00:00.000Z)',
+      'it failed (delayed, from 2030-01-01T00:00:00.000Z)',
     ]);
     logger.flush();
     expect(countLines(output)).toBe(3);
@@ -101,7 +103,7 @@ describe('repeated lines of a kind about a subscription', () => {
       logger.warn({ subscription: 's1' }, 'it failed');
       advance(MINUTE_MS);
     }
-    expect(output.messages('warn')).toEqual(Array.from({ length: 10 }, () => 'it failed'));
+    expect(output.lines.map(({ message }) => message)).toEqual(Array.from({ length: 10 }, () => 'it failed'));
   });
 
   it('are written again after the clock was set back', () => {
@@ -121,11 +123,11 @@ describe('log lines', () => {
     ['of different grants', (logger, n) => logger.warn({ subscription: 's1', grant: `g${n}` }, 'it failed')],
     ['of different services', (logger, n) => logger.warn({ service: `s${n}` }, 'it failed')],
     ['with different messages', (logger, n) => logger.warn({ subscription: 's1' }, `it ${'failed'.slice(0, n + 1)}`)],
-    [
-      'with different values of the field KIND',
-      (logger, n) => logger.warn({ subscription: 's1', [KIND]: `k${n}` }, 'it failed'),
-    ],
+    ['of different origins', (logger, n) => logger.warn({ service: 's1', origin: `https://o${n}.test` }, 'it failed')],
+    ['of different methods', (logger, n) => logger.warn({ service: 's1', method: `m${n}` }, 'it failed')],
+    ['with different events', (logger, n) => logger.warn({ event: `a.e${n}`, subscription: 's1' }, 'it failed')],
     ['without a subject', (logger, n) => logger.warn({ n }, 'it failed')],
+    ['of one step, without a service', (logger, n) => logger.error({ event: 'a.b', step: 'close', n }, 'it failed')],
   ])('%s are all written', (_name, log) => {
     const { output, logger } = setUp();
     for (let n = 0; n < 5; n += 1) log(logger, n);
@@ -139,43 +141,48 @@ describe('log lines', () => {
     expect(output.lines).toHaveLength(20_000);
   });
 
-  it('about different events of one subscription are throttled', () => {
+  it('about different content events of one subscription are throttled', () => {
     const { output, logger } = setUp();
-    for (let n = 0; n < 1_000; n += 1) logger.info({ event: `e${n}`, subscription: 's1' }, 'the event is kept');
+    const event = 'event.retry-scheduled';
+    for (let n = 0; n < 1_000; n += 1) logger.info({ event, eventId: `e${n}`, subscription: 's1' }, 'stored');
     expect(output.lines).toHaveLength(1);
   });
 
   it('at the levels debug and fatal are all written, even if they repeat', () => {
     const { output, logger } = setUp();
     for (const level of ['debug', 'fatal'] as const) {
-      for (let n = 0; n < 100; n += 1) logger[level]({ subscription: 's1', [KIND]: 'one' }, 'it is so');
+      for (let n = 0; n < 100; n += 1) logger[level]({ event: 'a.b', subscription: 's1' }, 'it is so');
       logger[level]('it is so');
     }
     expect(output.lines).toHaveLength(202);
-    expect(output.lines.every(({ fields }) => Object.getOwnPropertySymbols(fields).length === 0)).toBe(true);
+    expect(suppressedIn(output)).toBe(0);
   });
 });
 
 describe('the kind of a line', () => {
-  it.each([
-    ['a number', (n: number) => `content over ${n} bytes was refused`],
-    ['a time', (n: number) => `nothing was sent since ${new Date(n).toISOString()}`],
-    ['a URL', (n: number) => `hub https://hub.example/${'x'.repeat(n)} does not answer`],
-    ['quoted text', (n: number) => `the hub says "${'no: \\" '.repeat(n)}" and hangs up`],
-    ['an id', (n: number) => `grant 0b1c-${n}-ff is over`],
-    ["a hub's own words", (n: number) => `hub error: ${'really '.repeat(n)}`],
-  ])('does not depend on %s in the message', (_name, message) => {
+  it('is its event, whatever the message says', () => {
     const { output, logger } = setUp();
-    for (let n = 1; n <= 50; n += 1) logger.warn({ subscription: 's1' }, message(n));
-    expect(output.lines).toHaveLength(1);
+    for (let n = 1; n <= 50; n += 1) {
+      logger.warn({ event: 'hub.error', subscription: 's1' }, `hub reported an error: ${'really '.repeat(n)}`);
+    }
+    expect(output.lines).toMatchObject([{ event: 'hub.error', fields: { subscription: 's1' } }]);
+    logger.warn({ event: 'handler.failed', subscription: 's1' }, 'hub reported an error: really ');
+    expect(output.events('warn')).toEqual(['hub.error', 'handler.failed']);
   });
 
-  it('can be set by a field, which is not written', () => {
+  it('is the whole message if the line has no event', () => {
     const { output, logger } = setUp();
-    logger.warn({ subscription: 's1', [KIND]: 'one' }, 'first');
-    logger.warn({ subscription: 's1', [KIND]: 'one' }, 'second');
-    expect(output.lines).toEqual([{ level: 'warn', fields: { subscription: 's1' }, message: 'first' }]);
-    expect(Object.getOwnPropertySymbols(output.lines[0]?.fields)).toEqual([]);
+    for (const message of ['read 1 row', 'read 2 rows', 'read 1 row', 'read 2 rows']) logger.warn(message);
+    for (let n = 1; n <= 50; n += 1) logger.warn({ subscription: 's1' }, n % 2 === 0 ? 'it failed' : 'it failed: why');
+    const written = output.lines.filter(({ fields }) => 'subscription' in fields);
+    expect(written.map(({ message }) => message)).toEqual(['it failed: why', 'it failed']);
+    expect(output.lines).toHaveLength(6);
+  });
+
+  it('differs between levels', () => {
+    const { output, logger } = setUp();
+    for (const level of ['info', 'warn', 'error'] as const) logger[level]({ event: 'a.b', subscription: 's1' }, 'it');
+    expect(output.lines.map(({ level }) => level)).toEqual(['info', 'warn', 'error']);
   });
 });
 
@@ -219,7 +226,63 @@ describe('lines of one kind about many subscriptions', () => {
     const { output, logger } = setUp();
     for (let n = 0; n < 1_000; n += 1) logger.warn({ subscription: `s${n}` }, 'it failed');
     logger.warn({ subscription: 's1' }, 'and now for something else');
-    expect(output.messages('warn').at(-1)).toBe('and now for something else');
+    expect(output.lines.at(-1)?.message).toBe('and now for something else');
+  });
+});
+
+describe('a line that already counts suppressed lines', () => {
+  const event = 'delivery.rejected';
+
+  it('is written unchanged if none were suppressed here', () => {
+    const { output, logger } = setUp();
+    logger.warn({ event, subscription: 's1', suppressed: 4 }, 'content rejected');
+    expect(output.lines).toEqual([
+      { level: 'warn', event, fields: { subscription: 's1', suppressed: 4 }, message: 'content rejected' },
+    ]);
+  });
+
+  it('adds them to the count of its kind, whether it is written or suppressed', () => {
+    const { output, logger, setClock } = setUp();
+    const since = new Date(START).toISOString();
+    logger.warn({ event, subscription: 's1', suppressed: 0 }, 'content rejected');
+    for (const suppressed of [3, 0]) logger.warn({ event, subscription: 's1', suppressed }, 'content rejected');
+    setClock(START + MINUTE_MS);
+    // The first summary has both suppressed lines, and the three that the first of them counts.
+    logger.warn({ event, subscription: 's1', suppressed: 7 }, 'content rejected');
+    logger.flush();
+    expect(output.lines.slice(1)).toEqual([
+      {
+        level: 'warn',
+        event,
+        fields: { subscription: 's1', suppressed: 5, since },
+        message: `content rejected (the last of 5 similar lines suppressed since ${since})`,
+      },
+      {
+        level: 'warn',
+        event,
+        fields: { subscription: 's1', suppressed: 8, since: new Date(START + MINUTE_MS).toISOString() },
+        message: expect.stringContaining('8 similar lines suppressed'),
+      },
+    ]);
+  });
+
+  it('adds them to its own count if it is written after suppressed lines', () => {
+    const { output, logger, setClock } = setUp();
+    logger.warn({ event, subscription: 's1', suppressed: 0 }, 'content rejected');
+    // Suppressed so late that the next line comes before the summary.
+    setClock(START + MINUTE_MS - 500);
+    logger.warn({ event, subscription: 's1', suppressed: 3 }, 'content rejected');
+    setClock(START + MINUTE_MS + 200);
+    logger.warn({ event, subscription: 's1', suppressed: 7 }, 'content rejected');
+    const since = new Date(START + MINUTE_MS - 500).toISOString();
+    expect(output.lines.slice(1)).toEqual([
+      {
+        level: 'warn',
+        event,
+        fields: { subscription: 's1', suppressed: 11, since },
+        message: `content rejected (11 similar lines suppressed since ${since})`,
+      },
+    ]);
   });
 });
 
@@ -245,8 +308,8 @@ describe('suppressed lines', () => {
     }
     logger.flush();
     expect(output.lines.slice(2)).toMatchObject([
-      { level: 'warn', fields: { subscription: 's1', leftOut: 2 } },
-      { level: 'info', fields: { subscription: 's1', leftOut: 2 } },
+      { level: 'warn', fields: { subscription: 's1', suppressed: 2 } },
+      { level: 'info', fields: { subscription: 's1', suppressed: 2 } },
     ]);
     expect(vi.getTimerCount()).toBe(0);
     logger.flush();

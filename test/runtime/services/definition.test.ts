@@ -19,7 +19,7 @@ describe('definitionOf', () => {
     }
     expect(() => definitionOf(Plain)).toThrow(ConfigurationError);
     expect(() => definitionOf(Plain)).toThrow(
-      /^Class "Plain" is not a service: decorate it with @SubscriberService\(\)/,
+      /^Class "Plain" is not a service\. Decorate it with @SubscriberService\(\)/,
     );
   });
 
@@ -27,10 +27,10 @@ describe('definitionOf', () => {
     [
       'handlers without defineSubscriber',
       { onEventNotification: () => {} },
-      /not an object; wrap handlers in defineSubscriber/,
+      /^The service is an object; .*Wrap handlers in defineSubscriber/,
     ],
-    ['a string', 'News', /not a string\.$/],
-    ['null', null, /not null\.$/],
+    ['a string', 'News', /^The service is a string; (?!.*Wrap handlers)/],
+    ['null', null, /^The service is null; (?!.*Wrap handlers)/],
   ])('refuses %s', (_, service, message) => {
     expect(() => untyped(service)).toThrow(message);
   });

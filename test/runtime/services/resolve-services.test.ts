@@ -129,7 +129,7 @@ describe('services', () => {
       }
     }
     for (const [handlers, message] of [
-      [{ onEventNotification: undefined }, 'Service "empty" has no method onEventNotification; add one'],
+      [{ onEventNotification: undefined }, 'Service "empty" has no method onEventNotification. Add it'],
       [{ onStart: 'at nine' }, 'Service "empty": onStart is a string; it must be a method.'],
     ] as const) {
       const token = Symbol('handlers');

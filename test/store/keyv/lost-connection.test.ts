@@ -2,10 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { type Server, type Socket, connect, createServer } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { StoreError } from '../../../src/errors.js';
-import { type Logger, silentLogger } from '../../../src/logger.js';
 import { openStore } from '../../../src/store/open-store.js';
 import { answers, mysql, postgres, redis } from '../../contract/servers.js';
 import { listenOn } from '../../kit/ports.js';
+import { recordingLogger } from '../../kit/recording-logger.js';
 
 for (const server of [redis, postgres, mysql]) {
   const isAvailable = await answers(server);
@@ -48,10 +48,7 @@ for (const server of [redis, postgres, mysql]) {
     });
 
     test('fails while they are down, and works when they are up again', async () => {
-      const warnings: string[] = [];
-      const logger: Logger = Object.assign(Object.create(silentLogger), {
-        warn: (_fields: object | string, message?: string) => warnings.push(message ?? ''),
-      });
+      const logger = recordingLogger();
       const store = await openStore(uri, { namespace: `websub-${randomBytes(6).toString('hex')}`, logger });
       await store.set('event', 'e', 1);
 
@@ -67,7 +64,7 @@ for (const server of [redis, postgres, mysql]) {
       await vi.waitFor(() => store.set('event', 'e', 3), { timeout: 5_000 });
       expect(await store.get('event', 'e')).toBe(3);
       // MySQL's adapter reports nothing by itself: only operations fail.
-      expect(warnings.includes('the store reported an error')).toBe(server !== mysql);
+      expect(logger.events('warn').includes('store.error')).toBe(server !== mysql);
       await store.delete('event', 'e');
       await store.close();
     });

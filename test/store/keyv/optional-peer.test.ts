@@ -12,7 +12,7 @@ describe("a store's adapter", () => {
     const error = await failureOf(loadOptionalPeer(name, () => Promise.reject(missing)));
     expect(error).toBeInstanceOf(StoreError);
     expect(error.message).toBe(
-      'This store needs the package @keyv/no-such-adapter, which is not installed: npm install @keyv/no-such-adapter',
+      'This store needs the package @keyv/no-such-adapter, which is not installed. Run: npm install @keyv/no-such-adapter',
     );
     expect(error.cause).toBe(missing);
   });

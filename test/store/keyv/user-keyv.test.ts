@@ -8,7 +8,7 @@ describe("a user's Keyv", () => {
   test('with a ttl throws a ConfigurationError that says what to change', async () => {
     const error = await failureOf(openStore(new Keyv({ ttl: 5_000 })));
     expect(error).toBeInstanceOf(ConfigurationError);
-    expect(error.message).toContain('the Keyv has a ttl of 5000 ms');
+    expect(error.message).toMatch(/\bttl\b.*\b5000 ms/);
   });
 
   test('that cannot list its keys throws a ConfigurationError that says what to change', async () => {
@@ -21,7 +21,7 @@ describe("a user's Keyv", () => {
     };
     const error = await failureOf(openStore(new Keyv({ store: adapter })));
     expect(error).toBeInstanceOf(ConfigurationError);
-    expect(error.message).toContain('the Keyv cannot be enumerated');
+    expect(error.message).toContain('iterator()');
   });
 
   test('that is no Keyv throws a ConfigurationError', async () => {
@@ -76,7 +76,7 @@ describe("a user's Keyv", () => {
     const store = await openStore(new Keyv({ store: adapter }));
     const error = await failureOf(store.set('event', 'e', 1));
     expect(error).toBeInstanceOf(StoreError);
-    expect(error.message).toMatch(/: the store did not take it$/);
+    expect(error.message).toMatch(/: the store refused the write$/);
   });
 
   test('throws when its iteration ends early with an error event', async () => {

@@ -74,7 +74,7 @@ describe.runIf(process.arch.endsWith('64'))('an LMDB store whose data.mdb', () =
       const results = await outcomes(files);
       const refused = [...results].filter(([, outcome]) => !outcome.startsWith('opened'));
       for (const [name, outcome] of refused) {
-        const why = '(is empty|is damaged|is cut off)\\b.*\\. Restore it from a backup, or';
+        const why = '(is empty|is damaged|is truncated)\\b.*\\. Restore it from a backup, or';
         expect(outcome).toMatch(storeError(name, why));
       }
       expect(openedWithLoss(results)).toEqual([]);
@@ -104,7 +104,7 @@ describe.runIf(process.arch.endsWith('64'))('an LMDB store whose data.mdb', () =
     }
     const results = await outcomes(files);
     for (const [name, outcome] of [...results].filter(([, outcome]) => !outcome.startsWith('opened'))) {
-      expect(outcome).toMatch(storeError(name, '(is damaged|is not a database of LMDB|has LMDB)'));
+      expect(outcome).toMatch(storeError(name, '(is damaged|is not an LMDB database|has LMDB)'));
     }
     expect(openedWithLoss(results)).toEqual([]);
     for (const name of ['first-zeros', 'first-ones', 'first-version', 'second-zeros', 'second-version']) {
@@ -195,7 +195,7 @@ test('an LMDB file that ends before its last page is intact if only free pages a
   truncateSync(path, 3 * PAGE_BYTES);
   expect(() => {
     checkLmdbFile(path);
-  }).toThrow(/^is cut off: it has 12288 bytes, and \d+ or more are in use$/);
+  }).toThrow(/^is truncated: it has 12288 bytes and needs at least \d+$/);
 });
 
 describe.runIf(process.platform === 'linux')('an LMDB store whose data.mdb is truncated while it is open', () => {
@@ -204,7 +204,7 @@ describe.runIf(process.platform === 'linux')('an LMDB store whose data.mdb is tr
     async (bytes) => {
       const { line, ended } = runFixture('cut-off-store.ts', join(root, `cut-${bytes}`), String(bytes));
       expect(await line('refused')).toMatch(
-        new RegExp(`^refused 6 of 6: The store lmdb://.* now has ${bytes}\\. Stop, restore`),
+        new RegExp(`^refused 6 of 6: The store lmdb://.* to ${bytes} bytes\\. .*backup`),
       );
       await line('closed');
       expect(await ended).toBe(0);
@@ -217,7 +217,7 @@ describe.runIf(process.platform === 'linux')('an LMDB store whose data.mdb is tr
     async (bytes) => {
       const { line, ended } = runFixture('cut-off-store.ts', join(root, `cut-${bytes}`), String(bytes));
       expect(await line('refused')).toMatch(
-        new RegExp(`^refused 6 of 6: The store lmdb://.* now has ${bytes}\\. Stop, restore`),
+        new RegExp(`^refused 6 of 6: The store lmdb://.* to ${bytes} bytes\\. .*backup`),
       );
       await line('closed');
       await ended;

@@ -2,6 +2,7 @@ import { copyFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'n
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { FileWatch } from '../../../src/store/lmdb/file-watch.js';
+import { OPEN_FILE_PROBLEM } from '../../../src/store/lmdb/lmdb-file-error.js';
 import { temporaryDirectory } from '../../kit/temporary-directory.js';
 
 describe('FileWatch', () => {
@@ -37,8 +38,8 @@ describe('FileWatch', () => {
     expect(checkUsable).not.toThrow();
     expect(() => {
       watch.assertNotLost();
-    }).toThrow(`${path} is gone. Put it back, or restart to begin with an empty store`);
-    expect(checkUsable).toThrow('is gone');
+    }).toThrow(OPEN_FILE_PROBLEM.missing(path));
+    expect(checkUsable).toThrow(OPEN_FILE_PROBLEM.missing(path));
   });
 
   test('allows growth, and refuses a truncated file for good', () => {
@@ -48,12 +49,10 @@ describe('FileWatch', () => {
     expect(watch.isTruncated).toBe(false);
     truncateSync(path, 4_999);
     wait();
-    expect(checkUsable).toThrow(
-      `${path} was cut off: it had 5000 bytes, and now has 4999. Stop, restore a backup, and start again`,
-    );
+    expect(checkUsable).toThrow(OPEN_FILE_PROBLEM.truncated(path, 5_000n, 4_999n));
     truncateSync(path, 9_000);
     wait();
-    expect(checkUsable).toThrow('was cut off');
+    expect(checkUsable).toThrow(OPEN_FILE_PROBLEM.truncated(path, 5_000n, 4_999n));
     expect(watch.isTruncated).toBe(true);
   });
 
@@ -61,30 +60,34 @@ describe('FileWatch', () => {
     const movedPath = join(directory, 'moved');
     renameSync(path, movedPath);
     wait();
-    expect(checkUsable).toThrow('is gone');
+    expect(checkUsable).toThrow(OPEN_FILE_PROBLEM.missing(path));
     copyFileSync(movedPath, path);
     wait();
-    expect(checkUsable).toThrow('was replaced by another file. Put the first one back, or restart to use the new one');
+    expect(checkUsable).toThrow(OPEN_FILE_PROBLEM.replaced(path));
     renameSync(movedPath, path);
-    expect(watch.problem).toContain('was replaced');
+    expect(watch.problem).toBe(OPEN_FILE_PROBLEM.replaced(path));
     wait();
     expect(watch.problem).toBeUndefined();
     expect(checkUsable).not.toThrow();
-    expect(reports).toEqual([expect.stringContaining('is gone'), expect.stringContaining('was replaced'), undefined]);
+    expect(reports).toEqual([
+      `${OPEN_FILE_PROBLEM.missing(path)} (0)`,
+      expect.stringContaining(OPEN_FILE_PROBLEM.replaced(path)),
+      undefined,
+    ]);
   });
 
   test('reports a file as gone when its directory became a file', () => {
     rmSync(directory, { recursive: true });
     writeFileSync(directory, '');
     wait();
-    expect(checkUsable).toThrow('is gone');
+    expect(checkUsable).toThrow(OPEN_FILE_PROBLEM.missing(path));
   });
 
   test('reports a missing file at once, then once a minute with the number of refused operations', () => {
     rmSync(path);
     for (let count = 0; count < 130; count += 1) {
       wait(1_000);
-      expect(checkUsable).toThrow('is gone');
+      expect(checkUsable).toThrow(OPEN_FILE_PROBLEM.missing(path));
     }
     expect(reports.map((line) => line?.replace(/.*\(/, '('))).toEqual(['(0)', '(61)', '(60)']);
   });

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { open } from 'lmdb';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { prepareLmdbDirectory } from '../../../src/store/lmdb/lmdb-directory.js';
+import { FILE_PROBLEM } from '../../../src/store/lmdb/lmdb-file-error.js';
 import { temporaryDirectory } from '../../kit/temporary-directory.js';
 
 vi.mock(import('node:fs'), async (original) => {
@@ -90,16 +91,13 @@ describe('the directory of an LMDB store', () => {
           prepareLmdbDirectory(directory);
         }).toThrow(`${path} ${why}. Restore it from a backup, or move it away to start with an empty store`);
       };
-      expectRefused('', 'is empty (delete it if no service has ever used this store)');
-      expectRefused('short', 'is damaged: its meta pages are cut off');
-      expectRefused(intact.subarray(0, 4_200), 'is damaged: its meta pages are cut off');
-      expectRefused(intact.subarray(0, 5_000), 'is cut off: it has 5000 bytes, and 12288 or more are in use');
-      expectRefused(
-        'x'.repeat(20_000),
-        'is not a database of LMDB, or is damaged: its first meta page does not say LMDB',
-      );
+      expectRefused('', FILE_PROBLEM.empty);
+      expectRefused('short', FILE_PROBLEM.truncatedMetaPages);
+      expectRefused(intact.subarray(0, 4_200), FILE_PROBLEM.truncatedMetaPages);
+      expectRefused(intact.subarray(0, 5_000), FILE_PROBLEM.truncated(5_000, 12_288));
+      expectRefused('x'.repeat(20_000), FILE_PROBLEM.noSignature('first'));
       intact.writeUInt16LE(1, 28);
-      expectRefused(intact, "has LMDB's format 1, and this package reads format 2");
+      expectRefused(intact, FILE_PROBLEM.unknownFormat(1, 2));
     },
   );
 

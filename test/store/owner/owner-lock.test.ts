@@ -23,7 +23,9 @@ describe('the owner of a store in another process', () => {
     const error = await failureOf(acquireOwnerLock(store, { now: Date.now, onLost: () => undefined }));
     expect(error).toBeInstanceOf(StoreError);
     expect(error.message).toMatch(
-      new RegExp(`^The store lmdb://${directory}/killed is in use by process ${child.pid} on \\S+, since \\d{4}-`),
+      new RegExp(
+        `^The store lmdb://${directory}/killed is in use by another process \\(pid ${child.pid} on \\S+, since \\d{4}-`,
+      ),
     );
     child.kill('SIGKILL');
     expect(await ended).toBe('SIGKILL');
@@ -90,7 +92,7 @@ for (const name of ['LMDB', 'a Keyv without transactions'] as const) {
       const error = await failureOf(acquire());
       expect(error).toBeInstanceOf(StoreError);
       expect(error.message).toMatch(
-        /is in use by this very process \d+ on .* Stop that one first, wait for it with waitForStoreSeconds, or give this one/,
+        /is in use by this process \(pid \d+ on .* waitForStoreSeconds, .*\?namespace=name/,
       );
       await first.release();
       await first.release();
@@ -123,7 +125,7 @@ for (const name of ['LMDB', 'a Keyv without transactions'] as const) {
       async () => {
         const parent = thisProcess();
         await writeOwner({ ...parent, pid: process.ppid, started: startTimeOf(process.ppid), heartbeatAt: 0 });
-        expect((await failureOf(acquire())).message).toContain(`process ${process.ppid} on`);
+        expect((await failureOf(acquire())).message).toContain(`another process (pid ${process.ppid} on`);
       },
     );
 
@@ -140,7 +142,9 @@ for (const name of ['LMDB', 'a Keyv without transactions'] as const) {
 
     test('on another host is named with the time until its heartbeat is stale', async () => {
       await writeOwner({ ...otherProcess, heartbeatAt: now() - 10_000 });
-      expect((await failureOf(acquire())).message).toMatch(/process 1 on other-host, since .* can be had in 20 s\.$/);
+      expect((await failureOf(acquire())).message).toMatch(
+        /another process \(pid 1 on other-host, since .* in 20 s\.$/,
+      );
     });
 
     test('sends a heartbeat every ten seconds, and restores its record if it is gone', async () => {
@@ -164,7 +168,7 @@ for (const name of ['LMDB', 'a Keyv without transactions'] as const) {
       await vi.waitFor(() => {
         expect(lostErrors).toHaveLength(1);
       });
-      expect(lostErrors[0]?.message).toMatch(/was taken over by process 1 on other-host/);
+      expect(lostErrors[0]?.message).toMatch(/was taken over by another process \(pid 1 on other-host/);
       vi.advanceTimersByTime(60_000);
       await lock.release();
       expect(lostErrors).toHaveLength(1);
@@ -176,7 +180,7 @@ for (const name of ['LMDB', 'a Keyv without transactions'] as const) {
       await store.set('owner', 'runtime', { v: 2, data: 'who knows' });
       vi.advanceTimersByTime(10_000);
       await vi.waitFor(() => {
-        expect(lostErrors[0]?.message).toContain('was taken over by another version of this package');
+        expect(lostErrors[0]?.message).toContain('was taken over by another version of websub-subscriber');
       });
     });
 

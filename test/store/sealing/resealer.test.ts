@@ -38,7 +38,7 @@ async function setUp(
   const resealer = createResealer(sealed, { logger, check, wait });
   const runUntilSealed = async (): Promise<void> => {
     resealer.start();
-    await until(() => lines.some(({ message }) => message.includes('are sealed')));
+    await until(() => lines.some(({ event }) => event === 'sealing.completed'));
   };
   return { plain, sealed, resealer, runUntilSealed, lines, logger, waits, check };
 }
@@ -54,8 +54,12 @@ describe('the resealer', () => {
   it('seals all records in small batches, and logs the counts once', async () => {
     const { plain, runUntilSealed, lines, waits, resealer } = await setUp({ subscription: 130, event: 9 });
     await runUntilSealed();
-    expect(lines.map(({ level, fields }) => ({ level, fields }))).toEqual([
-      { level: 'info', fields: { sealedWith: key.id, subscriptions: 130, events: 9, unreadable: 0 } },
+    expect(lines.map(({ level, event, fields }) => ({ level, event, fields }))).toEqual([
+      {
+        level: 'info',
+        event: 'sealing.completed',
+        fields: { sealedWith: key.id, subscriptions: 130, events: 9, unreadable: 0 },
+      },
     ]);
     expect(waits).toEqual(Array.from({ length: 3 + 3 }, () => 50));
     expect([await countStale(plain, 'subscription'), await countStale(plain, 'event')]).toEqual([0, 0]);
@@ -104,7 +108,7 @@ describe('the resealer', () => {
     const resealer = createResealer(sealed, { logger, check: { subscription, event: () => {} }, wait: async () => {} });
     resealer.start();
     await until(() => lines.length > 0);
-    expect(lines[0]?.fields).toMatchObject({ subscriptions: 2, unreadable: 1 });
+    expect(lines[0]).toMatchObject({ event: 'sealing.completed', fields: { subscriptions: 2, unreadable: 1 } });
     expect(await plain.get('subscription', '1')).toEqual(recordOf('subscription', '1'));
     await resealer.stop();
   });
@@ -123,7 +127,11 @@ describe('the resealer', () => {
     }));
     await runUntilSealed();
     expect(waits).toEqual([60_000, 60_000, 50, 50]);
-    expect(lines.map(({ level }) => level)).toEqual(['warn', 'warn', 'info']);
+    expect(lines.map(({ level, event }) => [level, event])).toEqual([
+      ['warn', 'sealing.delayed'],
+      ['warn', 'sealing.delayed'],
+      ['info', 'sealing.completed'],
+    ]);
     expect(lines.at(-1)?.fields).toMatchObject({ subscriptions: 5, events: 1 });
     expect(await countStale(plain, 'subscription')).toBe(0);
   });

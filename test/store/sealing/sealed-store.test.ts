@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { StoreError } from '../../../src/errors.js';
 import { decodeRecord, encodeRecord } from '../../../src/store/codec.js';
 import { openStore } from '../../../src/store/open-store.js';
+import { SEAL_PROBLEM } from '../../../src/store/sealing/seal-error.js';
 import type { RecordKind, RecordStore } from '../../../src/store/record-store.js';
 import type { SealKey } from '../../../src/store/sealing/seal-key.js';
 import { sealedStore, type SealedStore } from '../../../src/store/sealing/sealed-store.js';
@@ -95,11 +96,11 @@ describe('a sealed store', () => {
   });
 
   it.each([
-    ['no key', [], /and no key was given\. Set that key with security\.sealKey or .* WEBSUB_SEAL_KEY/],
+    ['no key', [], /no seal key is configured\. .*security\.sealKey.*WEBSUB_SEAL_KEY/],
     [
       'other keys',
       [secondKey, thirdKey],
-      new RegExp(`the keys given are others \\(${secondKey.id}, ${thirdKey.id}\\)`),
+      new RegExp(`only other keys are configured \\(${secondKey.id}, ${thirdKey.id}\\)`),
     ],
   ])('is refused with %s, naming the record and its key, and never looks empty', async (_, keys, message) => {
     const { sealedWith } = await setUp();
@@ -146,11 +147,11 @@ describe('a sealed store', () => {
       const failure = await failureOf(readRecord(records, 'subscription', id));
       expect(failure).toBeInstanceOf(StoreError);
       expect(failure.message).toMatch(
-        new RegExp(`^The sealed record subscription ${id} cannot be opened: .*left as it is`),
+        new RegExp(`^The sealed record subscription ${id} cannot be opened: .*left unchanged`),
       );
       expect(textOf(await plain.get('subscription', id))).toBe(textOf(Object(rows)[id]));
     }
-    await expect(readRecord(records, 'event', 'moved-from')).rejects.toThrow(/sealed for another record/);
+    await expect(readRecord(records, 'event', 'moved-from')).rejects.toThrow(SEAL_PROBLEM.changed);
   });
 
   it('lists all readable records before it throws for an unreadable record, if there is no onUnreadable', async () => {
@@ -176,7 +177,7 @@ describe('a sealed store', () => {
       expect(await plain.get(kind, 'x')).toMatchObject({ v: 1_000_000 });
       const failure = await failureOf(readRecord(plain, kind, 'x'));
       expect(failure).toBeInstanceOf(StoreError);
-      expect(failure.message).toMatch(/^The record x has version 1000000, written by a newer websub-subscriber/);
+      expect(failure.message).toMatch(/^The record x has version 1000000;/);
     }
   });
 

@@ -190,8 +190,10 @@ function inWords(effect: Effect): string {
       return `hook ${effect.name}`;
     case 'catch-up':
       return 'catch up';
+    case 'log':
+      return `log ${effect.event}`;
     default:
-      return 'warn';
+      return effect.type;
   }
 }
 

@@ -325,7 +325,7 @@ export function contentStatus(match: CallbackMatch | undefined, secret: string |
 const REASON = 'the handler refused';
 const REFUSED = new URLSearchParams({ reason: REASON }).toString();
 
-const UNSIGNED = 'the content is not signed as it has to be';
+const UNSIGNED = 'the signature is missing or wrong';
 
 /** An incoming GET. */
 function requestOf({ mode, topic, callback, lease, challenge = 'challenge' }: Intent): CallbackRequest {

@@ -85,7 +85,12 @@ async function subscribeTo(
     const done = task
       .catch(
         (error: unknown) =>
-          void subscribedWorld.lines.push({ level: 'fatal', fields: { isThrown: true }, message: String(error) }),
+          void subscribedWorld.lines.push({
+            level: 'fatal',
+            event: undefined,
+            fields: { isThrown: true },
+            message: String(error),
+          }),
       )
       .finally(() => work.delete(done));
     work.add(done);
@@ -157,7 +162,13 @@ describe('discovery', () => {
     const topic = hub.topic('/feed', { body: 'news', discovery: 'link-header', self: false });
     const subscribedWorld = await subscribeTo(topic.url);
     await subscribedWorld.idle();
-    expect(subscribedWorld.lines.map(({ message }) => message).join()).toContain('self');
+    expect(subscribedWorld.lines.filter(({ event }) => event === 'discovery.warning')).toMatchObject([
+      {
+        level: 'warn',
+        fields: { subscription: 's', target: topic.url },
+        message: expect.stringContaining('self'),
+      },
+    ]);
   });
 
   test('that is aborted changes nothing', async () => {
@@ -229,7 +240,7 @@ describe('a request', () => {
     const hub = await startHub();
     const { lines } = await request(hub);
     expect(lines).toMatchObject([
-      { level: 'warn', message: expect.stringMatching(/Set secret: 'auto' to have it signed/) },
+      { level: 'warn', event: 'secret.not-used', fields: { hub: hub.url, needsPermission: false } },
     ]);
   });
 
@@ -241,7 +252,7 @@ describe('a request', () => {
     subscribedWorld.engine.tick();
     await expect.poll(() => bodies(hub).length).toBe(2);
     await subscribedWorld.idle();
-    expect(subscribedWorld.lines.filter(({ message }) => message.includes('plain HTTP'))).toHaveLength(1);
+    expect(subscribedWorld.lines.filter(({ event }) => event === 'secret.not-used')).toHaveLength(1);
   });
 
   test('repeats an automatic secret in the next request', async () => {
@@ -329,7 +340,7 @@ describe('a request', () => {
       ['replaced', false],
       ['pending', true],
     ]);
-    expect(subscribedWorld.lines.at(-1)?.message).toContain('security.allowInsecureSecret');
+    expect(subscribedWorld.lines.at(-1)).toMatchObject({ event: 'secret.not-used', fields: { needsPermission: true } });
   });
 
   test('S7 uses the https form with a secret if the hub accepts it', async () => {
@@ -505,7 +516,7 @@ describe('a hub that wants hub.verify', () => {
     expect(hub.requests).toHaveLength(2);
     expect(subscribedWorld.record()).toMatchObject({
       attempts: 1,
-      lastError: { cause: 'refused', message: expect.stringMatching(/answered 400: "no such topic"$/) },
+      lastError: { cause: 'refused', message: expect.stringMatching(/answered 400: "no such topic"\.$/) },
     });
     expect(subscribedWorld.record().failures).toMatchObject({ refused: { count: 1 } });
     expect(subscribedWorld.grant().verifyForm).toBeUndefined();
@@ -656,8 +667,8 @@ describe('S3 a hub that answers 429 with Retry-After', () => {
       attempts: 0,
       nextAttemptAt: START + 630_000,
     });
-    const lines = subscribedWorld.lines.filter(({ message }) => message.includes('answered 429: subscribe requests'));
-    expect(lines).toMatchObject([{ level: 'warn', fields: { hub: hub.url } }]);
+    const lines = subscribedWorld.lines.filter(({ event }) => event === 'hub.rate-limited');
+    expect(lines).toMatchObject([{ level: 'warn', fields: { origin: hub.url } }]);
   });
 
   test('gets unsubscribe requests', async () => {
@@ -771,7 +782,7 @@ describe('S5 credentials', () => {
     for (const { headers } of redirectTarget.requests) {
       for (const name of ['authorization', 'cookie', 'x-own']) expect(headers).not.toHaveProperty(name);
     }
-    const warnings = subscribedWorld.lines.filter(({ message }) => message.includes('not sent to'));
+    const warnings = subscribedWorld.lines.filter(({ event }) => event === 'credentials.withheld');
     expect(warnings).toMatchObject([{ level: 'warn', fields: { service: 'News', origin: redirectTarget.url } }]);
   });
 
@@ -807,7 +818,7 @@ describe('S5 credentials', () => {
       lastError: {
         cause: 'configuration',
         message: expect.stringMatching(
-          /the hub was not asked: httpConfig\.auth\.bearer failed: the token service is down$/,
+          /the request was not sent, because httpConfig\.auth\.bearer failed: the token service is down\.$/,
         ),
       },
     });

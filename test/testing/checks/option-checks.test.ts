@@ -44,7 +44,7 @@ it.each<[string, Call, string]>([
   [
     'TestHub.start()',
     () => startHub({ verfy: 'sync' }),
-    'verfy is not a known option (did you mean verify? known here: ',
+    'verfy is not a known option (did you mean verify? known options: ',
   ],
   [
     'hub.topic()',
@@ -65,9 +65,13 @@ it.each<[string, Call, string]>([
   [
     'hub.distribute()',
     call('distribute', 'x', '', { type: '' }),
-    'type is not a known option (known here: contentType, headers)',
+    'type is not a known option (known options: contentType, headers)',
   ],
-  ['hub.deny()', call('deny', 'no', { kep: true }), 'kep is not a known option (did you mean keep? known here: keep)'],
+  [
+    'hub.deny()',
+    call('deny', 'no', { kep: true }),
+    'kep is not a known option (did you mean keep? known options: keep)',
+  ],
   ['hub.deny()', call('deny', 'no', { topic: 'a', callback: 'b' }, { kep: true }), 'kep is not a known option'],
   ['topic.deny()', onTopic('deny', 'no', { kep: true }), 'kep is not a known option'],
   [
@@ -132,7 +136,7 @@ it.each<[string, Call, string]>([
   ['protocol', () => startHub({ protocol: 'pubsub' }), `TestHub.start(): protocol is "pubsub"; it must be 'websub' or`],
   ['port', () => startHub({ port: 70_000 }), 'TestHub.start(): port is 70000; it must be a port from 0 to 65535'],
   ['tls', () => startHub({ tls: { key: 'k' } }), 'TestHub.start(): tls.cert is missing'],
-  ['argument', call('holdBack', 'answers'), `hub.holdBack(): its argument is "answers"; it must be 'answer' or`],
+  ['argument', call('holdBack', 'answers'), `hub.holdBack(): the argument is "answers"; it must be 'answer' or`],
   ['mode', call('verify', { topic: 'a', callback: 'b' }, { mode: 'sub' }), 'hub.verify(): mode is "sub"'],
   ['status', call('fail', 42), 'hub.fail(): status is 42'],
   ['status', call('fail'), 'hub.fail(): status is missing'],

@@ -43,7 +43,7 @@ test.each([
   ['hub.callback is "ftp://me/"', { 'hub.callback': 'ftp://me/' }, ['callback-not-a-url']],
   ['hub.topic is "/feed"', { 'hub.topic': '/feed' }, ['topic-not-a-url']],
   ['hub.secret has 200 bytes', { 'hub.secret': 'é'.repeat(100) }, ['secret-too-long']],
-  ['hub.verify is neither', { 'hub.verify': 'later' }, ['unknown-verify']],
+  ['hub.verify is "later"', { 'hub.verify': 'later' }, ['unknown-verify']],
 ])('S1 the hub records "%s" and answers 400', async (message, change, expected) => {
   const hub = await startHub({ verify: 'never' });
   const response = await post(hub, { ...validForm, ...change });

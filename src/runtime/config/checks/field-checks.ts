@@ -3,7 +3,7 @@ import { ConfigurationError } from '../../../errors.js';
 import { withoutCredentials } from '../../../protocol/http-url.js';
 import { nearestName } from './nearest-name.js';
 
-/** The place of a configured value, for errors: a subject (`Service "News"`) and a field (`delivery.concurrency`). */
+/** The place of a configured value, for errors: a subject (`Service "FeedReader"`) and a field (`delivery.concurrency`). */
 export interface Place {
   readonly subject: string;
   readonly field: string;
@@ -45,7 +45,7 @@ export function wrongHiddenValue(place: Place, value: unknown, expected: string)
   return wrongField(place, `is ${describeType(value)}; it must be ${expected}`);
 }
 
-/** The error with a message that continues after the field's name: `Service "News": targets names …`. */
+/** The error with a message that continues after the field's name: `Service "FeedReader": targets names …`. */
 export function wrongField({ subject, field }: Place, problem: string): ConfigurationError {
   return new ConfigurationError(`${subject}: ${field} ${problem}.`);
 }
@@ -82,7 +82,7 @@ export function checkFields<C extends Readonly<Record<string, Check<unknown>>>>(
 
 function unknownField(place: Place, field: string, known: readonly string[]): ConfigurationError {
   const nearest = nearestName(field, known);
-  const hint = nearest === undefined ? `the fields here are ${known.join(', ')}` : `did you mean ${nearest}?`;
+  const hint = nearest === undefined ? `known fields: ${known.join(', ')}` : `did you mean ${nearest}?`;
   return wrongField(place, `is not a known field (${hint})`);
 }
 

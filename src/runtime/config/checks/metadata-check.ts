@@ -8,13 +8,13 @@ export const METADATA_BYTES_LIMIT = 4_096;
 
 /** Checks metadata, but not its size. Errors do not show values. */
 export const metadataFields: Check<SubscriptionMetadata> = (value, place) => {
-  if (!isPlainObject(value)) throw wrongHiddenValue(place, value, 'a plain object of strings by name');
+  if (!isPlainObject(value)) throw wrongHiddenValue(place, value, 'a plain object with string values');
   const entries = Object.entries(value).map(([name, content]): [string, string] => {
     // MessagePack and JSON treat this name differently.
-    if (name === '__proto__') throw wrongField(place, 'has the name __proto__, which JavaScript reserves; rename it');
+    if (name === '__proto__') throw wrongField(place, 'has the name __proto__, which JavaScript reserves. Rename it');
     if (typeof content !== 'string') throw wrongHiddenValue(fieldOf(place, shortened(name)), content, 'a string');
     if (!isWellFormed(name) || !isWellFormed(content)) {
-      throw wrongField(fieldOf(place, shortened(name)), 'has half of a surrogate pair, which no store can keep');
+      throw wrongField(fieldOf(place, shortened(name)), 'has an unpaired surrogate, which cannot be stored. Remove it');
     }
     return [name, content];
   });
@@ -28,8 +28,8 @@ export const metadata: Check<SubscriptionMetadata> = (value, place) => {
   if (bytes > METADATA_BYTES_LIMIT) {
     throw wrongField(
       place,
-      `is ${bytes} bytes of UTF-8, names and values together; it must be ${METADATA_BYTES_LIMIT} bytes at most. ` +
-        'Store a key here, and the data under that key in a database of your own',
+      `is ${bytes} bytes of UTF-8, names and values together; it must be at most ${METADATA_BYTES_LIMIT} bytes. ` +
+        'Store the data in your own database, and only its key here',
     );
   }
   return checked;

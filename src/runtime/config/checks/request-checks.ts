@@ -27,21 +27,22 @@ function isHeader(name: string, value: string): boolean {
 }
 
 const nonEmptyString: Check<string> = (value, place) => {
-  if (typeof value !== 'string' || value === '') throw wrongHiddenValue(place, value, 'a string that is not empty');
+  if (typeof value !== 'string' || value === '') throw wrongHiddenValue(place, value, 'a non-empty string');
   return value;
 };
 
 /** Checks headers to add to a request. Errors never show values: they may be credentials. */
 export const headersToAdd = fieldsToAdd('header', (name, value, place) => {
-  if (REQUEST_HEADERS.has(name.toLowerCase())) throw wrongField(place, 'is set by the request itself; leave it out');
-  if (!isHeader(name, value)) throw wrongField(place, 'is no header: HTTP forbids characters of its name or its value');
+  if (REQUEST_HEADERS.has(name.toLowerCase())) throw wrongField(place, 'is set by the request itself. Omit it');
+  if (!isHeader(name, value))
+    throw wrongField(place, 'is not a valid header. Use only characters that HTTP allows in names and values');
 });
 
 /** Checks form fields to add to a request. Errors never show values: they may be keys. */
 export const paramsToAdd = fieldsToAdd('parameter', (name, value, place) => {
-  if (name === '__proto__') throw wrongField(place, 'has a name that JavaScript reserves; rename it');
+  if (name === '__proto__') throw wrongField(place, 'has a name that JavaScript reserves. Rename it');
   // The store would return a different text.
-  if (!isWellFormed(name) || !isWellFormed(value)) throw wrongField(place, 'has half of a surrogate pair');
+  if (!isWellFormed(name) || !isWellFormed(value)) throw wrongField(place, 'has an unpaired surrogate. Remove it');
 });
 
 function fieldsToAdd(
@@ -51,7 +52,7 @@ function fieldsToAdd(
   return (value, place) => {
     if (!isRecord(value)) throw wrongHiddenValue(place, value, `an object of ${kind} names and values`);
     const entries = Object.entries(value).map(([name, content]): [string, string] => {
-      if (name === '') throw wrongField(place, `has a ${kind} without a name; name it or leave it out`);
+      if (name === '') throw wrongField(place, `has a ${kind} without a name. Name it or remove it`);
       if (typeof content !== 'string') throw wrongHiddenValue(fieldOf(place, name), content, 'a string');
       check(name, content, fieldOf(place, name));
       return [name, content];
@@ -64,9 +65,10 @@ function fieldsToAdd(
 const bearerToken: Check<BearerToken> = (value, place) => {
   if (isTokenSource(value)) return value;
   if (typeof value !== 'string' || value === '') {
-    throw wrongHiddenValue(place, value, 'a string that is not empty, or a function that gives one');
+    throw wrongHiddenValue(place, value, 'a non-empty string, or a function that returns one');
   }
-  if (!isHeader('authorization', value)) throw wrongField(place, 'has characters that a header cannot carry');
+  if (!isHeader('authorization', value))
+    throw wrongField(place, 'has characters that HTTP does not allow in a header. Remove them');
   return value;
 };
 
@@ -82,10 +84,11 @@ const authorization: Check<HttpAuth> = (value, place) => {
     return Object.freeze({ bearer });
   }
   if (bearer !== undefined || username === undefined || password === undefined) {
-    throw wrongField(place, `must be ${expected}, whole and only one of them`);
+    throw wrongField(place, `must be either ${expected}, complete and not mixed`);
   }
   // RFC 7617 section 2: the first colon ends the user name.
-  if (username.includes(':')) throw wrongField(fieldOf(place, 'username'), 'has a colon, which Basic cannot carry');
+  if (username.includes(':'))
+    throw wrongField(fieldOf(place, 'username'), 'has a colon, which Basic authentication does not allow. Remove it');
   return Object.freeze({ username, password });
 };
 
@@ -113,7 +116,7 @@ export const httpClient: Check<HttpClientConfig> = (value, place) =>
 function headerValues(name: string): Check<string | readonly string[]> {
   const one: Check<string> = (value, place) => {
     if (typeof value !== 'string' || value === '' || !isHeader(name, value)) {
-      throw wrongField(place, `is ${describeType(value)}; it must be what a header can carry, and not empty`);
+      throw wrongField(place, `is ${describeType(value)}; it must be a non-empty string that HTTP allows in a header`);
     }
     return value;
   };

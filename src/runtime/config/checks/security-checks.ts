@@ -35,7 +35,7 @@ function oneSealKey(value: unknown, place: Place): SealKey {
 }
 
 function wrongSealKey(place: Place, problem: string): Error {
-  return wrongField(place, `${problem}; it must be 32 random bytes in base64, which ${MAKE_A_KEY} prints`);
+  return wrongField(place, `${problem}; it must be 32 random bytes in base64. Create a key with ${MAKE_A_KEY}`);
 }
 
 /** Reads the keys in the environment's `WEBSUB_SEAL_KEY`, separated by commas or spaces. Empty: no keys. */

@@ -28,7 +28,7 @@ export function isServiceName(value: unknown): value is string {
 
 export const serviceName: Check<string> = (value, place) => {
   if (!isServiceName(value)) {
-    throw wrongValue(place, value, 'a string of 1 to 200 characters, without control characters or spaces around it');
+    throw wrongValue(place, value, 'a string of 1 to 200 characters, without control characters or surrounding spaces');
   }
   return value;
 };
@@ -45,7 +45,7 @@ export const secret: Check<string | false> = (value, place) => {
 /** Checks the injection token of one constructor argument. */
 export const injectionToken: Check<InjectionToken> = (value, place) => {
   if (!isInjectionToken(value)) {
-    const hint = value === undefined ? '; undefined is often a circular import, which delay(() => Class) solves' : '';
+    const hint = value === undefined ? '. undefined often means a circular import: use delay(() => Class)' : '';
     throw wrongValue(place, value, `a class, a string, a symbol or tsyringe's delay(() => Class)${hint}`);
   }
   return value;
@@ -63,7 +63,7 @@ const signatureAlgorithms: Check<Required<SignatureConfig>['algorithms']> = (val
   const expected = "a list of 'sha1', 'sha256', 'sha384' or 'sha512'";
   const algorithms = listOf(oneOf(...SIGNATURE_ALGORITHMS), expected)(value, place);
   if (algorithms.length === 0)
-    throw wrongField(place, `is empty, so that no signature would do; it must be ${expected}`);
+    throw wrongField(place, `is empty, so no signature would be accepted; it must be ${expected}`);
   return algorithms;
 };
 
@@ -106,7 +106,7 @@ export const delivery: Check<DeliveryConfig> = (value, place) => {
   if (fields.order === 'subscription' && fields.mode !== 'queued') {
     throw wrongField(
       fieldOf(place, 'order'),
-      "is 'subscription', which needs delivery.mode: 'queued': set mode too, or leave order out",
+      "is 'subscription', which requires delivery.mode: 'queued'. Set mode too, or omit order",
     );
   }
   return fields;

@@ -22,7 +22,7 @@ export const singleTarget: Check<SubscriptionTarget> = (value, place) => {
   if (!Array.isArray(value)) return targetInList(value, place);
   const [hub, topic, ...extraItems]: unknown[] = value;
   if (extraItems.length > 0)
-    throw wrongField(place, `has ${value.length} items; it must be [hub, topic], or use targets`);
+    throw wrongField(place, `has ${value.length} items; it must be [hub, topic]. For several targets, use targets`);
   return hubAndTopic(
     hub === undefined ? undefined : httpUrl(hub, fieldOf(place, 0)),
     topic === undefined ? undefined : topicOfHub(topic, fieldOf(place, 1)),
@@ -32,7 +32,7 @@ export const singleTarget: Check<SubscriptionTarget> = (value, place) => {
 
 function hubAndTopic(hub: string | undefined, topic: string | undefined, place: Place): HubAndTopic {
   if (hub === undefined || topic === undefined) {
-    throw wrongField(place, `names no ${hub === undefined ? 'hub' : 'topic'}; a known pair has a hub and a topic`);
+    throw wrongField(place, `has no ${hub === undefined ? 'hub' : 'topic'}; it must have a hub and a topic`);
   }
   return Object.freeze({ hub, topic });
 }
@@ -47,8 +47,8 @@ export function refuseUndefinedTargets(config: object, subject: string): void {
     if (!Object.hasOwn(config, field) || Reflect.get(config, field) !== undefined) continue;
     throw wrongField(
       { subject, field },
-      'is undefined. Check that the environment variable it is read from is set. ' +
-        'To subscribe later with runtime.subscribe(), leave the field out',
+      'is undefined. If it is read from an environment variable, check that the variable is set. ' +
+        'To subscribe later with runtime.subscribe(), omit the field',
     );
   }
 }
@@ -62,7 +62,7 @@ export function refuseDuplicates(targets: readonly SubscriptionTarget[], subject
     if (seen.has(key)) {
       throw wrongField(
         { subject, field: 'targets' },
-        `names ${targetName(target)} twice, target included; name each once`,
+        `names ${targetName(target)} twice (target and targets count together). Name each target once`,
       );
     }
     seen.add(key);
@@ -76,7 +76,7 @@ export function refuseUnpollable(targets: readonly SubscriptionTarget[], pollSec
   if (unpollable === undefined) return;
   throw wrongField(
     { subject, field: 'delivery.pollSeconds' },
-    `is ${pollSeconds}, but the topic of ${targetName(unpollable)} is no http or https URL, so it cannot be polled; ` +
-      'leave pollSeconds out, or subscribe to that topic with another service',
+    `is ${pollSeconds}, but the topic of ${targetName(unpollable)} is not an http or https URL and cannot be polled. ` +
+      'Omit pollSeconds, or subscribe to that topic with another service',
   );
 }

@@ -16,7 +16,7 @@ export const httpUrl: Check<string> = (value, place) => {
 /** Checks a topic of a known hub: usually a URL, but a plain name for some hubs. */
 export const topicOfHub: Check<string> = (value, place) => {
   if (typeof value !== 'string' || value === '' || WHITE_SPACE.test(value) || withoutCredentials(value) !== value) {
-    throw wrongValue(place, value, "the hub's name of the topic, without white space or credentials");
+    throw wrongValue(place, value, "the topic's URL or name, without white space or credentials");
   }
   return value;
 };

@@ -34,9 +34,10 @@ export function completeByStatus(
   const settled = andThen(granted, (updated) => onAnswered(updated, { type: 'answered', grantId }));
   if (grant.verifiedAt !== undefined) return settled;
   const warning: Effect = {
-    type: 'warn',
+    type: 'log',
+    event: 'subscription.unverified',
     grantId,
-    message: `hub ${grant.hub} subscribed us without calling the callback: whether it can reach it shows when content comes; the lease is taken as ${lease} s`,
+    leaseSeconds: lease,
   };
   return { record: settled.record, effects: [...settled.effects, warning] };
 }

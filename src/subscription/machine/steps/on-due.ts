@@ -120,20 +120,21 @@ function unverifiedFailure(
   at: number,
 ): FailureRecord {
   const isSubscribing = mode === 'subscribe';
-  const request = `${accepted ? 'accepted' : 'was sent'} the ${isSubscribing ? 'subscription' : 'unsubscription'} to ${topic}`;
+  const action = isSubscribing ? 'subscribe to' : 'unsubscribe from';
+  const request = `${accepted ? 'accepted' : 'was sent'} the request to ${action} ${topic}`;
   const code = isSubscribing ? 'ERR_WEBSUB_SUBSCRIPTION_VERIFICATION' : 'ERR_WEBSUB_UNSUBSCRIPTION_VERIFICATION';
   if (verified === true) {
-    const message = `Hub ${hub} was sent the subscription to ${topic} and verified it, but did not answer the request.`;
+    const message = `Hub ${hub} verified the subscription to ${topic} but did not answer the subscribe request.`;
     return { cause: 'unreachable', code, message, at };
   }
   if (problem !== undefined) {
-    const message = `Hub ${hub} ${request} but what it came back with could not be confirmed: ${problem}.`;
+    const message = `Hub ${hub} ${request} but its request to the callback was wrong: ${problem}.`;
     return { cause: 'verification-wrong', code, message, at };
   }
   const message =
     `Hub ${hub} ${request} but did not verify it in time. ` +
-    'Check that the hub can reach the callback (publicUrl, proxy, firewall), and that your application listened by then ' +
-    '(with manual: deferRequests).';
+    'Check that the hub can reach the callback (publicUrl, proxy, firewall). ' +
+    'With manual, check also that your server listens before the request is sent (deferRequests).';
   return { cause: 'verification-missing', code, message, at };
 }
 

@@ -31,8 +31,7 @@ export function onHubSilent(
   if (silentHubs(updated).length > 0) return requestMissing(updated, context);
   // All advertised hubs are silent, so none is skipped and the working grant stays. Warns once.
   const isKnown = others.length !== (record.silent ?? []).length;
-  const message = `hub ${grant.hub} does not deliver, and no other advertised hub does: what it does not send is polled`;
-  return { record: updated, effects: isKnown ? [] : [{ type: 'warn', message, grantId }] };
+  return { record: updated, effects: isKnown ? [] : [{ type: 'log', event: 'hub.all-silent', grantId }] };
 }
 
 /** Pushed content names another hub or topic than the stored ones. Discovery starts, at most once a day. */

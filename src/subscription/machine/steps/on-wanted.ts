@@ -83,11 +83,10 @@ function withCurrentCallbacks(record: SubscriptionRecord, context: TransitionCon
     return grant.state === 'unsubscribing' ? { ...grant, superseded: true } : grant;
   };
   const effects = foreign.map((grant): Effect => ({
-    type: 'warn',
+    type: 'log',
+    event: 'subscription.callback-changed',
     grantId: grant.id,
-    message: isKept(grant)
-      ? `the callback is another one than hub ${grant.hub} was given: asking again; what it sends to the old one is accepted until that has been left`
-      : `the callback is another one than hub ${grant.hub} was given: asking again; to the old one it may send until its lease ends`,
+    isOldAccepted: isKept(grant),
   }));
   return andThen({ record: { ...record, grants: record.grants.map(change) }, effects }, (next) =>
     isSatisfied(next, context) ? withoutEffects(next) : startDiscovery(next, context),

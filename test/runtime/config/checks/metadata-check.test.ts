@@ -19,13 +19,13 @@ describe('metadata', () => {
     expect(metadata(largest, place)).toEqual(largest);
     expect(() => metadata({ ...largest, b: 'cd' }, place)).toThrow(ConfigurationError);
     expect(() => metadata({ ...largest, b: 'cd' }, place)).toThrow(
-      /^subscribe\(\) for service "News": metadata is 4097 bytes of UTF-8, names and values together; it must be 4096 bytes at most/,
+      /^subscribe\(\) for service "News": metadata is 4097 bytes of UTF-8, names and values together; it must be at most 4096 bytes/,
     );
     expect(() => metadata({ a: 'ü'.repeat(2_048) }, place)).toThrow(/is 4097 bytes/);
   });
 
   it.each([
-    ['a string', /metadata is a string; it must be a plain object of strings by name/],
+    ['a string', /metadata is a string; it must be a plain object with string values/],
     [['a'], /metadata is an array/],
     [new Map([['a', 'b']]), /metadata is an object; it must be a plain object/],
     [{ user: 7 }, /metadata\.user is a number; it must be a string/],

@@ -27,38 +27,44 @@ describe('the request options', () => {
     ],
     [{ httpConfig: { headers: ['hush'] } }, 'httpConfig.headers is an array; it must be an object of header names'],
     [{ httpConfig: { headers: { 'x-key': 7 } } }, 'httpConfig.headers.x-key is a number; it must be a string.'],
-    [{ httpConfig: { headers: { 'x key': 'hush' } } }, 'httpConfig.headers.x key is no header: HTTP forbids'],
-    [{ httpConfig: { headers: { 'x-key': 'hush\r\nx: y' } } }, 'httpConfig.headers.x-key is no header'],
+    [
+      { httpConfig: { headers: { 'x key': 'hush' } } },
+      'httpConfig.headers.x key is not a valid header. Use only characters that HTTP allows',
+    ],
+    [{ httpConfig: { headers: { 'x-key': 'hush\r\nx: y' } } }, 'httpConfig.headers.x-key is not a valid header'],
     [{ httpConfig: { headers: { '': 'hush' } } }, 'httpConfig.headers has a header without a name'],
     [{ httpConfig: { auth: 'hush' } }, 'httpConfig.auth is a string; it must be an object.'],
-    [{ httpConfig: { auth: {} } }, 'httpConfig.auth must be { bearer } or { username, password }, whole and only one'],
-    [{ httpConfig: { auth: { username: 'u' } } }, 'httpConfig.auth must be { bearer } or'],
-    [{ httpConfig: { auth: { password: 'hush' } } }, 'httpConfig.auth must be { bearer } or'],
-    [{ httpConfig: { auth: { bearer: 'hush', username: 'u' } } }, 'httpConfig.auth must be { bearer } or'],
-    [{ httpConfig: { auth: { bearer: 'hush', password: 'p' } } }, 'httpConfig.auth must be { bearer } or'],
     [
-      { httpConfig: { auth: { bearer: '' } } },
-      'httpConfig.auth.bearer is a string; it must be a string that is not empty',
+      { httpConfig: { auth: {} } },
+      'httpConfig.auth must be either { bearer } or { username, password }, complete and not mixed',
     ],
+    [{ httpConfig: { auth: { username: 'u' } } }, 'httpConfig.auth must be either { bearer } or'],
+    [{ httpConfig: { auth: { password: 'hush' } } }, 'httpConfig.auth must be either { bearer } or'],
+    [{ httpConfig: { auth: { bearer: 'hush', username: 'u' } } }, 'httpConfig.auth must be either { bearer } or'],
+    [{ httpConfig: { auth: { bearer: 'hush', password: 'p' } } }, 'httpConfig.auth must be either { bearer } or'],
+    [{ httpConfig: { auth: { bearer: '' } } }, 'httpConfig.auth.bearer is a string; it must be a non-empty string'],
     [
       { httpConfig: { auth: { bearer: 7 } } },
-      'httpConfig.auth.bearer is a number; it must be a string that is not empty, or a function that gives one.',
+      'httpConfig.auth.bearer is a number; it must be a non-empty string, or a function that returns one.',
     ],
     [
       { httpConfig: { auth: { bearer: 'hu\nsh' } } },
-      'httpConfig.auth.bearer has characters that a header cannot carry',
+      'httpConfig.auth.bearer has characters that HTTP does not allow in a header',
     ],
     [{ httpConfig: { auth: { username: 'a:b', password: 'hush' } } }, 'httpConfig.auth.username has a colon'],
     [{ httpConfig: { dispatcher: {} } }, 'httpConfig.dispatcher is an object; it must be an undici Dispatcher'],
     [{ discoveryConfig: 'hush' }, 'discoveryConfig is a string; it must be an object.'],
-    [{ discoveryConfig: { accept: '' } }, 'discoveryConfig.accept is a string; it must be what a header can carry'],
+    [
+      { discoveryConfig: { accept: '' } },
+      'discoveryConfig.accept is a string; it must be a non-empty string that HTTP allows in a header',
+    ],
     [
       { discoveryConfig: { accept: ['*/*', 'a\nb'] } },
-      'discoveryConfig.accept[1] is a string; it must be what a header',
+      'discoveryConfig.accept[1] is a string; it must be a non-empty string that HTTP allows',
     ],
     [
       { discoveryConfig: { acceptLanguage: 1 } },
-      'discoveryConfig.acceptLanguage is a number; it must be what a header',
+      'discoveryConfig.acceptLanguage is a number; it must be a non-empty string that HTTP allows',
     ],
     [
       { discoveryConfig: { httpConfig: { timeoutMs: '1' } } },
@@ -66,8 +72,8 @@ describe('the request options', () => {
     ],
     [{ customParams: 'hush=1' }, 'customParams is a string; it must be an object of parameter names and values.'],
     [{ customParams: { key: 1 } }, 'customParams.key is a number; it must be a string.'],
-    [{ customParams: { '': 'hush' } }, 'customParams has a parameter without a name; name it or leave it out.'],
-    [{ customHeaders: { Host: 'hush' } }, 'customHeaders.Host is set by the request itself; leave it out.'],
+    [{ customParams: { '': 'hush' } }, 'customParams has a parameter without a name. Name it or remove it.'],
+    [{ customHeaders: { Host: 'hush' } }, 'customHeaders.Host is set by the request itself. Omit it.'],
     [{ customHeaders: { 'Content-Type': 'hush' } }, 'customHeaders.Content-Type is set by the request itself'],
   ])('%j are refused, and the error does not show a credential', (config, message) => {
     expect(problem(config)).toContain(`Service "News": ${message}`);
@@ -77,9 +83,7 @@ describe('the request options', () => {
   it.each(['hub.callback', 'hub.mode', 'hub.topic', 'hub.lease_seconds', 'hub.secret', 'hub.verify_token'])(
     'with the custom parameter %s are refused, because the protocol sets it',
     (name) => {
-      expect(problem({ customParams: { [name]: 'hush' } })).toMatch(
-        `Service "News": customParams: ${name} is no custom`,
-      );
+      expect(problem({ customParams: { [name]: 'hush' } })).toMatch(`Service "News": customParams: ${name} is set by `);
     },
   );
 

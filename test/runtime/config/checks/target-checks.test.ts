@@ -24,28 +24,31 @@ describe('targets', () => {
   });
 
   it.each([
-    [{ target: 'example.com/feed' }, 'target "example.com/feed" is not an absolute URL'],
-    [{ target: 'ftp://example.com/' }, 'target "ftp://example.com/" is not an http or https URL'],
-    [{ target: 'https://' }, 'target "https://" is not an absolute URL'],
-    [{ target: `${feedUrl}#top` }, `target "${feedUrl}#top" has a fragment`],
+    [{ target: 'example.com/feed' }, 'target is "example.com/feed"; it must be an absolute URL'],
+    [{ target: 'ftp://example.com/' }, 'target is "ftp://example.com/"; it must be an http or https URL.'],
+    [{ target: 'https://' }, 'target is "https://"; it must be an absolute URL'],
+    [{ target: `${feedUrl}#top` }, `target is "${feedUrl}#top"; it must be a URL without a fragment`],
     [{ target: ` ${feedUrl}` }, `target is " ${feedUrl}"; it must be an http or https URL without white space.`],
     [{ target: `${feedUrl} b` }, `target is "${feedUrl} b"; it must be an http or https URL without white space.`],
-    [{ target: 'https://example.com:99999/' }, 'target "https://example.com:99999/" is not an absolute URL'],
+    [{ target: 'https://example.com:99999/' }, 'target is "https://example.com:99999/"; it must be an absolute URL'],
     [{ target: 5 }, 'target is 5; it must be a URL as a string, or { hub, topic }.'],
     [{ target: new URL(feedUrl) }, 'target is an object; it must be a URL as a string, or { hub, topic }.'],
-    [{ target: [hub] }, 'target names no topic; a known pair has a hub and a topic.'],
-    [{ target: [] }, 'target names no hub;'],
-    [{ target: [hub, feedUrl, feedUrl] }, 'target has 3 items; it must be [hub, topic], or use targets.'],
-    [{ target: [hub, 'a b'] }, 'target[1] is "a b"; it must be the hub\'s name'],
-    [{ target: ['hub', feedUrl] }, 'target[0] "hub" is not an absolute URL'],
-    [{ target: { hub } }, 'target names no topic;'],
-    [{ target: { topic: feedUrl } }, 'target names no hub;'],
-    [{ target: { hub, topic: '' } }, 'target.topic is ""; it must be the hub\'s name of the topic, without'],
-    [{ target: { hub, topic: 5 } }, "target.topic is 5; it must be the hub's name of the topic"],
-    [{ target: { hub: `${hub}#a`, topic: feedUrl } }, `target.hub "${hub}#a" has a fragment`],
+    [{ target: [hub] }, 'target has no topic; it must have a hub and a topic.'],
+    [{ target: [] }, 'target has no hub;'],
+    [
+      { target: [hub, feedUrl, feedUrl] },
+      'target has 3 items; it must be [hub, topic]. For several targets, use targets.',
+    ],
+    [{ target: [hub, 'a b'] }, 'target[1] is "a b"; it must be the topic\'s URL or name'],
+    [{ target: ['hub', feedUrl] }, 'target[0] is "hub"; it must be an absolute URL'],
+    [{ target: { hub } }, 'target has no topic;'],
+    [{ target: { topic: feedUrl } }, 'target has no hub;'],
+    [{ target: { hub, topic: '' } }, 'target.topic is ""; it must be the topic\'s URL or name, without'],
+    [{ target: { hub, topic: 5 } }, "target.topic is 5; it must be the topic's URL or name"],
+    [{ target: { hub: `${hub}#a`, topic: feedUrl } }, `target.hub is "${hub}#a"; it must be a URL without a fragment`],
     [{ target: { hub, topics: feedUrl } }, 'target.topics is not a known field (did you mean topic?)'],
-    [{ targets: feedUrl }, `targets is "${feedUrl}"; it must be a list of URLs and { hub, topic }.`],
-    [{ targets: [feedUrl, 'b'] }, 'targets[1] "b" is not an absolute URL'],
+    [{ targets: feedUrl }, `targets is "${feedUrl}"; it must be a list of URLs and { hub, topic } objects.`],
+    [{ targets: [feedUrl, 'b'] }, 'targets[1] is "b"; it must be an absolute URL'],
     [{ targets: [[hub, feedUrl]] }, 'targets[0] is an array; it must be a URL as a string, or { hub, topic }.'],
   ])('are refused if they are invalid: %j', (config, message) => {
     expect(() => check(config)).toThrow(`Service "News": ${message}`);
@@ -53,8 +56,8 @@ describe('targets', () => {
 
   it.each(['target', 'targets'])('are refused if %s is present but undefined', (field) => {
     expect(() => check({ [field]: undefined })).toThrow(
-      `Service "News": ${field} is undefined. Check that the environment variable it is read from is set. ` +
-        'To subscribe later with runtime.subscribe(), leave the field out.',
+      `Service "News": ${field} is undefined. If it is read from an environment variable, check that the variable is set. ` +
+        'To subscribe later with runtime.subscribe(), omit the field.',
     );
     expect(check({})).toMatchObject({ targets: [] });
   });
@@ -81,7 +84,7 @@ describe('targets', () => {
     ],
   ])('are refused if two of them are equal: %j', (config, duplicate) => {
     expect(() => check(config)).toThrow(
-      `Service "News": targets names ${duplicate} twice, target included; name each once.`,
+      `Service "News": targets names ${duplicate} twice (target and targets count together). Name each target once.`,
     );
   });
 });

@@ -31,11 +31,13 @@ describe('servicePath', () => {
 
 describe('callback', () => {
   it.each([
-    ['me.example.com/cb', 'is not an absolute URL'],
-    ['/cb', 'is not an absolute URL'],
-    ['ws://me.example.com/', 'is not an http or https URL'],
-    ['https://me.example.com/#cb', 'has a fragment'],
-  ])('%j is refused', (callback, problem) => {
-    expect(() => checkServiceConfig('News', { callback })).toThrow(`Service "News": callback "${callback}" ${problem}`);
+    ['me.example.com/cb', 'an absolute URL'],
+    ['/cb', 'an absolute URL'],
+    ['ws://me.example.com/', 'an http or https URL'],
+    ['https://me.example.com/#cb', 'a URL without a fragment'],
+  ])('%j is refused', (callback, rule) => {
+    expect(() => checkServiceConfig('News', { callback })).toThrow(
+      `Service "News": callback is "${callback}"; it must be ${rule}`,
+    );
   });
 });

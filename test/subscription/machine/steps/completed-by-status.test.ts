@@ -8,8 +8,8 @@ const DONE: Partial<InputOf<'accepted'>> = { isDone: true };
 describe('S4 a 204 to a subscribe request', () => {
   test('means verified if no verification came, and warns that the callback was never called', () => {
     const machine = verifying().accepted(DONE);
-    expect(machine.actions).toEqual(['hook verified', 'warn']);
-    expect(machine.effects.at(-1)).toMatchObject({ message: expect.stringMatching(/without calling the callback/) });
+    expect(machine.actions).toEqual(['hook verified', 'log subscription.unverified']);
+    expect(machine.effects.at(-1)).toMatchObject({ grantId: machine.grant.id, leaseSeconds: DAY / 1_000 });
     expect(machine.grant).toMatchObject({
       state: 'active',
       pending: undefined,
@@ -56,7 +56,7 @@ describe('S4 a 204 to a subscribe request', () => {
   test('renews, and does not warn again about the callback', () => {
     const machine = verifying().accepted(DONE).due(DAY).discovered().requested();
     machine.accepted(DONE);
-    expect(machine.actions).not.toContain('warn');
+    expect(machine.actions).not.toContain('log subscription.unverified');
     expect(machine.grant).toMatchObject({ state: 'active', verifiedAt: machine.now });
   });
 

@@ -403,7 +403,7 @@ describe('V9 a verification while the POST is open', () => {
     const machine = inPost().due(60_000);
     expect(machine.actions).toEqual(['hook failed']);
     expect(machine.record.lastError).toMatchObject({ cause: 'unreachable' });
-    expect(machine.record.lastError?.message).toContain('did not answer the request');
+    expect(machine.record.lastError?.message).toContain('did not answer');
     expect(dueAt(machine.record)).toBe(machine.now + 1_000);
   });
 

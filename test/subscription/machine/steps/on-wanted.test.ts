@@ -400,7 +400,8 @@ describe('a start under another public URL', () => {
     const machine = active();
     const [oldGrant] = machine.record.grants;
     startedUnderNewUrl(machine);
-    expect(machine.actions).toEqual(['warn', 'discover']);
+    expect(machine.actions).toEqual(['log subscription.callback-changed', 'discover']);
+    expect(machine.effects[0]).toMatchObject({ isOldAccepted: true });
     expect(machine.record.grants).toEqual([oldGrant]);
     expect(machine.discovered().actions).toEqual(['subscribe']);
     expect(machine.grant.callback).toMatch(/^https:\/\/elsewhere\.example\//);
@@ -415,7 +416,8 @@ describe('a start under another public URL', () => {
     const machine = active();
     machine.record = { ...machine.record, grants: machine.record.grants.map((grant) => ({ ...grant, path: 'news' })) };
     startedUnderNewUrl(machine);
-    expect(machine.actions).toEqual(['warn', 'discover']);
+    expect(machine.actions).toEqual(['log subscription.callback-changed', 'discover']);
+    expect(machine.effects[0]).toMatchObject({ isOldAccepted: false });
     expect(stateOf(machine.record)).toBe('expired');
     expect(machine.discovered().actions).toEqual(['subscribe']);
     expect(machine.grant.callback).toBe('https://elsewhere.example/websub/news');
@@ -424,7 +426,7 @@ describe('a start under another public URL', () => {
 
   test('L6 lets an unsubscribe that only the shutdown wanted continue', () => {
     const machine = startedUnderNewUrl(active().unwanted('shutdown').requested());
-    expect(machine.actions).toEqual(['warn', 'discover']);
+    expect(machine.actions).toEqual(['log subscription.callback-changed', 'discover']);
     expect(machine.discovered().actions).toEqual(['subscribe']);
     machine.requested().verified();
     expect(machine.record.grants.map(({ state }) => state)).toEqual(['unsubscribing', 'active']);
