@@ -1,23 +1,19 @@
 /**
- * Runs a publisher, a hub and a subscriber on this machine: `node --import tsx demo.ts`. On a terminal it runs until
- * Ctrl-C. Elsewhere, and with `--once`, it ends after three events; `--stay` keeps it running.
+ * A publisher, a hub and a subscriber on this machine: three messages are published and received. On a terminal, more
+ * messages follow until Ctrl-C. Elsewhere, and with `--once`, the demo then ends; `--stay` keeps it running.
+ *
+ * Run it with `node --import tsx demo.ts`
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import {
-  type ContentDistributionMessage,
-  startService,
-  SubscriberService,
-  type SubscriptionVerification,
-  type UnsubscriptionVerification,
-} from 'websub-subscriber';
+import { type ContentDistributionMessage, startService, SubscriberService } from 'websub-subscriber';
 import { TestHub } from 'websub-subscriber/testing';
-import { inWords, say, short } from './demo/say.js';
-import { tellHubSide } from './demo/tell-hub-side.js';
+import { printRequests } from './demo/print-requests.js';
+import { inWords, say } from './demo/say.js';
 
-const NEWS = ['The kettle is on', 'The tea is ready', 'There is cake as well'];
+const MESSAGES = ['The kettle is on', 'The tea is ready', 'There is cake as well'];
 const PAUSE_MS = 1_000;
 const SLOW_PAUSE_MS = 5_000;
 
@@ -27,28 +23,20 @@ const interrupted = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => interrupted.abort());
 
 const hub = await TestHub.start();
-const topic = hub.topic('/feed', { contentType: 'application/json', body: '{"title":"Nothing yet"}' });
-say('publisher', `serves ${topic.url}`);
+const topic = hub.topic('/messages', { contentType: 'application/json', body: '{"text":"No message yet"}' });
 say('hub', `listens at ${hub.url}`);
-const printingHubSide = tellHubSide(hub);
+say('publisher', `serves ${topic.url}`);
+const printing = printRequests(hub);
 
-const titles: string[] = [];
+const received: string[] = [];
 
 @SubscriberService({ target: topic.url, secret: 'auto', leaseSeconds: 86_400 })
-class News {
-  onSubscriptionVerification({ challenge }: SubscriptionVerification): void {
-    say('subscriber', `is asked by the hub whether it wants that, and echoes the challenge ${short(challenge)}`);
-  }
-
+class Messages {
   onEventNotification(event: ContentDistributionMessage): void {
-    const { title } = event.json<{ title: string }>();
-    titles.push(title);
+    const { text } = event.json<{ text: string }>();
+    received.push(text);
     const [algorithm] = event.headers.get('x-hub-signature')?.split('=') ?? [];
-    say('subscriber', `received "${title}" (${event.raw.length} bytes, ${algorithm} signature checked)`);
-  }
-
-  onUnsubscriptionVerification({ challenge }: UnsubscriptionVerification): void {
-    say('subscriber', `is asked by the hub whether it wants that, and echoes the challenge ${short(challenge)}`);
+    say('subscriber', `received "${text}": ${event.raw.length} bytes, ${algorithm} signature valid`);
   }
 }
 
@@ -57,12 +45,12 @@ try {
   await demonstrate();
 } finally {
   await hub.close();
-  await printingHubSide;
+  await printing;
   await rm(directory, { recursive: true, force: true });
 }
 
 async function demonstrate(): Promise<void> {
-  await using runtime = await startService(News, {
+  await using runtime = await startService(Messages, {
     host: '127.0.0.1',
     port: 0,
     store: `lmdb://${encodeURI(directory)}`,
@@ -73,37 +61,37 @@ async function demonstrate(): Promise<void> {
   await runtime.ready({ timeoutMs: 10_000 });
   await hub.verified(topic);
   const [{ leaseSeconds = 0, renewsAt } = {}] = await runtime.subscriptions.find();
-  say(
-    'subscriber',
-    `is subscribed for ${inWords(leaseSeconds)}; renews by itself around ${renewsAt?.toLocaleString()}`,
-  );
+  say('subscriber', `subscribed for ${inWords(leaseSeconds)}; renews the lease at ${renewsAt?.toLocaleString()}`);
 
-  for (const title of NEWS) await publish(title);
+  for (const text of MESSAGES) await publish(text);
   if (!isOnce) await publishUntilInterrupted();
 
   // The terminal printed ^C at the start of this line.
   if (process.stdout.isTTY && interrupted.signal.aborted) console.log();
-  say('subscriber', 'stops, and asks the hub to end the subscription');
+  say('subscriber', 'stops');
   await runtime.stop();
   await hub.settled();
   const isOver = hub.subscriptions.every(({ state }) => state === 'unsubscribed');
-  say('demo', isOver ? 'Unsubscribed: the hub will send nothing more.' : 'The hub did not verify the unsubscription.');
-  if (!isOver || (isOnce && titles.length < NEWS.length)) process.exitCode = 1;
+  say(
+    'demo',
+    isOver ? 'Unsubscribed: the hub delivers nothing more.' : 'The hub did not verify the unsubscribe request.',
+  );
+  if (!isOver || (isOnce && received.length < MESSAGES.length)) process.exitCode = 1;
 }
 
 async function publishUntilInterrupted(): Promise<void> {
   if (interrupted.signal.aborted) return;
-  say('demo', 'That was it. More news comes every few seconds; Ctrl-C unsubscribes and ends the demo.');
+  say('demo', 'More messages follow every few seconds. Ctrl-C unsubscribes and ends the demo.');
   for (let count = 1; !interrupted.signal.aborted; count += 1) {
     await pause(SLOW_PAUSE_MS);
     await publish(`Another cup, number ${count}`);
   }
 }
 
-async function publish(title: string): Promise<void> {
+async function publish(text: string): Promise<void> {
   if (interrupted.signal.aborted) return;
-  say('publisher', `publishes "${title}"`);
-  await topic.publish(JSON.stringify({ title }));
+  say('publisher', `publishes "${text}"`);
+  await topic.publish(JSON.stringify({ text }));
   await pause(PAUSE_MS);
 }
 

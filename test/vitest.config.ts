@@ -65,7 +65,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'together',
-          include: ['test/**/*.test.ts'],
+          include: ['test/**/*.test.ts', 'examples/**/*.test.ts'],
           exclude: ['**/node_modules/**', ...ALONE],
           // Tests spend a third of their time waiting.
           maxWorkers: Math.max(3, availableParallelism() - 1),

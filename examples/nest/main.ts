@@ -1,26 +1,26 @@
 /**
- * Callbacks inside a NestJS application, on Express or on Fastify. Needs `@nestjs/common`, `@nestjs/core`, `rxjs`,
- * `@nestjs/platform-express` and WEBSUB_PUBLIC_URL:
- * `TSX_TSCONFIG_PATH=nest/tsconfig.json node --import tsx nest/main.ts`
+ * Answers callbacks inside a NestJS application, on Express or on Fastify. Needs `@nestjs/common`, `@nestjs/core`,
+ * `@nestjs/platform-express` and `rxjs`.
+ *
+ * Run it with `WEBSUB_PUBLIC_URL=https://… TSX_TSCONFIG_PATH=nest/tsconfig.json npx tsx nest/main.ts`
  */
 import { Controller, Get, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { NewsModule } from './news.js';
+import { FeedReaderModule } from './feed-reader.js';
 
 const { FEED = 'https://security.googleblog.com/feeds/posts/default', PORT = '3000' } = process.env;
-const { WEBSUB_PUBLIC_URL = `http://localhost:${PORT}` } = process.env;
 
 @Controller()
-class RestController {
+class HomeController {
   @Get()
-  rest(): string {
+  home(): string {
     return 'The rest of the application';
   }
 }
 
 @Module({
-  imports: [NewsModule.register({ feed: FEED, publicUrl: WEBSUB_PUBLIC_URL })],
-  controllers: [RestController],
+  imports: [FeedReaderModule.register({ feed: FEED })],
+  controllers: [HomeController],
 })
 class AppModule {}
 

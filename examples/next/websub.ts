@@ -1,3 +1,9 @@
+/**
+ * The subscriber of this Next.js application. Without NEXT_MANUAL_SIG_HANDLE, Next.js closes its server on SIGTERM before
+ * the hub can verify the unsubscribe request.
+ *
+ * Run it with `npx next build && WEBSUB_PUBLIC_URL=https://… NEXT_MANUAL_SIG_HANDLE=true npx next start`
+ */
 import {
   type ContentDistributionMessage,
   defineSubscriber,
@@ -5,11 +11,10 @@ import {
   type SubscriberRuntime,
 } from 'websub-subscriber';
 
-const { FEED = 'https://security.googleblog.com/feeds/posts/default', PORT = '3000' } = process.env;
-const { WEBSUB_PUBLIC_URL = `http://localhost:${PORT}` } = process.env;
+const { FEED = 'https://security.googleblog.com/feeds/posts/default' } = process.env;
 
-const news = defineSubscriber(
-  { name: 'news', target: FEED },
+const feedReader = defineSubscriber(
+  { name: 'feed-reader', target: FEED },
   {
     onEventNotification(event: ContentDistributionMessage): void {
       console.log(event.contentType, event.text());
@@ -24,9 +29,5 @@ declare global {
 
 /** The runtime of this process, started by the first call. */
 export function websub(): Promise<SubscriberRuntime> {
-  return (globalThis.websubRuntime ??= startService(news, {
-    manual: true,
-    publicUrl: WEBSUB_PUBLIC_URL,
-    handleSignals: true,
-  }));
+  return (globalThis.websubRuntime ??= startService(feedReader, { manual: true, handleSignals: true }));
 }

@@ -8,6 +8,8 @@ export interface ExampleProcess extends AsyncDisposable {
   output(): string;
   /** Resolves when the output contains a text. Rejects when the process ends first, or after 30 seconds. */
   printed(text: string | RegExp): Promise<void>;
+  /** Writes a line to the standard input. Needs the option `hasInput`. */
+  type(line: string): void;
   interrupt(): void;
   kill(signal: NodeJS.Signals): void;
   readonly ended: Promise<ProcessEnd>;
@@ -21,6 +23,10 @@ export interface ProcessOptions {
   readonly env?: NodeJS.ProcessEnv;
   /** Options of Node.js itself. */
   readonly node?: readonly string[];
+  /** The working directory. @default the root of the repository */
+  readonly cwd?: string;
+  /** Whether the process has a standard input, to type lines. @default false */
+  readonly hasInput?: boolean;
 }
 
 /** Starts `examples/<name>.ts` without a build. */
@@ -30,11 +36,12 @@ export function runExample(name: string, options: ProcessOptions = {}): ExampleP
 }
 
 /** Starts a file with a store in memory, on a free port. */
-export function runFile(file: string, { args = [], env = {}, node = [] }: ProcessOptions = {}): ExampleProcess {
+export function runFile(file: string, options: ProcessOptions = {}): ExampleProcess {
+  const { args = [], env = {}, node = [], cwd = root, hasInput = false } = options;
   const child = spawn(process.execPath, [...node, file, ...args], {
-    cwd: root,
+    cwd,
     env: { ...process.env, PORT: '0', WEBSUB_STORE: 'memory', ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: [hasInput ? 'pipe' : 'ignore', 'pipe', 'pipe'],
   });
   const { text: output, find, ended } = outputOf(child);
   return {
@@ -42,6 +49,7 @@ export function runFile(file: string, { args = [], env = {}, node = [] }: Proces
     async printed(text) {
       await find(String(text), (all) => (typeof text === 'string' ? all.includes(text) : text.test(all)) || undefined);
     },
+    type: (line) => void child.stdin?.write(`${line}\n`),
     interrupt: () => void child.kill('SIGINT'),
     kill: (signal) => void child.kill(signal),
     ended,

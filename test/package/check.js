@@ -16,7 +16,7 @@ try {
     .map(({ path }) => path)
     .filter(
       (path) =>
-        !/^(dist\/.*\.(js|d\.ts)|dist\/parse-worker\.cjs|dist\/packages\/\w+\.cjs|dist\/packages\/LICENSES\.txt|examples\/.*\.(tsx?|json)|package\.json|README\.md|LICENSE)$/.test(
+        !/^(dist\/.*\.(js|d\.ts)|dist\/parse-worker\.cjs|dist\/packages\/\w+\.cjs|dist\/packages\/LICENSES\.txt|examples\/.*\.(tsx?|mjs|json)|package\.json|README\.md|LICENSE)$/.test(
           path,
         ),
     );

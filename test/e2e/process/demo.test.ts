@@ -7,23 +7,24 @@ const LIMIT_MS = 60_000;
 
 /** The lines a person sees, in this order. */
 const STORY = [
-  /publisher +serves http:\/\/127\.0\.0\.1:\d+\/feed/,
-  /publisher +is read \(GET \/feed\).*discovery/,
-  /hub +is asked: POST \/hub hub\.mode=subscribe, for 1 day, signed with a secret of 64 bytes/,
-  /subscriber +is asked by the hub whether it wants that, and echoes the challenge/,
-  /hub +got 200 and its challenge back: subscribe is verified/,
-  /subscriber +received "The kettle is on" \(\d+ bytes, sha256 signature checked\)/,
-  /hub +sent it with X-Hub-Signature: sha256=.* and got 202/,
+  /hub +listens at http:\/\/127\.0\.0\.1:\d+\/hub/,
+  /publisher +serves http:\/\/127\.0\.0\.1:\d+\/messages/,
+  /subscriber +discovery: GET \/messages answered with Link headers that name the hub and the topic/,
+  /subscriber +subscribe request: POST \/hub with hub\.mode=subscribe, a lease of 1 day and a secret of 64 bytes/,
+  /hub +verification of intent: GET callback\?hub\.mode=subscribe answered 200 with the challenge/,
+  /subscriber +subscribed for 1 day; renews the lease at /,
+  /publisher +publishes "The kettle is on"/,
+  /subscriber +received "The kettle is on": \d+ bytes, sha256 signature valid/,
+  /hub +delivery: POST callback \(X-Hub-Signature: sha256=.*\) answered 202/,
   /subscriber +received "The tea is ready"/,
   /subscriber +received "There is cake as well"/,
 ];
 
 const FAREWELL = [
-  /subscriber +stops, and asks the hub to end the subscription/,
-  /hub +is asked: POST \/hub hub\.mode=unsubscribe/,
-  /subscriber +is asked by the hub whether it wants that, and echoes the challenge/,
-  /hub +got 200 and its challenge back: unsubscribe is verified/,
-  /demo +Unsubscribed: the hub will send nothing more\./,
+  /subscriber +stops/,
+  /subscriber +unsubscribe request: POST \/hub with hub\.mode=unsubscribe$/,
+  /hub +verification of intent: GET callback\?hub\.mode=unsubscribe answered 200 with the challenge/,
+  /demo +Unsubscribed: the hub delivers nothing more\./,
 ];
 
 /** The line number of each pattern, searched after the previous match; -1 if it is absent. */
@@ -42,7 +43,7 @@ async function demoDirectories(): Promise<string[]> {
 }
 
 it(
-  'the demo shows discovery, verification and three signed events, unsubscribes, and ends by itself within 25 s',
+  'the demo shows discovery, verification and three signed deliveries, unsubscribes, and ends by itself within 25 s',
   async () => {
     const directoriesBefore = await demoDirectories();
     const startedAt = Date.now();
@@ -71,7 +72,7 @@ it(
 );
 
 it(
-  'Ctrl-C before the third event unsubscribes and ends the demo',
+  'Ctrl-C before the third message unsubscribes and ends the demo',
   async () => {
     await using demo = runExample('demo', { args: ['--stay'] });
     await demo.printed('received "The kettle is on"');

@@ -7,7 +7,7 @@ import { drive } from './drive.js';
 export const PACKAGES = ['esbuild'];
 
 const ESBUILD = 'node_modules/.bin/esbuild';
-const ADVICE = 'leave websub-subscriber out of the bundle';
+const ADVICE = 'exclude websub-subscriber from the bundle';
 
 /** Bundles with esbuild, with the package external and with it bundled. The programs are in the project already. */
 export function bundlerCases(project) {

@@ -24,7 +24,7 @@ export const nestPackages = (major) => [
 export async function nestCases(project, { major, type }) {
   const app = join(project, 'app');
   await writeFiles(app, { 'package.json': { private: true, type } });
-  await cp(join(project, EXAMPLE, 'news.ts'), join(app, 'src/news.ts'));
+  await cp(join(project, EXAMPLE, 'feed-reader.ts'), join(app, 'src/feed-reader.ts'));
   await copyFile(MAIN, join(app, 'src/main.ts'));
   const options = { target: 'es2022', experimentalDecorators: true, emitDecoratorMetadata: true };
   await compile(app, { ...options, rootDir: 'src', outDir: 'dist' }, ['src/main.ts']);

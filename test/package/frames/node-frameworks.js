@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { cp } from 'node:fs/promises';
+import { cp, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { runCommand } from './command.js';
 import { drive } from './drive.js';
@@ -9,12 +9,34 @@ import { compile } from './typescript.js';
 const EXAMPLES = 'node_modules/websub-subscriber/examples';
 
 /** Packages the programs and examples below need. */
-export const PACKAGES = ['express@5', 'fastify@5', 'hono@4', '@hono/node-server@2', 'h3@2', 'tsx@4'];
+export const PACKAGES = [
+  'express@5',
+  'fastify@5',
+  'hono@4',
+  '@hono/node-server@2',
+  'h3@2',
+  'tsx@4',
+  'zod@4',
+  '@ngrok/ngrok@1',
+];
 
 /** An example in the installed package. */
 const example = (name) => ({
   name: `${name}: the example`,
   args: ['--import', 'tsx', `${EXAMPLES}/${name}.ts`],
+});
+
+/** An example that prints the title or the id of each entry. */
+const feedExample = (file, text, options = {}) => ({
+  name: `${file}: the example`,
+  args: [...(file.endsWith('.ts') ? ['--import', 'tsx'] : []), `${EXAMPLES}/${file}`],
+  check: async ({ topic, program }) => {
+    const feed = '<feed xmlns="http://www.w3.org/2005/Atom"><entry><id>urn:x</id><title>First</title></entry></feed>';
+    const [delivery] = await topic.publish(feed, { contentType: 'application/atom+xml' });
+    assert.equal(delivery?.status, 202);
+    await program.printed(text);
+  },
+  ...options,
 });
 
 const program = (name, file, options = {}) => ({
@@ -26,6 +48,14 @@ const program = (name, file, options = {}) => ({
 });
 
 const APPS = [
+  feedExample('quick-start.ts', 'new First'),
+  feedExample('quick-start.mjs', 'new First'),
+  feedExample('proxy.ts', 'new First', { base: '/hooks' }),
+  feedExample('many-hubs.ts', 'new: First, from'),
+  feedExample('duplicates.ts', 'new: First (urn:x)'),
+  feedExample('catch-up.ts', 'new: First, found by hub'),
+  feedExample('deploy.ts', 'new First', { left: 'active' }),
+  feedExample('injection.ts', '"id":"urn:x","count":1'),
   example('express'),
   program('express: nodeHandler before express.json()', 'express-before-json'),
   program('express: nodeHandler after express.json({ verify }) that keeps rawBody', 'express-after-json'),
@@ -65,12 +95,15 @@ export async function nodeFrameworkCases(project) {
   ];
 }
 
-/** Leaves out Express, which has no types of its own. This repository compiles that example. */
+/** Examples that import a package without types, or one that is not installed here. This repository compiles them. */
+const NOT_COMPILED = new Set(['express.ts', 'testing.vitest.test.ts']);
+
 async function compileExamples(project) {
-  const files = ['fastify.ts', 'h3.ts', 'hono.ts'];
-  await Promise.all(files.map((file) => cp(join(project, EXAMPLES, file), join(project, 'compiled', file))));
+  const compiled = join(project, 'compiled');
+  await cp(join(project, EXAMPLES), compiled, { recursive: true });
+  const files = (await readdir(compiled)).filter((file) => file.endsWith('.ts') && !NOT_COMPILED.has(file));
   const paths = files.map((file) => `compiled/${file}`);
-  await compile(project, { target: 'es2022', noEmit: true }, paths);
+  await compile(project, { target: 'es2022', lib: ['es2023', 'esnext.disposable'], noEmit: true }, paths);
 }
 
 async function fastifyRouteFails({ topic, program }) {

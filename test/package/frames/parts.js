@@ -1,10 +1,10 @@
 import { bundlerCases, PACKAGES as BUNDLERS } from './bundlers.js';
-import { jestCases, PACKAGES as JEST } from './jest.js';
 import { nestCases, nestPackages } from './nest.js';
 import { nextCases, PACKAGES as NEXT } from './next.js';
 import { nodeFrameworkCases, PACKAGES as NODE_FRAMEWORKS } from './node-frameworks.js';
 import { packageManagerCases } from './package-managers.js';
 import { installProject } from './project.js';
+import { testRunnerCases, PACKAGES as TEST_RUNNERS } from './test-runners.js';
 
 /** Each part prepares a project in an empty folder and resolves with its cases. */
 export const PARTS = {
@@ -24,9 +24,9 @@ export const PARTS = {
     await installProject(folder, [...NEXT, tarball]);
     return nextCases(folder);
   },
-  async jest(folder, tarball) {
-    await installProject(folder, [...JEST, tarball]);
-    return jestCases(folder);
+  async runners(folder, tarball) {
+    await installProject(folder, [...TEST_RUNNERS, tarball]);
+    return testRunnerCases(folder);
   },
   managers: packageManagerCases,
 };

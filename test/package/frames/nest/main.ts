@@ -10,9 +10,9 @@ import {
 } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import { NewsModule } from './news.js';
+import { FeedReaderModule } from './feed-reader.js';
 
-const { FEED = '', PLATFORM = '', PORT = '', WEBSUB_PUBLIC_URL = '' } = process.env;
+const { FEED = '', PLATFORM = '', PORT = '' } = process.env;
 
 /** Rejects every route but two. */
 @Injectable()
@@ -41,7 +41,7 @@ class Rest {
   }
 }
 
-@Module({ imports: [NewsModule.register({ feed: FEED, publicUrl: WEBSUB_PUBLIC_URL })], controllers: [Rest] })
+@Module({ imports: [FeedReaderModule.register({ feed: FEED })], controllers: [Rest] })
 class AppModule {}
 
 async function bootstrap(): Promise<void> {

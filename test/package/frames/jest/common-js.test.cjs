@@ -4,14 +4,14 @@ test('an event reaches the handler', async () => {
   const received = [];
   const hub = await TestHub.start();
   const topic = hub.topic('/feed');
-  const news = defineSubscriber(
-    { name: 'news', target: topic.url, secret: 'auto' },
+  const feedReader = defineSubscriber(
+    { name: 'feed-reader', target: topic.url, secret: 'auto' },
     { onEventNotification: (event) => void received.push(event.text()) },
   );
-  const runtime = await startService(news, { port: 0, host: '127.0.0.1', store: 'memory', logger: false });
+  const runtime = await startService(feedReader, { port: 0, host: '127.0.0.1', store: 'memory', logger: false });
   await runtime.ready();
-  await topic.publish('news');
+  await topic.publish('first');
   await runtime.stop();
   await hub.close();
-  expect(received).toEqual(['news']);
+  expect(received).toEqual(['first']);
 });

@@ -9,11 +9,11 @@ test('an event reaches the handler, and its entries are parsed', async () => {
   const received = [];
   const hub = await TestHub.start();
   const topic = hub.topic('/feed', { discovery: 'html' });
-  const news = defineSubscriber(
-    { name: 'news', target: topic.url, secret: 'auto' },
+  const feedReader = defineSubscriber(
+    { name: 'feed-reader', target: topic.url, secret: 'auto' },
     { onEventNotification: async (event) => void received.push((await event.entries()).length) },
   );
-  const runtime = await startService(news, { port: 0, host: '127.0.0.1', logger: false });
+  const runtime = await startService(feedReader, { port: 0, host: '127.0.0.1', logger: false });
   await runtime.ready();
   await topic.publish(`<feed xmlns="http://www.w3.org/2005/Atom">${entries}</feed>`);
   await runtime.stop();

@@ -14,22 +14,20 @@ import {
   type SubscriberRuntime,
 } from 'websub-subscriber';
 
-/** Options of NewsModule. */
-export interface NewsOptions {
+/** Options of FeedReaderModule. */
+export interface FeedReaderOptions {
   readonly feed: string;
-  /** The URL under which hubs reach the application. */
-  readonly publicUrl: string;
 }
 
-const OPTIONS = Symbol('NewsOptions');
+const OPTIONS = Symbol('FeedReaderOptions');
 
 /** Receives a feed. It is a provider like any other: Nest injects what its constructor names. */
 @Injectable()
-export class News implements OnModuleInit, BeforeApplicationShutdown {
+export class FeedReader implements OnModuleInit, BeforeApplicationShutdown {
   #runtime?: SubscriberRuntime;
 
   constructor(
-    @Inject(OPTIONS) private readonly options: NewsOptions,
+    @Inject(OPTIONS) private readonly options: FeedReaderOptions,
     @Inject(HttpAdapterHost) private readonly host: HttpAdapterHost,
   ) {}
 
@@ -39,9 +37,8 @@ export class News implements OnModuleInit, BeforeApplicationShutdown {
 
   /** On the server itself, callbacks need no controller: global prefix, guards, pipes and body parsers do not see them. */
   async onModuleInit(): Promise<void> {
-    const { feed, publicUrl } = this.options;
-    const service = defineSubscriber({ name: 'news', target: feed }, this);
-    this.#runtime = await startService(service, { server: this.host.httpAdapter.getHttpServer(), publicUrl });
+    const service = defineSubscriber({ name: 'feed-reader', target: this.options.feed }, this);
+    this.#runtime = await startService(service, { server: this.host.httpAdapter.getHttpServer() });
   }
 
   /** Nest closes the server after this hook, so the hub can still verify the unsubscription. */
@@ -51,8 +48,12 @@ export class News implements OnModuleInit, BeforeApplicationShutdown {
 }
 
 @Module({})
-export class NewsModule {
-  static register(options: NewsOptions): DynamicModule {
-    return { module: NewsModule, providers: [{ provide: OPTIONS, useValue: options }, News], exports: [News] };
+export class FeedReaderModule {
+  static register(options: FeedReaderOptions): DynamicModule {
+    return {
+      module: FeedReaderModule,
+      providers: [{ provide: OPTIONS, useValue: options }, FeedReader],
+      exports: [FeedReader],
+    };
   }
 }
