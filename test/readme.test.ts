@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { HOOK_NAMES } from '../src/delivery/hook-payloads.js';
+import { LOG_EVENTS } from '../src/log-events.js';
+import { FAILURE_CAUSES } from '../src/subscription/record/snapshot.js';
 import { HANDLER_NAMES, HANDLERS } from '../src/delivery/handler/handlers.js';
 import { checkServiceConfig } from '../src/runtime/config/check-config.js';
 import { checkOptions } from '../src/runtime/config/check-options.js';
@@ -15,6 +17,19 @@ const read = (path: string): string => readFileSync(join(root, path), 'utf8');
 const readme = read('README.md');
 const snippets = [...readme.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code = '']) => code);
 
+/** The code blocks that name a file of `examples/` after the language. */
+const shownExamples = [...readme.matchAll(/^```\w+ (examples\/\S+)\n(.*?)^```$/gms)].map(
+  ([, file = '', code = '']) => ({
+    file,
+    code,
+  }),
+);
+
+/** The headings below the title, without comments in code blocks. */
+const headings = [...readme.replaceAll(/^```.*?^```$/gms, '').matchAll(/^(##+) (.+)$/gm)].map(
+  ([, marks = '', text = '']) => ({ level: marks.length, text }),
+);
+
 /** The text of all files below `src`, to look up interfaces in. */
 const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
   .filter((path) => path.endsWith('.ts'))
@@ -22,13 +37,82 @@ const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf
   .join('\n');
 
 describe('the README', () => {
-  it('has the quick-start example as its first snippet, character by character', () => {
-    expect(snippets[0]).toBe(read('examples/quick-start.ts'));
+  it('lists its parts in the contents, in order, and each has an anchor of its own', () => {
+    const [, contents = ''] = /^## Contents\n(.*?)^## /ms.exec(readme) ?? [];
+    const parts = headings.filter(({ level, text }) => level <= 3 && text !== 'Contents');
+    expect([...contents.matchAll(/^ *- \[(.+)\]\((#.+)\)$/gm)].map(([, text, target]) => [text, target])).toEqual(
+      parts.map(({ text }) => [text, `#${anchor(text)}`]),
+    );
+    const anchors = headings.map(({ text }) => anchor(text));
+    expect(anchors.filter((one, index) => anchors.indexOf(one) !== index)).toEqual([]);
   });
 
-  it('names each hook and no other', () => {
-    const [, list = ''] = /^Hooks: (.*?)\.$/ms.exec(readme) ?? [];
-    expect(codes(list)).toEqual(HOOK_NAMES);
+  it('shows examples character by character', () => {
+    expect(shownExamples.length).toBeGreaterThan(20);
+    for (const { file, code } of shownExamples) expect([file, code]).toEqual([file, read(file)]);
+  });
+
+  it('shows only examples in its guides, and all examples that are no part of the demo', () => {
+    const [, guides = ''] = /^## Guides\n(.*?)^## /ms.exec(readme) ?? [];
+    expect([...guides.matchAll(/^```(?:ts|js|tsx)\n/gm)]).toEqual([]);
+    const files = readdirSync(join(root, 'examples'), { encoding: 'utf8' }).filter((file) =>
+      /\.m?ts$|\.mjs$/.test(file),
+    );
+    const shown = new Set(shownExamples.map(({ file }) => file.replace('examples/', '')));
+    expect(files.filter((file) => !shown.has(file))).toEqual(['demo.ts']);
+  });
+
+  it('shows only examples that a test runs', () => {
+    const tests = ['e2e', 'package']
+      .flatMap((folder) =>
+        readdirSync(join(root, 'test', folder), { recursive: true, encoding: 'utf8' })
+          .filter((file) => /\.(ts|js|sh|json)$/.test(file))
+          .map((file) => read(join('test', folder, file))),
+      )
+      .join('\n');
+    const name = (file: string): string => file.replace('examples/', '').split(/\/|\.(?:ts|mjs)$/)[0] ?? '';
+    const names = shownExamples.map(({ file }) => name(file));
+    expect(
+      names.filter((each) => !new RegExp(`['"\`/]${each.replaceAll('.', '\\.')}(?:\\.ts|\\.mjs)?['"\`/]`).test(tests)),
+    ).toEqual([]);
+  });
+
+  it('explains each hook and no other', () => {
+    expect(firstColumn('hook')).toEqual(HOOK_NAMES);
+  });
+
+  it('explains each log event with its level', () => {
+    const rows = tableOf('event').map(([name = '', level, meaning = '']) => [codes(name)[0], level, meaning !== '']);
+    expect(rows).toEqual(Object.entries(LOG_EVENTS).map(([name, { level }]) => [name, level, true]));
+  });
+
+  it.each([
+    ['WebSubErrorCode', 'Errors'],
+    ['DiscoveryFailure', 'Reasons of a failed discovery'],
+    ['InitiationFailure', 'Reasons of a failed request'],
+  ])('gives cause and cure of each %s', (type, heading) => {
+    const [, union = ''] = new RegExp(`^export type ${type} =\\n(.*?);\\n\\n`, 'ms').exec(read('src/errors.ts')) ?? [];
+    const members = [...union.matchAll(/^ {2}\| '([^']+)'/gm)].map(([, member]) => member);
+    expect(members.length).toBeGreaterThan(3);
+    const rows = tableBelow(heading);
+    expect(rows.map(([cell = '']) => codes(cell)[0])).toEqual(members);
+    expect(rows.flatMap((cells) => cells.filter((cell) => cell === ''))).toEqual([]);
+  });
+
+  it('gives cause and cure of each cause of lastError', () => {
+    const rows = tableBelow('Causes of a failure');
+    expect(rows.map(([cell = '']) => codes(cell)[0])).toEqual([...FAILURE_CAUSES]);
+    expect(rows.flatMap((cells) => cells.filter((cell) => cell === ''))).toEqual([]);
+  });
+
+  it('names the class of each error code', () => {
+    const errors = tableBelow('Errors').map(([code = '', name = '']) => [...codes(code), ...codes(name)]);
+    const classes = [
+      ...sources.matchAll(/^export class (\w+) extends (?:WebSub|HubMessage)Error \{.*?code = '(ERR_\w+)'/gms),
+    ];
+    const expectedRows = classes.map(([, name, code]) => [code, name]);
+    expect(expectedRows).toHaveLength(errors.length - 1);
+    expect(errors).toEqual(expect.arrayContaining([['ERR_WEBSUB', 'WebSubError'], ...expectedRows]));
   });
 
   it('names each handler and no other', () => {
@@ -36,7 +120,7 @@ describe('the README', () => {
   });
 
   it('names the required handlers and no other', () => {
-    const [, list = ''] = /^## Handlers\n\n(.*?) (?:is|are) required/ms.exec(readme) ?? [];
+    const [, list = ''] = /^### Handlers\n\n(.*?) (?:is|are) required/ms.exec(readme) ?? [];
     expect(codes(list)).toEqual(HANDLER_NAMES.filter((name) => HANDLERS[name] === 'required'));
   });
 
@@ -63,24 +147,17 @@ describe('the README', () => {
 
   it('links only to the web or to its own headings, not to a repository', () => {
     const targets = [...readme.matchAll(/\]\(([^)]+)\)/g)].map(([, target = '']) => target);
-    const headings = new Set([...readme.matchAll(/^##+ (.+)$/gm)].map(([, heading = '']) => `#${anchor(heading)}`));
+    const anchors = new Set(headings.map(({ text }) => `#${anchor(text)}`));
     expect(targets.length).toBeGreaterThan(5);
-    expect(targets.filter((target) => !target.startsWith('https://') && !headings.has(target))).toEqual([]);
+    expect(targets.filter((target) => !target.startsWith('https://') && !anchors.has(target))).toEqual([]);
   });
 
   it('names only examples that the package ships', () => {
     const { files }: { files: readonly string[] } = JSON.parse(read('package.json'));
     expect(files).toContain('examples');
-    const mentions = [...readme.matchAll(/(?:node_modules\/websub-subscriber\/)?examples\/([\w./-]*\w)/g)];
-    const namedExamples = [
-      ...mentions.map(([, path = '']) => path),
-      ...tableOf('Example').flatMap(([cell = '']) => codes(cell)),
-    ];
-    expect(namedExamples.length).toBeGreaterThan(10);
-    expect(namedExamples.filter((path) => !existsSync(join(root, 'examples', path)))).toEqual([]);
-    const mountedExamples = tableOf('In').flatMap(([, , cell = '']) => codes(cell));
-    expect(mountedExamples.length).toBeGreaterThan(5);
-    expect(mountedExamples.filter((path) => !existsSync(join(root, 'examples', path)))).toEqual([]);
+    const mentions = [...readme.matchAll(/\bexamples\/([\w./[\]-]*\w)/g)].map(([, path = '']) => path);
+    expect(mentions.length).toBeGreaterThan(10);
+    expect(mentions.filter((path) => !existsSync(join(root, 'examples', path)))).toEqual([]);
   });
 });
 
@@ -163,7 +240,8 @@ describe('each TypeScript snippet of the README', () => {
 
   it('fails to compile with a mistake', async () => {
     await mkdir(join(folder, 'wrong'));
-    await writeFile(join(folder, 'wrong/1.ts'), (snippets[0] ?? '').replace('target: FEED', 'targt: FEED'));
+    const quickStart = read('examples/quick-start.ts');
+    await writeFile(join(folder, 'wrong/1.ts'), quickStart.replace('target: FEED', 'targt: FEED'));
     const project = join(folder, 'tsconfig.wrong.json');
     await writeFile(project, JSON.stringify({ extends: join(root, 'tsconfig.json'), include: ['wrong/*.ts'] }));
     expect(await compile(project)).toMatch(/targt/);
@@ -182,8 +260,17 @@ function compile(project: string): Promise<string> {
 
 /** The rows of the table with this heading in its first column. */
 function tableOf(heading: string): string[][] {
+  return rowsIn(readme, heading);
+}
+
+/** The rows of the first table below a heading. */
+function tableBelow(heading: string): string[][] {
+  return rowsIn(readme.slice(readme.search(new RegExp(`^##+ ${heading}$`, 'm'))), '[^|]+?');
+}
+
+function rowsIn(text: string, heading: string): string[][] {
   const [, rows = ''] =
-    new RegExp(`^\\| +\`?${heading}\`? +\\|.*\\n\\|[-:| ]+\\n((?:\\|.*\\n)+)`, 'm').exec(readme) ?? [];
+    new RegExp(`^\\| +\`?${heading}\`? +\\|.*\\n\\|[-:| ]+\\n((?:\\|.*\\n)+)`, 'm').exec(text) ?? [];
   const lines = rows.split('\n').filter((line) => line !== '');
   return lines.map((line) =>
     line
