@@ -17,7 +17,7 @@ const { FEED = 'https://security.googleblog.com/feeds/posts/default' } = process
 @SubscriberService({ target: FEED, hubs: 'all' })
 class FeedReader {
   onSubscriptionVerification({ grant }: SubscriptionVerification): void {
-    console.log(`subscribed at ${grant.hub}`);
+    console.log(`${grant.hub} verifies the subscription`);
   }
 
   async onEventNotification(event: ContentDistributionMessage): Promise<void> {

@@ -19,8 +19,10 @@ const runtime = await startService(FeedReader, {
   // Called once the service listens, with its local address: http://localhost:9090.
   async tunnel(address) {
     const listener = await forward({ addr: address, authtoken_from_env: true });
+    const url = listener.url();
+    if (url === null) throw new Error('ngrok gave no URL');
     // The runtime closes the tunnel when it stops, after it has unsubscribed.
-    return { url: listener.url() ?? '', close: () => listener.close() };
+    return { url, close: () => listener.close() };
   },
 });
 console.log(`Hubs reach this service at ${runtime.url}`);

@@ -22,7 +22,7 @@ export interface SubscriptionFields {
   readonly hubs?: readonly string[];
 }
 
-/** What follows a failed attempt: another hub now, a later attempt, or nothing until `retry()`. */
+/** The next step after a failed attempt: another hub now, a later attempt, or none before `retry()`. */
 export interface NextAttempt {
   readonly nextHub?: string;
   readonly nextAttemptAt?: string;

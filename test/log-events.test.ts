@@ -2,7 +2,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, test } from 'vitest';
-import { log, LOG_EVENTS } from '../src/log-events.js';
+import { writeLine } from '../src/log-definition.js';
+import { log, LOG_EVENTS, type LogEvent } from '../src/log-events.js';
 import type { LogLevel } from '../src/logger.js';
 import { recordingLogger } from './kit/recording-logger.js';
 
@@ -73,15 +74,48 @@ describe('log()', () => {
   });
 });
 
+/** The message that an event has with these fields. */
+function messageWith(event: LogEvent, fields: object): string {
+  const logger = recordingLogger();
+  writeLine(logger, event, LOG_EVENTS[event], fields);
+  return logger.lines[0]?.message ?? '';
+}
+
+test.each<[LogEvent, object, RegExp]>([
+  ['secret.not-used', { needsPermission: true }, /secret: 'auto' and security\.allowInsecureSecret for/],
+  ['secret.not-used', { needsPermission: false }, /secret: 'auto' for/],
+  ['subscription.callback-changed', { isOldAccepted: true }, /accepting content at the old one/],
+  ['subscription.callback-changed', { isOldAccepted: false }, /may send to the old one/],
+  ['shutdown.server-closed', { isWaiting: true }, /closed before hubs verified/],
+  ['shutdown.server-closed', { isWaiting: false }, /does not listen/],
+  ['shutdown.hub-not-verified', { isServerGiven: true }, /await runtime\.stop\(\)/],
+  ['shutdown.hub-not-verified', { isServerGiven: false }, /lease ends$/],
+  ['subscription.due-failed', { retriedBy: 'timer' }, /1 min/],
+  ['subscription.due-failed', { retriedBy: 'sweep' }, /next sweep/],
+  ['event.result-not-stored', { isStopping: true }, /next start/],
+  ['event.result-not-stored', { isStopping: false }, /1 min/],
+  ['requests.deferred', { until: 'begin' }, /runtime\.begin\(\)/],
+  ['requests.deferred', { until: 'listening' }, /server listens/],
+  ['declared.orphaned', { unsubscribed: true, detail: 'x' }, /; unsubscribing: x$/],
+  ['declared.orphaned', { unsubscribed: false, detail: 'x' }, /still subscribed; .*: x$/],
+])('the message of %s with %j says so', (event, fields, expected) => {
+  expect(messageWith(event, fields)).toMatch(expected);
+});
+
 test('all lines of src are written by log()', () => {
   const ownsLines = (file: string): boolean =>
-    file === 'log-definition.ts' || file === 'logger.ts' || file.startsWith('runtime/logging/');
+    file === 'log-definition.ts' ||
+    file === 'log-events.ts' ||
+    file === 'logger.ts' ||
+    file.startsWith('runtime/logging/');
   const calls = readdirSync(root, { recursive: true, encoding: 'utf8' })
     .map((file) => file.split(sep).join('/'))
     .filter((file) => file.endsWith('.ts') && !ownsLines(file))
     .flatMap((file) => {
       const text = readFileSync(join(root, file), 'utf8');
-      const found = text.matchAll(/logger\??\.?(?:\.(?:debug|info|warn|error|fatal)\b|\[)/gi);
+      const found = text.matchAll(
+        /logger\??\.?(?:\.(?:debug|info|warn|error|fatal)\b|\[)|\bwriteLine\(|\b(?:debug|info|warn|error|fatal)\b[^}]*\} = (?:this\.#)?\w*logger\b/gi,
+      );
       return [...found].map(([call]) => `${file}: ${call}`);
     });
   expect(calls).toEqual([]);

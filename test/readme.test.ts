@@ -49,6 +49,7 @@ describe('the README', () => {
 
   it('shows examples character by character', () => {
     expect(shownExamples.length).toBeGreaterThan(20);
+    expect(shownExamples[0]?.file).toBe('examples/quick-start.ts');
     for (const { file, code } of shownExamples) expect([file, code]).toEqual([file, read(file)]);
   });
 
@@ -63,18 +64,23 @@ describe('the README', () => {
   });
 
   it('shows only examples that a test runs', () => {
-    const tests = ['e2e', 'package']
-      .flatMap((folder) =>
-        readdirSync(join(root, 'test', folder), { recursive: true, encoding: 'utf8' })
-          .filter((file) => /\.(ts|js|sh|json)$/.test(file))
-          .map((file) => read(join('test', folder, file))),
-      )
-      .join('\n');
-    const name = (file: string): string => file.replace('examples/', '').split(/\/|\.(?:ts|mjs)$/)[0] ?? '';
-    const names = shownExamples.map(({ file }) => name(file));
-    expect(
-      names.filter((each) => !new RegExp(`['"\`/]${each.replaceAll('.', '\\.')}(?:\\.ts|\\.mjs)?['"\`/]`).test(tests)),
-    ).toEqual([]);
+    const testsBelow = (folder: string, isSelected: (file: string) => boolean): string =>
+      readdirSync(join(root, folder), { encoding: 'utf8' })
+        .filter(isSelected)
+        .map((file) => read(join(folder, file)))
+        .join('\n');
+    const runners = [
+      testsBelow('test/e2e/process', (file) => file.startsWith('examples-')),
+      testsBelow('test/package/frames', (file) => file.endsWith('.js')),
+    ].join('\n');
+    const isRun = (name: string): boolean => {
+      const file = `${name.replaceAll('.', String.raw`\.`)}(?:\\.m?[tj]s)?`;
+      return new RegExp(
+        `(?:[eE]xample|applicationWithNgrok|jest)\\((?:project, )?\\s*['"]${file}['"]|it\\.each\\(\\[[^\\]]*'${file}'|examples/${file}['"]`,
+      ).test(runners);
+    };
+    const names = new Set(shownExamples.map(({ file }) => file.replace('examples/', '').replace(/\/.*|\.m?ts$/, '')));
+    expect([...names].filter((name) => !isRun(name))).toEqual([]);
   });
 
   it('explains each hook and no other', () => {

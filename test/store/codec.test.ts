@@ -43,7 +43,7 @@ describe('the record codec', () => {
 
   test('refuses a version without an upgrade, naming its key', () => {
     expect(() => decodeRecord(2, encodeRecord(1, 'x'), {}, 'meta m')).toThrow(
-      /^The record meta m is corrupt: version 1 /,
+      /^The record meta m is corrupt: version 1 cannot be upgraded/,
     );
   });
 

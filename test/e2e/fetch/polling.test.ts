@@ -355,10 +355,10 @@ describe('with delivery.pollSeconds', () => {
     expect([tries, fixture.silences]).toEqual([1, []]);
   });
 
-  it('all undated entries are delivered even if every poll finds new ones', { timeout: 60_000 }, async () => {
+  it('all undated entries are delivered even if every poll finds new ones', { timeout: 180_000 }, async () => {
     const fixture = await setUp({ pollSeconds: 3_600 });
     const entries: WrittenEntry[] = [fixture.oldEntry];
-    for (let hour = 0; hour < 30; hour += 0.1) {
+    for (let hour = 0; hour < 60; hour += 0.1) {
       entries.unshift({ id: `n${entries.length}` });
       fixture.publisher.body = atom(entries);
       await fixture.advance(6 * MINUTE, 6 * MINUTE);

@@ -62,8 +62,8 @@ it(
     topic.configure({ hubs: [first.url, second] });
     await using example = runExample('many-hubs', { env: { FEED: topic.url } });
     await Promise.all([subscriptionOf(example, first), subscriptionOf(example, second)]);
-    await example.printed(`subscribed at ${first.url}`);
-    await example.printed(`subscribed at ${second.url}`);
+    await example.printed(`${first.url} verifies the subscription`);
+    await example.printed(`${second.url} verifies the subscription`);
     expect(await publishEntries(topic, FIRST_ENTRY)).toEqual([202, 202]);
     await example.printed('new: The first, from');
     first.configure({ silent: true });

@@ -76,7 +76,11 @@ describe('parsing', () => {
     const refused = results.filter(({ status }) => status === 'rejected');
     // Each thread takes one document, and three more fill the queue.
     expect(refused).toHaveLength(availableParallelism() > 2 ? 2 : 3);
-    expect(refused[0]).toMatchObject({ reason: { message: expect.stringMatching(/queue .* is full/) } });
+    expect(refused[0]).toMatchObject({
+      reason: {
+        message: expect.stringMatching(/^The document was not parsed, because the queue of the parser is full/),
+      },
+    });
   });
 });
 

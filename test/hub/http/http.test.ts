@@ -84,7 +84,7 @@ describe('an outbound request', () => {
     await using server = await startRawServer((socket) => socket.write(Buffer.concat([Buffer.from(head), junk])));
     const { body } = await send(server.url, get);
     const error = await failureOf(new Response(body).text());
-    expect(error).toMatchObject({ message: expect.stringContaining('Content-Encoding "compress"') });
+    expect(error).toMatchObject({ message: expect.stringMatching(/Content-Encoding "compress" cannot be decoded: /) });
     await expect.poll(() => server.sockets[0]?.destroyed).toBe(true);
   });
 

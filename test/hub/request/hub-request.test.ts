@@ -24,6 +24,8 @@ async function requestErrorFrom(answer: Answer, request: Partial<HubRequest> = {
   return { error, hub: server.url, requests: server.requests };
 }
 
+const NO_TOKEN = 'returned no token that HTTP allows in a header (value not shown)';
+
 describe('a request to a hub', () => {
   it('S1 is a form with the given parameters and headers', async () => {
     await using server = await startServer(answerWith(202));
@@ -457,8 +459,8 @@ describe('a bearer token from a function', () => {
       'failed: no key',
     ],
     ['hangs', () => new Promise(() => {}), 'failed: no complete answer within 100 ms'],
-    ['returns nothing', () => '', 'returned no token'],
-    ['returns a value that no header can carry', () => 'to\nken', 'returned no token'],
+    ['returns nothing', () => '', NO_TOKEN],
+    ['returns a value that no header can carry', () => 'to\nken', NO_TOKEN],
   ])('fails the request if the function %s, and nothing is sent', async (_case, bearer, problem) => {
     const { error, requests } = await requestErrorFrom(
       answerWith(202),

@@ -32,7 +32,9 @@ describe.skipIf(!canStartRedis())('a Redis', () => {
       const error = await failureOf(openStore(uri));
       expect(error).toBeInstanceOf(StoreError);
       expect(error.message).toContain(`The store ${uri} has maxmemory-policy ${policy} and maxmemory 52428800 bytes.`);
-      expect(error.message).toContain('Set maxmemory-policy to noeviction');
+      expect(error.message).toContain(
+        'deletes subscriptions and stored events. Set maxmemory-policy to noeviction, or',
+      );
       const keyv = await keyvOver(uri);
       const keyvError = await failureOf(openStore(keyv));
       expect(keyvError).toBeInstanceOf(StoreError);

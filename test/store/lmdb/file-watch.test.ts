@@ -38,7 +38,7 @@ describe('FileWatch', () => {
     expect(checkUsable).not.toThrow();
     expect(() => {
       watch.assertNotLost();
-    }).toThrow(OPEN_FILE_PROBLEM.missing(path));
+    }).toThrow(`${path} no longer exists. Restore it, or restart with an empty store`);
     expect(checkUsable).toThrow(OPEN_FILE_PROBLEM.missing(path));
   });
 
@@ -49,7 +49,9 @@ describe('FileWatch', () => {
     expect(watch.isTruncated).toBe(false);
     truncateSync(path, 4_999);
     wait();
-    expect(checkUsable).toThrow(OPEN_FILE_PROBLEM.truncated(path, 5_000n, 4_999n));
+    expect(checkUsable).toThrow(
+      `${path} was truncated from 5000 to 4999 bytes. Stop the service, restore a backup, and start again`,
+    );
     truncateSync(path, 9_000);
     wait();
     expect(checkUsable).toThrow(OPEN_FILE_PROBLEM.truncated(path, 5_000n, 4_999n));
@@ -63,7 +65,9 @@ describe('FileWatch', () => {
     expect(checkUsable).toThrow(OPEN_FILE_PROBLEM.missing(path));
     copyFileSync(movedPath, path);
     wait();
-    expect(checkUsable).toThrow(OPEN_FILE_PROBLEM.replaced(path));
+    expect(checkUsable).toThrow(
+      `${path} was replaced by another file. Restore the original file, or restart to use the new one`,
+    );
     renameSync(movedPath, path);
     expect(watch.problem).toBe(OPEN_FILE_PROBLEM.replaced(path));
     wait();

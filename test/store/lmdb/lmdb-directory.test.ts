@@ -91,13 +91,16 @@ describe('the directory of an LMDB store', () => {
           prepareLmdbDirectory(directory);
         }).toThrow(`${path} ${why}. Restore it from a backup, or move it away to start with an empty store`);
       };
-      expectRefused('', FILE_PROBLEM.empty);
+      expectRefused('', 'is empty (delete it if no service ever used this store)');
       expectRefused('short', FILE_PROBLEM.truncatedMetaPages);
       expectRefused(intact.subarray(0, 4_200), FILE_PROBLEM.truncatedMetaPages);
-      expectRefused(intact.subarray(0, 5_000), FILE_PROBLEM.truncated(5_000, 12_288));
-      expectRefused('x'.repeat(20_000), FILE_PROBLEM.noSignature('first'));
+      expectRefused(intact.subarray(0, 5_000), 'is truncated: it has 5000 bytes and needs at least 12288');
+      expectRefused(
+        'x'.repeat(20_000),
+        'is not an LMDB database, or is damaged: its first meta page has no LMDB signature',
+      );
       intact.writeUInt16LE(1, 28);
-      expectRefused(intact, FILE_PROBLEM.unknownFormat(1, 2));
+      expectRefused(intact, 'has LMDB format 1; this package reads format 2');
     },
   );
 

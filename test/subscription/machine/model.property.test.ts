@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { command, run, setup } from '../model/model-commands.js';
 
 /** `RUNS=100000 npx vitest run …` makes more runs. */
-const RUNS = Number(process.env['RUNS'] ?? 4_000);
+const RUNS = Number(process.env['RUNS'] ?? 10_000);
 /** The runs are always the same, so only a change of the code makes the test fail. Another seed tries other runs. */
 const SEED = Number(process.env['SEED'] ?? 20_260_101);
 

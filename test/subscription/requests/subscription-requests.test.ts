@@ -239,8 +239,14 @@ describe('a request', () => {
   test('logs a warning that names the option if plain HTTP means no secret', async () => {
     const hub = await startHub();
     const { lines } = await request(hub);
+    const namesTheOption = expect.stringMatching(/secret: 'auto' for signatures/);
     expect(lines).toMatchObject([
-      { level: 'warn', event: 'secret.not-used', fields: { hub: hub.url, needsPermission: false } },
+      {
+        level: 'warn',
+        event: 'secret.not-used',
+        fields: { hub: hub.url, needsPermission: false },
+        message: namesTheOption,
+      },
     ]);
   });
 
@@ -340,7 +346,11 @@ describe('a request', () => {
       ['replaced', false],
       ['pending', true],
     ]);
-    expect(subscribedWorld.lines.at(-1)).toMatchObject({ event: 'secret.not-used', fields: { needsPermission: true } });
+    expect(subscribedWorld.lines.at(-1)).toMatchObject({
+      event: 'secret.not-used',
+      fields: { needsPermission: true },
+      message: expect.stringContaining('security.allowInsecureSecret'),
+    });
   });
 
   test('S7 uses the https form with a secret if the hub accepts it', async () => {
