@@ -43,7 +43,10 @@ test('an event is read once, and an event that does not parse has no entries', a
 test('an event that cannot be read now is reported, and read again', async () => {
   const { entries } = setUp(keyOf('1'));
   entries.add(storedEventWith({ id: 'busy' }));
-  await expect(entries.settled()).rejects.toMatchObject({ cause: new Error('no thread') });
+  await expect(entries.settled()).rejects.toMatchObject({
+    message: 'A pending event could not be read now.',
+    cause: new Error('no thread'),
+  });
   expect(entries.shouldRead({ id: 'busy', bytes: 1 })).toBe(true);
   entries.add(storedEventWith({ id: 'busy' }));
   await entries.settled();

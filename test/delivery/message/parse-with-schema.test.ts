@@ -74,6 +74,7 @@ test('an asynchronous schema is awaited', async () => {
 test('a body that is not JSON makes the event unrecoverable', async () => {
   const error = await rejectionOf(parseWithSchema(schemas.zod, () => JSON.parse('{ a secret')));
   expect(error).toBeInstanceOf(UnrecoverableEventError);
+  expect(error.message).toContain('not valid JSON');
   expect(error.message).not.toContain('secret');
   expect(error.cause).toBeInstanceOf(SyntaxError);
 });

@@ -343,6 +343,7 @@ describe('N1 a denial', () => {
     const [line, ...furtherLines] = logger.logged('callback.wrong-topic');
     expect(line).toMatchObject({ level: 'warn', fields: { topic: topic.url } });
     // The message quotes the topic and the reason of the request.
+    expect(line?.message).toContain('hub.mode=denied');
     expect(line?.message).toContain(`"${topic.url}2"`);
     expect(line?.message).toContain('"not you & not now"');
     expect(furtherLines).toEqual([]);

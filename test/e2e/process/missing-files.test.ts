@@ -156,6 +156,6 @@ test('packages that could not be loaded without a free file descriptor are loade
   const { stdout } = await run('bash', limitedArgs(installed.discovering, 64, topic.url), {
     cwd: dirname(installed.discovering),
   });
-  const failure = expect.stringMatching(/\bThe package \S+ .*: EMFILE/);
+  const failure = expect.stringMatching(/\bThe package \S+ .* could not be loaded: EMFILE/);
   expect(JSON.parse(stdout)).toEqual([failure, failure, topic.url]);
 });

@@ -45,7 +45,7 @@ describe('waitForStoreSeconds', () => {
     await using _first = await startService(service, options);
     const timeoutError = await failureOf(startService(service, { ...options, waitForStoreSeconds: 0.2 }));
     expect(timeoutError).toBeInstanceOf(StoreError);
-    expect(timeoutError.message).toMatch(/in use by this process .* within 0\.2 s\.$/);
+    expect(timeoutError.message).toMatch(/in use by this process .* not released within 0\.2 s\.$/);
     const immediateError = await failureOf(startService(service, options));
     expect(immediateError.message).toMatch(/in use by this process .*waitForStoreSeconds/);
     expect(immediateError.message).not.toContain('not released');

@@ -66,7 +66,7 @@ describe('the public address', () => {
     for (const reason of [new Error('no token'), 'no token']) {
       const failure = await failureOf(resolvePublicAddress({ tunnel: () => Promise.reject(reason) }, 9090, logger));
       expect(failure).toBeInstanceOf(ListenerError);
-      expect(failure.message).toMatch(/http:\/\/localhost:9090 .*: no token$/);
+      expect(failure.message).toMatch(/tunnel .*http:\/\/localhost:9090 .*: no token$/i);
       expect(failure.cause).toBe(reason);
     }
   });
