@@ -54,7 +54,11 @@ export interface ServedMatch extends CallbackMatch {
 
 /** The outcome of a verification, apart from its challenge. */
 export type VerificationResult =
-  | { readonly headers: Acknowledgement['headers'] }
+  | {
+      readonly headers: Acknowledgement['headers'];
+      /** The request that was verified. Undefined: nobody had asked. */
+      readonly requestId: string | undefined;
+    }
   | { readonly errorAnswer: CallbackAnswer };
 
 /** Running verifications, and results of unsolicited ones in the last minute. */

@@ -8,7 +8,7 @@ import { isNewProblem } from '../../subscription/machine/steps/on-verified.js';
 import { failureOf } from '../../subscription/record/failure.js';
 import { grantSnapshot, subscriptionSnapshot } from '../../subscription/record/snapshot-of.js';
 import type { GrantRecord } from '../../subscription/record/record.js';
-import { isVerificationExpected, isOver } from '../../subscription/machine/state.js';
+import { expectedRequest } from '../../subscription/machine/state.js';
 import { acknowledgement, confirmation, errorAnswer, TIMED_OUT, type CallbackAnswer } from '../answer.js';
 import { REASON } from '../answer-reasons.js';
 import type { CallbackRequest } from '../callback-request.js';
@@ -90,12 +90,14 @@ async function verify(
   if (result === undefined) {
     // The handler or the store hangs. A repeated verification of a pending request calls the handler again.
     // Quirk(thylacine): repeats a verification that was answered 500. We answer 503 here and accept the repeat.
-    const { key, isSolicited } = verificationKeyOf(grant, mode, context.now());
-    if (isSolicited) context.recentVerifications.delete(match.stored, key);
+    const { key, requestId } = verificationKeyOf(grant, mode, context.now());
+    if (requestId !== undefined) context.recentVerifications.delete(match.stored, key);
     return TIMED_OUT;
   }
   if ('errorAnswer' in result) return result.errorAnswer;
-  return { ...confirmation(challenge, result.headers), onSent: () => void noteAnswered(context, match) };
+  const { requestId } = result;
+  if (requestId === undefined) return confirmation(challenge, result.headers);
+  return { ...confirmation(challenge, result.headers), onSent: () => void noteAnswered(context, match, requestId) };
 }
 
 interface VerificationDetails {
@@ -116,13 +118,14 @@ function sharedVerificationResult(
   const { stored, grant } = match;
   const { recentVerifications } = context;
   const now = context.now();
-  const { key, isSolicited } = verificationKeyOf(grant, details.mode, now);
+  const { key, requestId } = verificationKeyOf(grant, details.mode, now);
+  const isSolicited = requestId !== undefined;
   const recent = recentVerifications.get(stored, key, now);
   // A solicited verification shares only a running result. A finished result may no longer apply.
   if (recent !== undefined && (!isSolicited || recent instanceof Promise)) return recent;
   const run = async (): Promise<VerificationResult> => {
     try {
-      const result = await runVerification(context, match, { ...details, isSolicited });
+      const result = await runVerification(context, match, { ...details, requestId });
       if (isSolicited) recentVerifications.delete(stored, key);
       else recentVerifications.set(stored, key, result, context.now());
       return result;
@@ -137,8 +140,8 @@ function sharedVerificationResult(
 }
 
 /**
- * The key for sharing the result of a verification, and whether the verification is solicited: it answers a request
- * that is not verified yet.
+ * The key for sharing the result of a verification, and the request that the verification answers. Undefined: it is
+ * unsolicited, so no open request waits for a verification.
  *
  * Quirk(Switchboard): sends the same challenge again. We never tell verifications apart by their challenge.
  */
@@ -146,41 +149,44 @@ function verificationKeyOf(
   grant: GrantRecord,
   mode: 'subscribe' | 'unsubscribe',
   now: number,
-): { readonly key: string; readonly isSolicited: boolean } {
-  const { id, pending } = grant;
-  const isSolicited =
-    pending?.verified !== true && (mode === 'subscribe' ? isVerificationExpected(grant, now) : !isOver(grant));
-  return { key: isSolicited ? `${mode} ${id} ${pending?.id ?? ''}` : `${mode} ${id}`, isSolicited };
+): { readonly key: string; readonly requestId: string | undefined } {
+  const requestId = expectedRequest(grant, mode, now);
+  return { key: requestId === undefined ? `${mode} ${grant.id}` : `${mode} ${grant.id} ${requestId}`, requestId };
 }
 
 async function runVerification(
   context: CallbackContext,
   match: ServedMatch,
-  { mode, challenge, lease, isSolicited }: VerificationDetails & { readonly isSolicited: boolean },
+  { mode, challenge, lease, requestId }: VerificationDetails & { readonly requestId: string | undefined },
 ): Promise<VerificationResult> {
   const { stored, grant } = match;
   let headers;
   try {
     headers = acknowledgementOf(await callVerificationHandler(match, mode, challenge, lease))?.headers;
   } catch (error) {
-    return { errorAnswer: await refusedByHandler(context, match, { mode, isSolicited }, error) };
+    return { errorAnswer: await refusedByHandler(context, match, { mode, requestId }, error) };
   }
   const { id } = stored.record;
   // Quirk(thylacine): delivers the topic's content milliseconds after the first verification. We store the grant before
   // we answer, so that this delivery is accepted.
-  const after = await context.registry.apply(id, { type: 'verified', grantId: grant.id, mode, leaseSeconds: lease });
+  const verified = { type: 'verified', grantId: grant.id, requestId, mode, leaseSeconds: lease } as const;
+  const after = await context.registry.apply(id, verified);
   const confirmedState = mode === 'subscribe' ? 'active' : 'unsubscribed';
   const isConfirmed = after.grants.some((each) => each.id === grant.id && each.state === confirmedState);
   if (!isConfirmed) return { errorAnswer: errorAnswer(404, REASON.notWanted[mode]) };
-  return { headers };
+  return { headers, requestId };
 }
 
 /** Stores that the hub got its confirmation. If that fails, the request is sent to the hub once more. */
-async function noteAnswered({ registry, logger }: CallbackContext, { stored, grant }: ServedMatch): Promise<void> {
+async function noteAnswered(
+  { registry, logger }: CallbackContext,
+  { stored, grant }: ServedMatch,
+  requestId: string,
+): Promise<void> {
   const { id, grants } = stored.record;
   if (grants.find((each) => each.id === grant.id)?.isConfirmationUnsent !== true) return;
   try {
-    await registry.apply(id, { type: 'answered', grantId: grant.id });
+    await registry.apply(id, { type: 'answered', grantId: grant.id, requestId });
   } catch (error) {
     log(logger, 'verification.not-stored', { subscription: id, err: error });
   }
@@ -211,8 +217,9 @@ async function noteMismatch(
   { stored, grant }: ServedMatch,
   mismatch: { readonly problem: string; readonly isNotice?: boolean },
 ): Promise<void> {
-  if (isNewProblem(grant, mismatch)) {
-    await registry.apply(stored.record.id, { type: 'verification-wrong', grantId: grant.id, ...mismatch });
+  const requestId = grant.pending?.id;
+  if (requestId !== undefined && isNewProblem(grant, mismatch)) {
+    await registry.apply(stored.record.id, { type: 'verification-wrong', grantId: grant.id, requestId, ...mismatch });
   }
 }
 
@@ -242,13 +249,14 @@ async function callVerificationHandler(
 async function refusedByHandler(
   { registry, logger, now }: CallbackContext,
   { stored, grant }: ServedMatch,
-  { mode, isSolicited }: { readonly mode: 'subscribe' | 'unsubscribe'; readonly isSolicited: boolean },
+  { mode, requestId }: { readonly mode: 'subscribe' | 'unsubscribe'; readonly requestId: string | undefined },
   error: unknown,
 ): Promise<CallbackAnswer> {
   const { id } = stored.record;
   log(logger, 'verification.refused', { subscription: id, topic: grant.topic, mode, err: error });
   const failure = failureOf(error, 'handler-refused', now());
   // A refused unsolicited verification changes nothing (PROTOCOL V9).
-  if (isSolicited) await registry.apply(id, { type: 'handler-refused', grantId: grant.id, mode, failure });
+  const refused = { type: 'handler-refused', grantId: grant.id, requestId, mode, failure } as const;
+  if (requestId !== undefined || mode === 'unsubscribe') await registry.apply(id, refused);
   return errorAnswer(404, failure.message, error instanceof WebSubError ? error : {});
 }

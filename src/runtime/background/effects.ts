@@ -3,7 +3,7 @@ import type { OriginRateLimits } from '../../hub/pacing/origin-rate-limits.js';
 import type { OriginConcurrencyLimiter } from '../../hub/pacing/origin-concurrency-limiter.js';
 import { log, type SubscriptionFields } from '../../log-events.js';
 import type { Logger } from '../../logger.js';
-import type { Effect, LogEffect } from '../../subscription/machine/transition-types.js';
+import type { LogEffect, NamedEffect } from '../../subscription/machine/transition-types.js';
 import type { SubscriptionRequests } from '../../subscription/requests/subscription-requests.js';
 import { grantOf } from '../../subscription/machine/state.js';
 import type { SubscriptionRecord } from '../../subscription/record/record.js';
@@ -36,7 +36,7 @@ export interface EffectOptions {
 }
 
 /** Performs an effect of a transition: network requests in the background, log lines and hooks at once. */
-export function performEffect(options: EffectOptions, record: SubscriptionRecord, effect: Effect): void {
+export function performEffect(options: EffectOptions, record: SubscriptionRecord, effect: NamedEffect): void {
   const {
     requests,
     pipeline,
@@ -62,7 +62,8 @@ export function performEffect(options: EffectOptions, record: SubscriptionRecord
       };
       const slot = whenAllowed(slotAt(discoveryUrlOf(record), options), options);
       const task = { task: 'discover', subscription: record.id } as const;
-      backgroundTasks.startUnlessRunning(`${record.id} discover`, discover, task, slot);
+      // A discovery that is wanted meanwhile finds that the first has served it, or runs.
+      backgroundTasks.startAfterCurrent(`${record.id} discover`, discover, task, slot);
       return;
     }
     case 'request': {
@@ -79,7 +80,7 @@ export function performEffect(options: EffectOptions, record: SubscriptionRecord
       // when it leaves.
       const isDeferred = (): boolean => mode === 'subscribe' && requests.wouldDefer(record, grantId);
       const slot: RunInSlot | undefined = inSlot && ((work) => (isDeferred() ? work() : inSlot(work)));
-      // A second request is not redundant: the first may be for an earlier state, so that its answer no longer counts.
+      // Work that had to wait sends the request that is current by then. If there is none, it sends nothing.
       backgroundTasks.startAfterCurrent(
         `${grantId} ${mode}`,
         request,

@@ -68,6 +68,20 @@ export function isVerificationExpected(grant: GrantRecord, now: number): boolean
   return hasPendingSubscribe(grant) || (grant.lateUntil !== undefined && grant.lateUntil > now && !isOver(grant));
 }
 
+/**
+ * The id of the request that a verification answers: the open one, or the one that missed its deadline. Undefined if
+ * none is open, or if the hub has verified it already.
+ */
+export function expectedRequest(
+  grant: GrantRecord,
+  mode: 'subscribe' | 'unsubscribe',
+  now: number,
+): string | undefined {
+  const { pending, lateRequest } = grant;
+  if (pending !== undefined) return pending.mode === mode && pending.verified !== true ? pending.id : undefined;
+  return mode === 'subscribe' && isVerificationExpected(grant, now) ? lateRequest : undefined;
+}
+
 /** Whether an unsolicited denial stands against the grant: the denial came while no request was open. */
 export function hasUnsolicitedDenial({ deniedUnsolicited }: GrantRecord): boolean {
   return deniedUnsolicited === true;

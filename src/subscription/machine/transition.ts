@@ -1,11 +1,13 @@
-import { onAnswered, onHandlerRefused, onVerificationWrong, onVerified } from './steps/on-verified.js';
-import { onDiscovered, onDiscoveryDeferred, onDiscoveryFailed } from './steps/on-discovered.js';
+import { onHandlerRefused } from './steps/on-handler-refused.js';
+import { onAnswered, onVerificationWrong, onVerified } from './steps/on-verified.js';
+import { applyDiscovery, onDiscovered, onDiscoveryDeferred, onDiscoveryFailed } from './steps/on-discovered.js';
 import { andThen, isDiscovery, withoutEffects } from './record-changes.js';
 import { onHubDelivered, onDenialAnswered } from './steps/on-hub-delivered.js';
 import { onDenied } from './steps/on-denied.js';
 import { onDue } from './steps/on-due.js';
-import type { Effect, TransitionInput, Transition, TransitionContext } from './transition-types.js';
+import type { Effect, NamedTransition, TransitionInput, Transition, TransitionContext } from './transition-types.js';
 import { onFetched, onMissed, withFirstVerification, withGap } from './steps/content-gap.js';
+import { withEffectNames } from './rules/effect-names.js';
 import { withoutStaleGuards } from './rules/in-flight-guard.js';
 import { onRequestDeferred, retryWithoutDeferral, withDeferredRequests } from './steps/on-request-deferred.js';
 import { withPublisherRetryAfter } from './rules/publisher-retry-after.js';
@@ -13,6 +15,7 @@ import type { SubscriptionRecord } from '../record/record.js';
 import type { HookEffect } from './hook-effect.js';
 import { onHubErrorReported } from './steps/on-hub-error.js';
 import { onAccepted, onRefusedOrUnreachable, onRequested } from './steps/on-request-result.js';
+import { onRequestLost } from './steps/on-request-lost.js';
 import { onHubSilent, onLinksDiffer } from './steps/on-hub-silent.js';
 import { isEnabled } from './state.js';
 import { onCountersReset, onRenewalWanted, onRetried, onRotationWanted } from './steps/on-retried.js';
@@ -22,21 +25,26 @@ import { onUnwanted, onWanted } from './steps/on-wanted.js';
  * Applies an input to a subscription: returns the next record and the effects to run. Every input passes through this
  * function. The result depends on the arguments alone.
  */
-export function transition(record: SubscriptionRecord, input: TransitionInput, context: TransitionContext): Transition {
+export function transition(
+  record: SubscriptionRecord,
+  input: TransitionInput,
+  context: TransitionContext,
+): NamedTransition {
   const next = withoutRepeatedRequests(
     withKnownHub(withoutRequestsIfStopped(applyInput(record, input, context)), context),
   );
   const updated = withGap(record, input, withNextHub(withDeferredRequests(next, context)), context);
-  return withFirstVerification(record, withRemovedGrants(record, withoutStaleGuards(record, updated)));
+  const complete = withFirstVerification(record, withRemovedGrants(record, withoutStaleGuards(record, updated)));
+  return withEffectNames(record, complete, context);
 }
 
 function withKnownHub(next: Transition, context: TransitionContext): Transition {
   const { target } = next.record;
   if (typeof target === 'string' || !next.effects.some(isDiscovery)) return next;
   // A target with hub and topic needs no discovery (PROTOCOL D9).
-  const known = { type: 'discovered', topic: target.topic, hubs: [target.hub] } as const;
+  const known = { topic: target.topic, hubs: [target.hub] };
   const others = next.effects.filter((effect) => !isDiscovery(effect));
-  return andThen({ record: next.record, effects: others }, (updated) => onDiscovered(updated, known, context));
+  return andThen({ record: next.record, effects: others }, (updated) => applyDiscovery(updated, known, context));
 }
 
 /** Keeps one request per grant and mode, whatever caused them. */
@@ -119,6 +127,8 @@ function applyInput(record: SubscriptionRecord, input: TransitionInput, context:
       return onAccepted(record, input, context);
     case 'request-deferred':
       return onRequestDeferred(record, input, context);
+    case 'request-lost':
+      return onRequestLost(record, input, context);
     case 'refused':
     case 'unreachable':
       return onRefusedOrUnreachable(record, input, context);

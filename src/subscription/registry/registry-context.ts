@@ -12,10 +12,20 @@ export interface RegistryContext extends TransitionContext {
   readonly newGrants: readonly GrantIdentity[];
 }
 
+/** What a transition's context is made from. */
+export interface RegistryContextOptions {
+  readonly policy: RequestPolicy;
+  readonly callbacks: CallbackIndex;
+  readonly now: number;
+  readonly random: number;
+  /** Id of this run of the process. */
+  readonly member: string;
+}
+
 /** Creates the context of a subscription's transition. */
 export function registryContext(
   stored: StoredSubscription,
-  { policy, callbacks, now, random }: { policy: RequestPolicy; callbacks: CallbackIndex; now: number; random: number },
+  { policy, callbacks, now, random, member }: RegistryContextOptions,
 ): RegistryContext {
   const { rules, callbackOf, newPath, hasOneCallback, protocol } = policy;
   const newGrants: GrantIdentity[] = [];
@@ -28,6 +38,10 @@ export function registryContext(
     callbackOf,
     hasOneCallback,
     newGrants,
+    newRequestId: randomUUID,
+    member,
+    // Only one process at a time uses the store, so any other run has ended.
+    isMemberGone: (other) => other !== member,
     get callbackReservedUntil() {
       return callbacks.reservedUntil(callbackKey(callbackOf(newPath(isTaken))), stored, now);
     },

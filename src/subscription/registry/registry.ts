@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { Engine, Timetable } from '../../engine/engine.js';
 import { WebSubError } from '../../errors.js';
 import { log } from '../../log-events.js';
@@ -7,7 +8,7 @@ import { canConfirm } from '../machine/steps/on-verified.js';
 import { isAffectedByClockSetBack } from '../machine/rules/clock-set-back.js';
 import { dueAt } from '../machine/steps/on-due.js';
 import { registryContext, type RegistryContext } from './registry-context.js';
-import type { Effect, TransitionInput } from '../machine/transition-types.js';
+import type { NamedEffect, TransitionInput } from '../machine/transition-types.js';
 import { CallbackIndex, type CallbackMatch, type StoredSubscription } from './callback-index.js';
 import { callbackKey } from './callback-key.js';
 import { Counters, type StoredStats } from '../record/counters.js';
@@ -37,7 +38,7 @@ export interface RegistryOptions {
   /** Undefined for a service that this runtime does not run. Its subscriptions stay stored and ignore all inputs. */
   readonly requestPolicyOf: (service: string) => RequestPolicy | undefined;
   /** Carries out an effect of a transition, after the record is stored. Does not throw. */
-  readonly perform: (record: SubscriptionRecord, effect: Effect) => void;
+  readonly perform: (record: SubscriptionRecord, effect: NamedEffect) => void;
 }
 
 /**
@@ -50,6 +51,8 @@ export class Registry {
   readonly #callbacks = new CallbackIndex();
   readonly #due: Timetable;
   readonly #writer: RecordWriter;
+  /** Id of this run of the process. */
+  readonly #member = randomUUID();
 
   constructor(options: RegistryOptions) {
     this.#options = options;
@@ -244,7 +247,7 @@ export class Registry {
 
   #context(stored: StoredSubscription, policy: RequestPolicy): RegistryContext {
     const { now, random } = this.#options;
-    return registryContext(stored, { policy, callbacks: this.#callbacks, now: now(), random: random() });
+    return registryContext(stored, { policy, callbacks: this.#callbacks, now: now(), random: random(), member: this.#member });
   }
 
   #index(stored: StoredSubscription): void {

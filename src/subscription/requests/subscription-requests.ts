@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import type { TopicContentSink } from '../../hub/discovery/buffered-document.js';
 import type { HubClient } from '../../hub/hub-client.js';
 import { isBearerTokenError } from '../../hub/http/bearer-token.js';
@@ -47,7 +46,9 @@ export interface SubscriptionRequestsOptions {
 export interface SubscriptionRequests {
   /** Discovers the hubs of the subscription's target. */
   discover(record: SubscriptionRecord, policy: RequestPolicy): Promise<void>;
-  /** Sends a request to the grant's hub. Defers it if the hub's origin is rate limited. */
+  /**
+   * Sends the grant's current request to its hub, if that has this mode. Defers it if the hub's origin is rate limited.
+   */
   request(record: SubscriptionRecord, grantId: string, mode: Mode, policy: RequestPolicy): Promise<void>;
   /** Whether a subscribe request would be deferred. */
   wouldDefer(record: SubscriptionRecord, grantId: string): boolean;
@@ -62,8 +63,9 @@ interface RequestAttempt {
   readonly url: string;
   /** Whether the hub has no other URL to try. */
   readonly isLastUrl: boolean;
-  /** The id of the pending request that this one replaces. */
-  readonly insteadOf?: string | undefined;
+  readonly requestId: string;
+  /** The number of this send, from 1. */
+  readonly send: number;
   /** The failure of the same request without `hub.verify`, if the hub answered it with 400. */
   readonly firstFailure?: FailedSend | undefined;
 }
@@ -79,11 +81,11 @@ export function subscriptionRequests(options: SubscriptionRequestsOptions): Subs
   const secretFor = requestSecrets(logger);
   return {
     async discover(record, policy) {
-      const { id, target, service, feed: lastFeed } = record;
-      if (typeof target !== 'string') return;
+      const { id, target, service, feed: lastFeed, currentDiscovery: discoveryId } = record;
+      if (typeof target !== 'string' || discoveryId === undefined) return;
       const until = publisherRetryAt(record, target, now()) ?? (lastFeed && publisherRetryAt(record, lastFeed, now()));
       if (typeof until === 'number') {
-        await apply(id, { type: 'discovery-deferred', until });
+        await apply(id, { type: 'discovery-deferred', discoveryId, until });
         return;
       }
       const { discoveryConfig: config, allowPrivateNetworks } = policy;
@@ -96,23 +98,29 @@ export function subscriptionRequests(options: SubscriptionRequestsOptions): Subs
         if (signal.aborted) return;
         const retryAfter = publisherRetryAfterOf(error, target, now());
         const cause = isBearerTokenError(error) ? 'configuration' : 'discovery';
-        await apply(id, { type: 'discovery-failed', failure: failureOf(error, cause, now()), retryAfter });
+        const failure = failureOf(error, cause, now());
+        await apply(id, { type: 'discovery-failed', discoveryId, failure, retryAfter });
         return;
       }
       if (signal.aborted) return;
       for (const detail of discovery.warnings ?? [])
         log(logger, 'discovery.warning', { subscription: id, target, detail });
-      await apply(id, { type: 'discovered', topic: discovery.topic, hubs: discovery.hubs, feed: discovery.feed });
+      const { topic, hubs, feed } = discovery;
+      await apply(id, { type: 'discovered', discoveryId, topic, hubs, feed });
     },
 
     async request(record, grantId, mode, policy) {
       const grant = grantOf(record, grantId);
-      if (grant === undefined) return;
+      const requestId = grant?.currentRequest;
+      // The request was sent already, or its reason has gone while it waited.
+      if (grant === undefined || requestId === undefined) return;
+      if ((grant.state === 'unsubscribing') !== (mode === 'unsubscribe')) return;
       const [url, fallback] = urlsOf(grant);
       const isLastUrl = fallback === undefined;
-      const failedRequestId = await sendAttempt({ record, grant, mode, policy, url, isLastUrl });
-      if (failedRequestId === undefined || isLastUrl) return;
-      await sendAttempt({ record, grant, mode, policy, url: fallback, isLastUrl: true, insteadOf: failedRequestId });
+      const attempt = { record, grant, mode, policy, requestId };
+      const isHubMissingThere = await sendAttempt({ ...attempt, send: 1, url, isLastUrl });
+      if (!isHubMissingThere || isLastUrl) return;
+      await sendAttempt({ ...attempt, send: 2, url: fallback, isLastUrl: true });
     },
 
     wouldDefer(record, grantId) {
@@ -121,56 +129,56 @@ export function subscriptionRequests(options: SubscriptionRequestsOptions): Subs
     },
   };
 
-  /** @returns the id of the failed request if the hub's other URL is to be tried; else undefined */
-  async function sendAttempt(attempt: RequestAttempt): Promise<string | undefined> {
-    const { record, grant, mode, policy, url, isLastUrl, insteadOf, firstFailure } = attempt;
-    const failureInput = (failure: unknown, request: string): TransitionInput => {
+  /** @returns whether the hub's other URL is to be tried */
+  async function sendAttempt(attempt: RequestAttempt): Promise<boolean> {
+    const { record, grant, mode, policy, url, isLastUrl, requestId, send: sendNumber, firstFailure } = attempt;
+    const failureInput = (failure: unknown): TransitionInput => {
       const explained = mode === 'subscribe' ? withTopicExplanation(failure, record.target) : failure;
-      return requestFailureInput(explained, grant.id, request, now());
+      return requestFailureInput(explained, grant.id, requestId, now());
     };
     const { id } = record;
     const grantId = grant.id;
     if (mode === 'subscribe' && firstFailure === undefined) {
       const until = rateLimits.deferUntil(url, deferrableRequest(record, grant));
       if (until !== undefined) {
-        await apply(id, { type: 'request-deferred', grantId, until, requestId: insteadOf });
-        return undefined;
+        await apply(id, { type: 'request-deferred', grantId, until, requestId });
+        return false;
       }
     }
-    const requestId = randomUUID();
     const secret =
       mode === 'unsubscribe' ? undefined : firstFailure ? firstFailure.secret : secretFor(record, grant, url, policy);
     // Quirk(websub.rocks, PubSubHubbub 0.3): verify while the subscribe request is still open. We store the request
     // before we send it (PROTOCOL S2).
-    const requestedRecord = await apply(id, { type: 'requested', grantId, requestId, mode, secret, insteadOf });
+    const requested = { type: 'requested', grantId, requestId, mode, secret, send: sendNumber } as const;
+    const requestedRecord = await apply(id, requested);
     const pendingGrant = grantOf(requestedRecord, grantId);
-    if (pendingGrant?.pending?.id !== requestId) return undefined;
+    if (pendingGrant?.pending?.id !== requestId || (pendingGrant.pending.sends ?? 1) !== sendNumber) return false;
     const effectivePolicy = withCustomParams(policy, requestedRecord);
     const verify = firstFailure === undefined ? rememberedVerifyForm(pendingGrant, effectivePolicy) : 'async';
     const result = await send({ ...attempt, policy: effectivePolicy }, requestedRecord, pendingGrant, {
       secret,
       verify,
     });
-    if (signal.aborted) return undefined;
+    if (signal.aborted) return false;
     if ('hub' in result) {
       const { hub, moved, status } = result;
       const isDone = status === 204 && (mode === 'unsubscribe' || verify === 'async' || policy.protocol !== 'websub');
       await apply(id, { type: 'accepted', grantId, requestId, hub, moved, isDone, verifyForm: verify ?? 'none' });
-      return undefined;
+      return false;
     }
     const { error } = result;
     if (firstFailure !== undefined) {
-      await apply(id, failureInput(firstFailure.error, requestId));
+      await apply(id, failureInput(firstFailure.error));
     } else if (error instanceof RateLimitedError) {
       await apply(id, { type: 'request-deferred', grantId, until: error.until, requestId });
     } else if (!isLastUrl && isHubMissing(error)) {
-      return requestId;
+      return true;
     } else if (mode === 'subscribe' && shouldRetryWithVerify(error, pendingGrant, effectivePolicy)) {
-      await sendAttempt({ ...attempt, insteadOf: requestId, firstFailure: { error, secret } });
+      await sendAttempt({ ...attempt, send: sendNumber + 1, firstFailure: { error, secret } });
     } else {
-      await apply(id, failureInput(error, requestId));
+      await apply(id, failureInput(error));
     }
-    return undefined;
+    return false;
   }
 
   async function send(

@@ -27,7 +27,7 @@ describe('S3 a list of hubs that refuse or do not answer', () => {
     const machine = verifying(...HUBS);
     let { id } = machine.grant;
     for (let attempt = 0; attempt < 40; attempt += 1) {
-      const refusal = { grantId: id, requestId: 'r1', failure: failure('refused', machine.now) };
+      const refusal = { grantId: id, failure: failure('refused', machine.now) };
       machine.apply({ type: 'refused', ...refusal });
       const refused = machine.record.grants.find((grant) => grant.id === id);
       expect(refused?.refusals).toBe(1 + Math.floor(attempt / HUBS.length));

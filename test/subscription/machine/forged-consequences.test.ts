@@ -9,7 +9,7 @@ function activeAtBoth(): SubscriptionMachine {
   machine.apply({ type: 'wanted' }).discovered(HUB, SECOND_HUB);
   for (const hub of [HUB, SECOND_HUB]) {
     const { id } = machine.requestedAt(hub).grantAt(hub);
-    machine.apply({ type: 'accepted', grantId: id, requestId: `at ${hub}`, hub, moved: false });
+    machine.apply({ type: 'accepted', grantId: id, hub, moved: false });
     machine.verifiedInPost('864000', id);
   }
   return machine;
@@ -23,7 +23,7 @@ describe('N1 an unsolicited denial', () => {
     machine.denied(machine.grantAt(HUB).id).apply({ type: 'renewal-wanted' }).discovered(HUB, SECOND_HUB);
     machine.requestedAt(SECOND_HUB);
     const error = { cause: 'unreachable', code: 'ERR_WEBSUB', message: 'no answer', at: machine.now } as const;
-    machine.apply({ type: 'unreachable', grantId: failingId, requestId: `at ${SECOND_HUB}`, failure: error });
+    machine.apply({ type: 'unreachable', grantId: failingId, failure: error });
     expect(machine.record).toMatchObject({ attempts: 1, stoppedBecause: undefined });
   });
 

@@ -20,7 +20,7 @@ const activeAtBothHubs = (): SubscriptionMachine => {
 
 const failRequestAt = (machine: SubscriptionMachine, hub: string): SubscriptionMachine => {
   const { id } = machine.grantAt(hub);
-  return machine.apply({ type: 'unreachable', grantId: id, requestId: `at ${hub}`, failure: failure('unreachable') });
+  return machine.apply({ type: 'unreachable', grantId: id, failure: failure('unreachable') });
 };
 
 describe("D8 hubs: 'all'", () => {
@@ -95,7 +95,7 @@ describe("D8 hubs: 'all'", () => {
     expect(stateOf(machine.record)).toBe('active');
     machine.due(60_000);
     expect(machine.grantAt(HUB)).toMatchObject({ state: 'failed', refusals: 1, nextAttemptAt: machine.now + 30_000 });
-    expect(machine.discovered(HUB, SECOND_HUB, THIRD_HUB).effects).not.toContainEqual({
+    expect(machine.discoveredAgain(HUB, SECOND_HUB, THIRD_HUB).effects).not.toContainEqual({
       type: 'request',
       grantId: machine.grantAt(HUB).id,
       mode: 'subscribe',
@@ -152,7 +152,7 @@ describe("D8 hubs: 'all'", () => {
     const oldId = machine.grantAt(HUB).id;
     machine.due(9 * DAY).discoveredAs('https://publisher.example/moved', HUB, SECOND_HUB);
     machine.requestedAt(HUB).requestedAt(SECOND_HUB);
-    const refusal = { grantId: machine.grantAt(HUB).id, requestId: `at ${HUB}`, retryAfterSeconds: 7_200 };
+    const refusal = { grantId: machine.grantAt(HUB).id, retryAfterSeconds: 7_200 };
     machine.apply({ type: 'refused', failure: failure('refused'), ...refusal });
     machine.verified('864000', machine.grantAt(SECOND_HUB).id);
     machine.due(60_000).discoveredAs('https://publisher.example/moved', HUB, SECOND_HUB);

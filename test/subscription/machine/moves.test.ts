@@ -109,10 +109,10 @@ describe.each([
 test('L2 a hub that failed several times is not requested sooner because a discovery finds it again', () => {
   const machine = dueRenewal().discovered(SECOND_HUB).requested().unreachable();
   for (let count = 1; count < 3; count += 1)
-    machine.due(dueIn(machine)).requestedAt(SECOND_HUB, { requestId: 'r1' }).unreachable();
+    machine.due(dueIn(machine)).requestedAt(SECOND_HUB).unreachable();
   const at = dueAt(machine.record);
   expect(machine.record.nextAttemptAt).toBe(at);
-  expect(machine.discovered(SECOND_HUB).actions).toEqual([]);
+  expect(machine.discoveredAgain(SECOND_HUB).actions).toEqual([]);
   expect(machine.record.nextAttemptAt).toBe(at);
   expect(machine.due(dueIn(machine)).discovered(SECOND_HUB).actions).toContain('subscribe');
 });
@@ -125,8 +125,8 @@ describe('a grant that has been left', () => {
     const oldId = machine.record.grants[0]?.id ?? '';
     const unsubscribe = { grantId: oldId, mode: 'unsubscribe', secret: undefined } as const;
     const { random } = machine;
-    machine.requested({ ...unsubscribe, requestId: 'r5' });
-    machine.apply({ type: 'unreachable', grantId: oldId, requestId: 'r5', failure: failure('unreachable') });
+    machine.requested({ ...unsubscribe });
+    machine.apply({ type: 'unreachable', grantId: oldId, failure: failure('unreachable') });
     expect(machine.record.grants[0]?.nextAttemptAt).toBe(machine.now + 60_000 * random);
     expect(machine.record.lastError).toBeUndefined();
     expect(machine.record.attempts).toBe(0);
@@ -157,7 +157,7 @@ describe('a grant that has been left', () => {
     const machine = active();
     for (let count = 0; count < 40; count += 1) {
       machine.due(9 * DAY).discoveredAs(`${TOPIC}/${count}`, HUB);
-      machine.requested({ requestId: `r${count}` }).verified();
+      machine.requested().verified();
     }
     expect(machine.record.grants.length).toBeLessThanOrEqual(18);
     expect(machine.grant.state).toBe('active');
@@ -182,7 +182,7 @@ describe('N2 after the public URL has changed', () => {
     expect(dueAt(machine.record)).toBe(machine.now + 30_000);
     machine.due(30_000).discovered();
     expect(machine.effects).toEqual([{ type: 'request', grantId: NEW, mode: 'subscribe' }]);
-    machine.requested({ grantId: NEW, requestId: 'r2' }).verified('864000', NEW);
+    machine.requested({ grantId: NEW }).verified('864000', NEW);
     expect(states(machine)).toEqual(['unsubscribing', 'active']);
   });
 

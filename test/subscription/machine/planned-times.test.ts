@@ -134,7 +134,7 @@ describe('the planned times of a snapshot', () => {
       ),
     ).toEqual([]);
     const error = failure('unreachable', machine.now);
-    machine.apply({ type: 'unreachable', grantId: machine.grant.id, requestId: 'r1', failure: error });
+    machine.apply({ type: 'unreachable', grantId: machine.grant.id, failure: error });
     // The old grant is renewed on its own, unless the other callback is verified first.
     expect(plannedTimes(machine)).toEqual([machine.now + MINUTE, machine.now + 1_000]);
   });

@@ -38,10 +38,10 @@ describe('V6 a rotated secret', () => {
     expect(machine.actions).toEqual(['discover']);
     expect(machine.discovered().actions).toEqual(['subscribe']);
     expect(machine.grant.freshSecret).toBe(true);
-    machine.requested({ requestId: 'r2', secret: 'another' });
+    machine.requested({ secret: 'another' });
     expect(machine.grant.freshSecret).toBeUndefined();
     expect(acceptedSecrets(machine.grant.secrets, machine.now).values).toEqual(['another', 'a secret']);
-    machine.accepted({ requestId: 'r2' }).verified();
+    machine.accepted().verified();
     expect(acceptedSecrets(machine.grant.secrets, machine.now + DAY - 1).values).toContain('a secret');
     expect(acceptedSecrets(machine.grant.secrets, machine.now + DAY).values).toEqual(['another']);
   });
@@ -83,7 +83,7 @@ describe('V6 a rotated secret', () => {
     expect(machine.due(dueIn(machine)).actions).toEqual(['discover']);
     expect(dueIn(machine)).toBe(MINUTE);
     expect(machine.discovered().grant.freshSecret).toBe(true);
-    machine.requested({ requestId: 'r2', secret: 'another' }).accepted({ requestId: 'r2' }).verified();
+    machine.requested({ secret: 'another' }).accepted().verified();
     expect(dueAt(machine.record)).toBe(machine.now + 8 * DAY);
   });
 
@@ -131,7 +131,7 @@ describe('S8 a rotated callback', () => {
     machine.requested().accepted().due(MINUTE);
     expect(machine.actions).toEqual(['discover', 'hook failed']);
     expect(machine.discovered(HUB).effects).toEqual([{ type: 'request', grantId: 'g1', mode: 'subscribe' }]);
-    machine.requested({ grantId: 'g1', requestId: 'r2' }).verified('864000', 'g1');
+    machine.requested({ grantId: 'g1' }).verified('864000', 'g1');
     expect(states(machine)).toEqual(['active', 'failed']);
     expect(machine.due(dueIn(machine)).effects).toEqual([{ type: 'request', grantId: 'g2', mode: 'subscribe' }]);
   });
@@ -149,7 +149,7 @@ describe('S8 a rotated callback', () => {
     expect(machine.due(30_000).actions).toEqual(['discover']);
     // The next requests do not try another new callback each time.
     expect(machine.discovered(HUB).effects).toEqual([{ type: 'request', grantId: 'g1', mode: 'subscribe' }]);
-    machine.requested({ requestId: 'r2' }).verified();
+    machine.requested().verified();
     expect(machine.record.grants).toMatchObject([{ id: 'g1', state: 'active', refusals: undefined }]);
     machine.due(8 * DAY).discovered(HUB);
     expect(machine.record.grants).toHaveLength(2);
@@ -219,16 +219,15 @@ describe('S8 a rotated callback', () => {
   });
 
   test('L4 continues after a restart', () => {
-    const machine = rotateCallback(active().after(DAY)).requested().apply({ type: 'wanted' });
+    const machine = rotateCallback(active().after(DAY)).requested().restarted();
     expect(machine.effects).toEqual([{ type: 'request', grantId: 'g2', mode: 'subscribe' }]);
     const failedRotation = rotateCallback(active().after(DAY)).requested();
     failedRotation.apply({
       type: 'unreachable',
       grantId: 'g2',
-      requestId: 'r1',
       failure: failure('unreachable', failedRotation.now),
     });
     const at = dueAt(failedRotation.record);
-    expect(dueAt(failedRotation.apply({ type: 'wanted' }).record)).toBe(at);
+    expect(dueAt(failedRotation.restarted().record)).toBe(at);
   });
 });

@@ -1,5 +1,5 @@
 import { active, DAY, failure, HUB, SubscriptionMachine, START, TOPIC, verifying } from './subscription-machine.js';
-import type { TransitionInput } from '../../../src/subscription/machine/transition-types.js';
+import type { BareInput } from './current-ids.js';
 import { dueAt } from '../../../src/subscription/machine/steps/on-due.js';
 
 /** The situations of a subscription, each reached by inputs alone. */
@@ -18,7 +18,7 @@ export const SITUATIONS = {
     active()
       .due(9 * DAY)
       .discovered()
-      .requested({ requestId: 'r1', secret: 'another' }),
+      .requested({ secret: 'another' }),
   expired: () =>
     active()
       .after(3 * DAY)
@@ -63,33 +63,41 @@ function unsubscribed(machine: SubscriptionMachine): SubscriptionMachine {
 
 const grantId = (machine: SubscriptionMachine): string => machine.record.grants.at(-1)?.id ?? 'none';
 
-const requestIds = (machine: SubscriptionMachine) => ({ grantId: grantId(machine), requestId: 'r1' });
+const ofGrant = (machine: SubscriptionMachine) => ({ grantId: grantId(machine) });
+
+const discoveryId = (machine: SubscriptionMachine): string => machine.record.currentDiscovery ?? 'no discovery';
 
 /** The inputs that are applied in each situation. */
 export const INPUT_CASES = {
   wanted: () => ({ type: 'wanted' }),
+  'wanted by the next run': (machine) => {
+    machine.member = 'the next run';
+    return { type: 'wanted' };
+  },
   retried: () => ({ type: 'retried' }),
   'unwanted: unsubscribed': () => ({ type: 'unwanted', why: 'unsubscribed' }),
   'unwanted: deleted': () => ({ type: 'unwanted', why: 'deleted' }),
   'unwanted: shutdown': () => ({ type: 'unwanted', why: 'shutdown' }),
-  discovered: () => ({ type: 'discovered', topic: TOPIC, hubs: [HUB] }),
-  'discovery-failed': () => ({ type: 'discovery-failed', failure: failure('discovery') }),
+  discovered: (machine) => ({ type: 'discovered', discoveryId: discoveryId(machine), topic: TOPIC, hubs: [HUB] }),
+  'discovery-failed': (machine) => ({
+    type: 'discovery-failed',
+    discoveryId: discoveryId(machine),
+    failure: failure('discovery'),
+  }),
   'requested: subscribe': (machine) => ({
     type: 'requested',
-    ...requestIds(machine),
-    requestId: 'r9',
+    ...ofGrant(machine),
     mode: 'subscribe',
     secret: 's',
   }),
   'requested: unsubscribe': (machine) => ({
     type: 'requested',
-    ...requestIds(machine),
-    requestId: 'r9',
+    ...ofGrant(machine),
     mode: 'unsubscribe',
   }),
-  accepted: (machine) => ({ type: 'accepted', ...requestIds(machine), hub: 'https://moved.example/', moved: true }),
-  refused: (machine) => ({ type: 'refused', ...requestIds(machine), failure: failure('refused') }),
-  unreachable: (machine) => ({ type: 'unreachable', ...requestIds(machine), failure: failure('unreachable') }),
+  accepted: (machine) => ({ type: 'accepted', ...ofGrant(machine), hub: 'https://moved.example/', moved: true }),
+  refused: (machine) => ({ type: 'refused', ...ofGrant(machine), failure: failure('refused') }),
+  unreachable: (machine) => ({ type: 'unreachable', ...ofGrant(machine), failure: failure('unreachable') }),
   'verified: subscribe': (machine) => ({
     type: 'verified',
     grantId: grantId(machine),
@@ -117,10 +125,10 @@ export const INPUT_CASES = {
     machine.now = START + 365 * DAY;
     return { type: 'due' };
   },
-} satisfies Record<string, (machine: SubscriptionMachine) => TransitionInput>;
+} satisfies Record<string, (machine: SubscriptionMachine) => BareInput>;
 
 export type InputCase = keyof typeof INPUT_CASES;
 
-function refusedByHandler(machine: SubscriptionMachine, mode: 'subscribe' | 'unsubscribe'): TransitionInput {
+function refusedByHandler(machine: SubscriptionMachine, mode: 'subscribe' | 'unsubscribe'): BareInput {
   return { type: 'handler-refused', grantId: grantId(machine), mode, failure: failure('handler-refused') };
 }

@@ -3,7 +3,7 @@ import type {
   Effect,
   InputOf,
   GrantIdentity,
-  TransitionInput,
+  NamedEffect,
   SubscriptionRules,
   TransitionContext,
 } from '../../../src/subscription/machine/transition-types.js';
@@ -14,6 +14,7 @@ import {
   type SubscriptionRecord,
 } from '../../../src/subscription/record/record.js';
 import { transition } from '../../../src/subscription/machine/transition.js';
+import { withCurrentIds, type BareInput } from './current-ids.js';
 
 export const START = Date.UTC(2026, 0, 1);
 export const DAY = 86_400_000;
@@ -49,9 +50,14 @@ export class SubscriptionMachine {
   rules = RULES;
   callbackOf = (path: string): string => `https://me.example/websub/${path}`;
   hasOneCallback = false;
-  /** The effects of the last input. */
+  /** The effects of the last input, without the ids of requests and discoveries. */
   effects: readonly Effect[] = [];
+  /** The effects of the last input. */
+  namedEffects: readonly NamedEffect[] = [];
+  /** The run of the process. */
+  member = 'this run';
   #ids = 0;
+  #requestIds = 0;
 
   constructor(change: Partial<SubscriptionRecord> = {}) {
     const initial = { id: 's', service: 'News', target: TOPIC, declared: true, createdAt: START, overrides: undefined };
@@ -64,15 +70,30 @@ export class SubscriptionMachine {
       const path = hasOneCallback ? 'news' : `path-${this.#ids}`.padEnd(43, '_');
       return { id: `g${this.#ids}`, path, verifyToken: undefined };
     };
-    const { now, random, rules, callbackOf, hasOneCallback } = this;
-    return { now, random, rules, newGrantIdentity, callbackOf, hasOneCallback };
+    const newRequestId = (): string => {
+      this.#requestIds += 1;
+      return `r${this.#requestIds}`;
+    };
+    const { now, random, rules, callbackOf, hasOneCallback, member } = this;
+    const isMemberGone = (other: string | undefined): boolean => other !== member;
+    return { now, random, rules, newRequestId, member, isMemberGone, newGrantIdentity, callbackOf, hasOneCallback };
   }
 
-  apply(input: TransitionInput): this {
-    const { record, effects } = transition(this.record, input, this.context);
+  /** Applies an input. Ids that are missing are the current ones. */
+  apply(input: BareInput): this {
+    if (input.type.startsWith('discover') && !('discoveryId' in input) && this.record.currentDiscovery === undefined)
+      throw new Error('no discovery is in progress');
+    const { record, effects } = transition(this.record, withCurrentIds(input, this.record, this.now), this.context);
     this.record = record;
-    this.effects = effects;
+    this.namedEffects = effects;
+    this.effects = effects.map(withoutIds);
     return this;
+  }
+
+  /** The next run of the process begins. */
+  restarted(): this {
+    this.member = `the run after ${this.member}`;
+    return this.apply({ type: 'wanted' });
   }
 
   /** The grant under test: the only one, or the last one that is not over. */
@@ -106,23 +127,28 @@ export class SubscriptionMachine {
     return this.apply({ type: 'discovered', topic, hubs: hubs.length === 0 ? [HUB] : hubs });
   }
 
+  /** A discovery starts for another reason than a request, and finds hubs. */
+  discoveredAgain(...hubs: readonly string[]): this {
+    return this.apply({ type: 'links-differ' }).discovered(...hubs);
+  }
+
   /** Sends the request for one of several grants. */
   requestedAt(hub: string, change: Partial<InputOf<'requested'>> = {}): this {
     const { id, state } = this.grantAt(hub);
     const mode = state === 'unsubscribing' ? 'unsubscribe' : 'subscribe';
-    return this.apply({ type: 'requested', grantId: id, requestId: `at ${hub}`, mode, secret: null, ...change });
+    return this.apply({ type: 'requested', grantId: id, mode, secret: null, ...change });
   }
 
   requested(change: Partial<InputOf<'requested'>> = {}): this {
     const { id, state } = this.grant;
     const mode = state === 'unsubscribing' ? 'unsubscribe' : 'subscribe';
     const secret = mode === 'subscribe' ? { secret: 'a secret' } : {};
-    return this.apply({ type: 'requested', grantId: id, requestId: 'r1', mode, ...secret, ...change });
+    return this.apply({ type: 'requested', grantId: id, mode, ...secret, ...change });
   }
 
   accepted(change: Partial<InputOf<'accepted'>> = {}): this {
     const { id, hub } = this.grant;
-    return this.apply({ type: 'accepted', grantId: id, requestId: 'r1', hub, moved: false, ...change });
+    return this.apply({ type: 'accepted', grantId: id, hub, moved: false, ...change });
   }
 
   verified(leaseSeconds: string | undefined = '864000', grantId = this.grant.id): this {
@@ -130,7 +156,7 @@ export class SubscriptionMachine {
     // Most hubs verify after they have answered the request.
     if (pending?.mode === 'subscribe' && !pending.accepted) {
       const { hub = '' } = this.record.grants.find(({ id }) => id === grantId) ?? {};
-      this.apply({ type: 'accepted', grantId, requestId: pending.id, hub, moved: false });
+      this.apply({ type: 'accepted', grantId, hub, moved: false });
     }
     return this.verifiedInPost(leaseSeconds, grantId);
   }
@@ -147,13 +173,13 @@ export class SubscriptionMachine {
   unreachable(retryAfterSeconds?: number): this {
     const { id } = this.grant;
     const error = failure('unreachable', this.now);
-    return this.apply({ type: 'unreachable', grantId: id, requestId: 'r1', failure: error, retryAfterSeconds });
+    return this.apply({ type: 'unreachable', grantId: id, failure: error, retryAfterSeconds });
   }
 
   refused(retryAfterSeconds?: number): this {
     const { id } = this.grant;
     const error = failure('refused', this.now);
-    return this.apply({ type: 'refused', grantId: id, requestId: 'r1', failure: error, retryAfterSeconds });
+    return this.apply({ type: 'refused', grantId: id, failure: error, retryAfterSeconds });
   }
 
   denied(grantId = this.grant.id): this {
@@ -178,6 +204,13 @@ export class SubscriptionMachine {
   get actions(): readonly string[] {
     return this.effects.map(inWords);
   }
+}
+
+function withoutIds(effect: NamedEffect): Effect {
+  if (effect.type === 'discover') return { type: 'discover' };
+  if (effect.type !== 'request') return effect;
+  const { requestId: _id, ...request } = effect;
+  return request;
 }
 
 function inWords(effect: Effect): string {

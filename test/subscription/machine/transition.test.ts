@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { grantStateOf, stateOf } from '../../../src/subscription/machine/state.js';
-import type { TransitionInput } from '../../../src/subscription/machine/transition-types.js';
+import type { BareInput } from './current-ids.js';
 import { INPUT_CASES, SITUATIONS, type InputCase, type Situation } from './situations.js';
 import type { SubscriptionMachine } from './subscription-machine.js';
 import { TRANSITIONS } from './transition-table.js';
@@ -25,7 +25,7 @@ describe.each(keys(INPUT_CASES))('the input "%s"', (inputCase: InputCase) => {
     const machine = SITUATIONS[situation]();
     const original = machine.record;
     const copyOfOriginal = structuredClone(original);
-    const input: TransitionInput = INPUT_CASES[inputCase](machine);
+    const input: BareInput = INPUT_CASES[inputCase](machine);
     machine.apply(input);
     const isUnchanged = JSON.stringify([machine.record, machine.effects]) === JSON.stringify([copyOfOriginal, []]);
     expect(isUnchanged ? undefined : inWords(machine)).toBe(TRANSITIONS[inputCase][situation]);

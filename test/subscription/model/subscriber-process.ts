@@ -229,19 +229,24 @@ export class SubscriberProcess {
   #requests(): SubscriptionRequests {
     const { discover, now, onOutcome, request } = this.#environment;
     return {
-      discover: ({ id }) =>
+      discover: ({ id, currentDiscovery: discoveryId }) =>
         this.#tracked('discovery', async () => {
+          if (discoveryId === undefined) return;
           const found = await discover();
           const failure = failureOf(new Error('the publisher did not answer'), 'discovery', now());
-          await this.apply(id, found ? { type: 'discovered', ...found } : { type: 'discovery-failed', failure });
+          await this.apply(
+            id,
+            found ? { type: 'discovered', discoveryId, ...found } : { type: 'discovery-failed', discoveryId, failure },
+          );
         }),
       wouldDefer: () => false,
       request: (record, grantId, mode, { rules }) =>
         this.#tracked(`${mode} ${grantId}`, async () => {
           const grant = record.grants.find((each) => each.id === grantId);
-          if (grant === undefined) return;
+          const requestId = grant?.currentRequest;
+          if (grant === undefined || requestId === undefined) return;
+          if ((grant.state === 'unsubscribing') !== (mode === 'unsubscribe')) return;
           const { id } = record;
-          const requestId = this.#environment.newId();
           const secret = mode === 'subscribe' ? this.#secretFor(record, grant) : undefined;
           const requestedRecord = await this.apply(id, { type: 'requested', grantId, requestId, mode, secret });
           const sentGrant = requestedRecord.grants.find((each) => each.id === grantId);

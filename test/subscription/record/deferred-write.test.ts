@@ -1,11 +1,12 @@
 import { expect, test } from 'vitest';
 import { canDeferWrite } from '../../../src/subscription/record/deferred-write.js';
-import type { TransitionInput } from '../../../src/subscription/machine/transition-types.js';
+import { withCurrentIds, type BareInput } from '../machine/current-ids.js';
 import { active, DAY, failure, HUB, SubscriptionMachine, verifying } from '../machine/subscription-machine.js';
 
 /** Whether the write after an input may be deferred. */
-function canDefer(machine: SubscriptionMachine, input: TransitionInput): boolean {
+function canDefer(machine: SubscriptionMachine, bareInput: BareInput): boolean {
   const { record } = machine;
+  const input = withCurrentIds(bareInput, record, machine.now);
   machine.apply(input);
   return canDeferWrite(record, input, machine.effects);
 }
@@ -29,7 +30,7 @@ test.each([
 });
 
 test('the write after an accepted request is deferred, except at the first acceptance or a move of the hub', () => {
-  const acceptedInput = { type: 'accepted', grantId: 'g1', requestId: 'r1', hub: HUB, moved: false } as const;
+  const acceptedInput = { type: 'accepted', grantId: 'g1', hub: HUB, moved: false } as const;
   expect(canDefer(verifying(), acceptedInput)).toBe(false);
   expect(canDefer(verifying().accepted(), acceptedInput)).toBe(true);
   expect(canDefer(verifying().accepted(), { ...acceptedInput, hub: 'https://moved.example/', moved: true })).toBe(
@@ -46,7 +47,7 @@ test.each([
   [
     'a request that is sent',
     new SubscriptionMachine().apply({ type: 'wanted' }).discovered(),
-    { type: 'requested', grantId: 'g1', requestId: 'r', mode: 'subscribe', secret: null },
+    { type: 'requested', grantId: 'g1', mode: 'subscribe', secret: null },
   ],
   ['a verification', verifying(), { type: 'verified', grantId: 'g1', mode: 'subscribe' }],
   ['a missed verification deadline', verifying().after(DAY), { type: 'due' }],

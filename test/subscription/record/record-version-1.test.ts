@@ -119,7 +119,7 @@ describe('N2 a subscription that version 1 stopped as denied', () => {
     expect(stateOf(machine.record)).toBe('denied');
     expect(dueIn(machine)).toBe(90_000);
     expect(machine.due(90_000).discovered().actions).toEqual(['subscribe']);
-    machine.requested({ requestId: 'r2' }).accepted({ requestId: 'r2' }).denied();
+    machine.requested().accepted().denied();
     // It counts as the second denial in a row.
     expect((machine.grant.notBefore ?? 0) - machine.now).toBe(11.25 * 60_000);
   });
@@ -128,7 +128,7 @@ describe('N2 a subscription that version 1 stopped as denied', () => {
     const machine = stoppedAsDenied(verifying().accepted()).apply({ type: 'retried' });
     expect(machine.actions).toEqual(['discover']);
     expect(machine.discovered().actions).toEqual(['subscribe']);
-    expect(machine.requested({ requestId: 'r2' }).apply({ type: 'wanted' }).record.stoppedBecause).toBeUndefined();
+    expect(machine.requested().apply({ type: 'wanted' }).record.stoppedBecause).toBeUndefined();
   });
 
   test('is requested under the same callback if there is only one', () => {

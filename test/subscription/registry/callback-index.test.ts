@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { callbackKey } from '../../../src/subscription/registry/callback-key.js';
-import type { TransitionInput } from '../../../src/subscription/machine/transition-types.js';
+import type { BareInput } from '../machine/current-ids.js';
 import { stateOf } from '../../../src/subscription/machine/state.js';
 import { DAY, failure, HUB, START, TOPIC } from '../machine/subscription-machine.js';
 import { subscription, POLICY, world, type World } from './registry-world.js';
 
-const discovered: TransitionInput = { type: 'discovered', topic: TOPIC, hubs: [HUB] };
+const discovered: BareInput = { type: 'discovered', topic: TOPIC, hubs: [HUB] };
 const FIXED = {
   ...POLICY,
   newPath: (isTaken: (callback: string) => boolean) =>
@@ -16,30 +16,29 @@ const LITERAL = { ...POLICY, callbackOf: () => 'http://127.0.0.1/in', newPath: (
 async function addWanted(registryWorld: World, ...ids: readonly string[]): Promise<void> {
   for (const id of ids) {
     await registryWorld.registry.add(subscription(id));
-    await registryWorld.registry.apply(id, { type: 'wanted' });
+    await registryWorld.apply(id, { type: 'wanted' });
   }
 }
 
 async function addActive(registryWorld: World, id: string): Promise<string> {
   await addWanted(registryWorld, id);
-  const { grants } = await registryWorld.registry.apply(id, discovered);
+  const { grants } = await registryWorld.apply(id, discovered);
   const grantId = grants[0]?.id ?? '';
-  await registryWorld.registry.apply(id, {
+  await registryWorld.apply(id, {
     type: 'requested',
     grantId,
-    requestId: 'r',
     mode: 'subscribe',
     secret: null,
   });
-  await registryWorld.registry.apply(id, { type: 'verified', grantId, mode: 'subscribe', leaseSeconds: '864000' });
-  await registryWorld.registry.apply(id, { type: 'answered', grantId });
+  await registryWorld.apply(id, { type: 'verified', grantId, mode: 'subscribe', leaseSeconds: '864000' });
+  await registryWorld.apply(id, { type: 'answered', grantId });
   return grantId;
 }
 
 async function resultsOfDue(registryWorld: World, milliseconds: number): Promise<readonly string[]> {
   registryWorld.performed.length = 0;
   registryWorld.now += milliseconds;
-  const { grants } = await registryWorld.registry.apply('new', { type: 'due' });
+  const { grants } = await registryWorld.apply('new', { type: 'due' });
   return [...registryWorld.performed.map(({ effect }) => effect.type), ...grants.map(({ state }) => state)];
 }
 
@@ -48,7 +47,7 @@ describe('S8 a fixed path', () => {
     const registryWorld = await world();
     registryWorld.policy = FIXED;
     await addWanted(registryWorld, 'a', 'b');
-    const records = await Promise.all(['a', 'b'].map((id) => registryWorld.registry.apply(id, discovered)));
+    const records = await Promise.all(['a', 'b'].map((id) => registryWorld.apply(id, discovered)));
     const callbacks = records.map(({ grants }) => grants[0]?.callback ?? '');
     expect(callbacks[0]).toBe('http://127.0.0.1/websub/news');
     expect(callbacks[1]).toMatch(/\/news\/[\w-]{36}$/);
@@ -67,9 +66,9 @@ describe('S8 a fixed path', () => {
     registryWorld.isFailing = true;
     // The failure leads to a request with the known hub, so a new grant is to be stored.
     if (record !== undefined) Object.assign(record, { topic: TOPIC, hubs: [HUB] });
-    await expect(registryWorld.registry.apply('a', discoveryFailed)).rejects.toThrow('the store is down');
+    await expect(registryWorld.apply('a', discoveryFailed)).rejects.toThrow('the store is down');
     registryWorld.isFailing = false;
-    const { grants } = await registryWorld.registry.apply('b', discovered);
+    const { grants } = await registryWorld.apply('b', discovered);
     expect(grants[0]?.path).toBe('news');
   });
 });
@@ -79,11 +78,10 @@ describe('S6 V3 a literal callback that still serves another subscription', () =
     const registryWorld = await world();
     registryWorld.policy = LITERAL;
     const oldGrantId = await addActive(registryWorld, 'old');
-    await registryWorld.registry.apply('old', { type: 'unwanted', why: 'unsubscribed' });
-    await registryWorld.registry.apply('old', {
+    await registryWorld.apply('old', { type: 'unwanted', why: 'unsubscribed' });
+    await registryWorld.apply('old', {
       type: 'requested',
       grantId: oldGrantId,
-      requestId: 'u',
       mode: 'unsubscribe',
     });
     registryWorld.performed.length = 0;
@@ -96,31 +94,36 @@ describe('S6 V3 a literal callback that still serves another subscription', () =
     const { registryWorld, oldGrantId } = await withNewTarget();
     expect(await resultsOfDue(registryWorld, 1_000)).toEqual([]);
     expect(registryWorld.registry.match('in')?.stored.record.id).toBe('old');
-    await registryWorld.registry.apply('old', { type: 'verified', grantId: oldGrantId, mode: 'unsubscribe' });
+    await registryWorld.apply('old', { type: 'verified', grantId: oldGrantId, mode: 'unsubscribe' });
     expect(await resultsOfDue(registryWorld, 1_000)).toEqual(['discover']);
-    await registryWorld.registry.apply('new', discovered);
+    await registryWorld.apply('new', discovered);
     expect(registryWorld.registry.match('in')?.stored.record.id).toBe('new');
   });
 
   test('is not requested for the new subscription, even after its discovery', async () => {
     const { registryWorld } = await withNewTarget();
-    const { grants, nextAttemptAt } = await registryWorld.registry.apply('new', discovered);
+    const { grants, nextAttemptAt } = await registryWorld.apply('new', discovered);
     expect({ grants, nextAttemptAt }).toEqual({ grants: [], nextAttemptAt: registryWorld.now + 1_000 });
   });
 
   test('goes to the new subscription after three failed unsubscribe requests, and stays there', async () => {
     const { registryWorld, oldGrantId } = await withNewTarget();
-    for (const requestId of ['u', 'u2', 'u3']) {
+    const unsubscribe = { grantId: oldGrantId, mode: 'unsubscribe' } as const;
+    for (const count of [1, 2, 3]) {
       expect(await resultsOfDue(registryWorld, 1_000)).toEqual([]);
-      const ids = { grantId: oldGrantId, requestId };
-      if (requestId !== 'u')
-        await registryWorld.registry.apply('old', { type: 'requested', ...ids, mode: 'unsubscribe' });
-      await registryWorld.registry.apply('old', { type: 'unreachable', ...ids, failure: failure('unreachable') });
+      if (count > 1) {
+        registryWorld.now = registryWorld.registry.get('old')?.record.grants[0]?.nextAttemptAt ?? 0;
+        await registryWorld.apply('old', { type: 'due' });
+        await registryWorld.apply('old', { type: 'requested', ...unsubscribe });
+      }
+      const { pending } = registryWorld.registry.get('old')?.record.grants[0] ?? {};
+      expect(pending?.mode).toBe('unsubscribe');
+      await registryWorld.apply('old', { type: 'unreachable', grantId: oldGrantId, failure: failure('unreachable') });
     }
     expect(await resultsOfDue(registryWorld, 1_000)).toEqual(['discover']);
-    await registryWorld.registry.apply('new', discovered);
+    await registryWorld.apply('new', discovered);
     registryWorld.now += 3_600_000;
-    await registryWorld.registry.apply('old', { type: 'due' });
+    await registryWorld.apply('old', { type: 'due' });
     expect(registryWorld.registry.match('in')?.stored.record.id).toBe('new');
   });
 
@@ -147,8 +150,8 @@ describe('S6 V3 a literal callback that still serves another subscription', () =
     registryWorld.policy = LITERAL;
     await addActive(registryWorld, 'old');
     await registryWorld.registry.add({ ...subscription('other'), service: 'Renamed' });
-    await registryWorld.registry.apply('other', { type: 'wanted' });
-    await registryWorld.registry.apply('other', discovered);
+    await registryWorld.apply('other', { type: 'wanted' });
+    await registryWorld.apply('other', discovered);
     expect(registryWorld.registry.match('in')?.stored.record.id).toBe('other');
   });
 });
@@ -156,14 +159,14 @@ describe('S6 V3 a literal callback that still serves another subscription', () =
 describe('a sweep of tombstones', () => {
   const addUnwanted = async (registryWorld: World, declared: boolean): Promise<void> => {
     await registryWorld.registry.add({ ...subscription('s'), declared });
-    await registryWorld.registry.apply('s', { type: 'wanted' });
-    const { grants } = await registryWorld.registry.apply('s', discovered);
-    await registryWorld.registry.apply('s', {
+    await registryWorld.apply('s', { type: 'wanted' });
+    const { grants } = await registryWorld.apply('s', discovered);
+    await registryWorld.apply('s', {
       type: 'denied',
       grantId: grants[0]?.id ?? '',
       failure: failure('denied'),
     });
-    await registryWorld.registry.apply('s', { type: 'unwanted', why: 'unsubscribed' });
+    await registryWorld.apply('s', { type: 'unwanted', why: 'unsubscribed' });
   };
 
   test('removes an unwanted subscription with its last tombstone', async () => {

@@ -2,12 +2,13 @@ import { randomBytes } from 'node:crypto';
 import { embeddedEngine, type EmbeddedEngine } from '../../../src/engine/embedded-engine.js';
 import { openStore } from '../../../src/store/open-store.js';
 import type { RecordStore } from '../../../src/store/record-store.js';
-import type { Effect } from '../../../src/subscription/machine/transition-types.js';
+import type { NamedEffect } from '../../../src/subscription/machine/transition-types.js';
 import { newSubscription, type SubscriptionRecord } from '../../../src/subscription/record/record.js';
 import { Registry } from '../../../src/subscription/registry/registry.js';
 import type { SubscriptionTarget } from '../../../src/subscription/record/snapshot.js';
 import type { RequestPolicy } from '../../../src/subscription/request-policy.js';
 import { recordingLogger, type RecordedLine } from '../../kit/recording-logger.js';
+import { withCurrentIds, type BareInput } from '../machine/current-ids.js';
 import { RULES, START, TOPIC } from '../machine/subscription-machine.js';
 
 /** The request policy of a service without options. */
@@ -29,17 +30,19 @@ export const POLICY: RequestPolicy = {
 /** A registry with a store in memory. Writes to it can be made to fail. */
 export interface World {
   readonly registry: Registry;
+  /** Applies an input. Ids that are missing are the current ones. */
+  readonly apply: (id: string, input: BareInput) => Promise<SubscriptionRecord>;
   readonly engine: EmbeddedEngine;
   readonly store: RecordStore;
   readonly lines: RecordedLine[];
   /** The effects in order, each with the stored record at that moment. */
-  readonly performed: { readonly effect: Effect; readonly stored: Promise<unknown> }[];
+  readonly performed: { readonly effect: NamedEffect; readonly stored: Promise<unknown> }[];
   /** The clock, in epoch milliseconds. A test sets it and calls `engine.tick()`, so this is no ManualClock. */
   now: number;
   isFailing: boolean;
   policy: RequestPolicy | undefined;
   /** Called instead of recording an effect. */
-  perform: ((record: SubscriptionRecord, effect: Effect) => void) | undefined;
+  perform: ((record: SubscriptionRecord, effect: NamedEffect) => void) | undefined;
 }
 
 export async function world(store?: RecordStore): Promise<World> {
@@ -63,6 +66,10 @@ export async function world(store?: RecordStore): Promise<World> {
     isFailing: false,
     policy: POLICY,
     perform: undefined,
+    apply: (id, input) => {
+      const { record } = registryWorld.registry.get(id) ?? { record: subscription(id) };
+      return registryWorld.registry.apply(id, withCurrentIds(input, record, registryWorld.now));
+    },
     registry: new Registry({
       store: flaky,
       engine,

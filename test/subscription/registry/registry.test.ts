@@ -1,27 +1,26 @@
 import { describe, expect, test } from 'vitest';
 import { callbackKey } from '../../../src/subscription/registry/callback-key.js';
-import type { TransitionInput } from '../../../src/subscription/machine/transition-types.js';
+import type { BareInput } from '../machine/current-ids.js';
 import { stateOf } from '../../../src/subscription/machine/state.js';
 import { DAY, failure, HUB, START, TOPIC } from '../machine/subscription-machine.js';
 import { subscription, POLICY, world, type World } from './registry-world.js';
 
-const discovered: TransitionInput = { type: 'discovered', topic: TOPIC, hubs: [HUB] };
+const discovered: BareInput = { type: 'discovered', topic: TOPIC, hubs: [HUB] };
 
 async function addActive(registryWorld: World, id = 's'): Promise<string> {
   await registryWorld.registry.add(subscription(id));
-  await registryWorld.registry.apply(id, { type: 'wanted' });
-  const { grants } = await registryWorld.registry.apply(id, discovered);
+  await registryWorld.apply(id, { type: 'wanted' });
+  const { grants } = await registryWorld.apply(id, discovered);
   const grantId = grants[0]?.id ?? '';
-  await registryWorld.registry.apply(id, {
+  await registryWorld.apply(id, {
     type: 'requested',
     grantId,
-    requestId: 'r',
     mode: 'subscribe',
     secret: null,
   });
-  await registryWorld.registry.apply(id, { type: 'accepted', grantId, requestId: 'r', hub: HUB, moved: false });
-  await registryWorld.registry.apply(id, { type: 'verified', grantId, mode: 'subscribe', leaseSeconds: '864000' });
-  await registryWorld.registry.apply(id, { type: 'answered', grantId });
+  await registryWorld.apply(id, { type: 'accepted', grantId, hub: HUB, moved: false });
+  await registryWorld.apply(id, { type: 'verified', grantId, mode: 'subscribe', leaseSeconds: '864000' });
+  await registryWorld.apply(id, { type: 'answered', grantId });
   return grantId;
 }
 
@@ -34,10 +33,10 @@ describe('S2 the store comes first', () => {
     const grantId = await addActive(registryWorld);
     const [requested, verified] = registryWorld.performed.filter(({ effect }) => effect.type === 'hook');
     expect(requested?.effect).toMatchObject({ name: 'requested' });
-    expect(await requested?.stored).toMatchObject({ data: { record: { grants: [{ pending: { id: 'r' } }] } } });
+    expect(await requested?.stored).toMatchObject({ data: { record: { grants: [{ pending: { mode: 'subscribe' } }] } } });
     expect(verified?.effect).toMatchObject({ name: 'verified' });
     expect(await verified?.stored).toMatchObject({ data: { record: { grants: [{ state: 'active' }] } } });
-    await registryWorld.registry.apply('s', { type: 'denied', grantId, failure: failure('denied') });
+    await registryWorld.apply('s', { type: 'denied', grantId, failure: failure('denied') });
     expect(await registryWorld.performed.at(-1)?.stored).toMatchObject({
       data: { record: { grants: [{ state: 'active', deniedAt: START, askAfreshAt: START + 90_000 }] } },
     });
@@ -49,8 +48,8 @@ describe('S2 the store comes first', () => {
     await registryWorld.registry.add(subscription('t'));
     const storedBefore = await registryWorld.store.get('subscription', 's');
     for (const id of ['s', 't']) {
-      await registryWorld.registry.apply(id, { type: 'wanted' });
-      await registryWorld.registry.apply(id, discovered);
+      await registryWorld.apply(id, { type: 'wanted' });
+      await registryWorld.apply(id, discovered);
     }
     expect(registryWorld.performed.map(({ effect }) => effect.type)).toEqual([
       'discover',
@@ -60,10 +59,9 @@ describe('S2 the store comes first', () => {
     ]);
     expect(await registryWorld.store.get('subscription', 's')).toEqual(storedBefore);
     const grantId = registryWorld.registry.get('s')?.record.grants[0]?.id ?? '';
-    await registryWorld.registry.apply('s', {
+    await registryWorld.apply('s', {
       type: 'requested',
       grantId,
-      requestId: 'r',
       mode: 'subscribe',
       secret: null,
     });
@@ -78,7 +76,7 @@ describe('S2 the store comes first', () => {
     const recordBefore = registryWorld.registry.get('s')?.record;
     registryWorld.performed.length = 0;
     registryWorld.isFailing = true;
-    await expect(registryWorld.registry.apply('s', { type: 'unwanted', why: 'unsubscribed' })).rejects.toThrow(
+    await expect(registryWorld.apply('s', { type: 'unwanted', why: 'unsubscribed' })).rejects.toThrow(
       'the store is down',
     );
     expect(registryWorld.registry.get('s')?.record).toBe(recordBefore);
@@ -86,7 +84,7 @@ describe('S2 the store comes first', () => {
     await expect(registryWorld.registry.add(subscription('other'))).rejects.toThrow('the store is down');
     expect(registryWorld.registry.get('other')).toBeUndefined();
     registryWorld.isFailing = false;
-    await registryWorld.registry.apply('s', { type: 'unwanted', why: 'unsubscribed' });
+    await registryWorld.apply('s', { type: 'unwanted', why: 'unsubscribed' });
     expect(registryWorld.performed).toHaveLength(1);
   });
 
@@ -94,7 +92,7 @@ describe('S2 the store comes first', () => {
     const registryWorld = await world();
     await addActive(registryWorld);
     registryWorld.isFailing = true;
-    await expect(registryWorld.registry.apply('s', { type: 'wanted' })).resolves.toBe(
+    await expect(registryWorld.apply('s', { type: 'wanted' })).resolves.toBe(
       registryWorld.registry.get('s')?.record,
     );
   });
@@ -145,9 +143,9 @@ describe('inputs of one subscription', () => {
     const registryWorld = await world();
     await registryWorld.registry.add(subscription('s'));
     const records = await Promise.all([
-      registryWorld.registry.apply('s', { type: 'wanted' }),
-      registryWorld.registry.apply('s', discovered),
-      registryWorld.registry.apply('s', { type: 'unwanted', why: 'unsubscribed' }),
+      registryWorld.apply('s', { type: 'wanted' }),
+      registryWorld.apply('s', discovered),
+      registryWorld.apply('s', { type: 'unwanted', why: 'unsubscribed' }),
     ]);
     expect(records.map(stateOf)).toEqual(['requested', 'requested', 'unsubscribed']);
   });
@@ -156,17 +154,17 @@ describe('inputs of one subscription', () => {
     const registryWorld = await world();
     let applied: Promise<unknown> = Promise.resolve();
     registryWorld.perform = (_record, { type }) => {
-      if (type === 'discover') applied = registryWorld.registry.apply('s', discovered);
+      if (type === 'discover') applied = registryWorld.apply('s', discovered);
     };
     await registryWorld.registry.add(subscription('s'));
-    await registryWorld.registry.apply('s', { type: 'wanted' });
+    await registryWorld.apply('s', { type: 'wanted' });
     await applied;
     expect(registryWorld.registry.get('s')?.record.grants).toHaveLength(1);
   });
 
   test('are rejected if there is no such subscription', async () => {
     const registryWorld = await world();
-    await expect(registryWorld.registry.apply('nobody', { type: 'wanted' })).rejects.toThrow(
+    await expect(registryWorld.apply('nobody', { type: 'wanted' })).rejects.toThrow(
       'There is no subscription nobody',
     );
   });
@@ -176,7 +174,7 @@ describe('inputs of one subscription', () => {
     await addActive(registryWorld);
     const recordBefore = registryWorld.registry.get('s')?.record;
     registryWorld.policy = undefined;
-    await expect(registryWorld.registry.apply('s', { type: 'unwanted', why: 'unsubscribed' })).resolves.toBe(
+    await expect(registryWorld.apply('s', { type: 'unwanted', why: 'unsubscribed' })).resolves.toBe(
       recordBefore,
     );
   });
@@ -200,7 +198,7 @@ describe('a restart', () => {
   test('runs work planned before the clock was set back at once, even for an unwanted subscription', async () => {
     const registryWorld = await world();
     const grantId = await addActive(registryWorld);
-    await registryWorld.registry.apply('s', { type: 'unwanted', why: 'unsubscribed' });
+    await registryWorld.apply('s', { type: 'unwanted', why: 'unsubscribed' });
     const restartedWorld = await world(registryWorld.store);
     restartedWorld.now -= 4 * DAY;
     await restartedWorld.registry.load();
@@ -208,7 +206,7 @@ describe('a restart', () => {
     restartedWorld.engine.tick();
     await expect
       .poll(() => restartedWorld.performed.map(({ effect }) => effect))
-      .toEqual([{ type: 'request', grantId, mode: 'unsubscribe' }]);
+      .toEqual([{ type: 'request', grantId, requestId: expect.any(String), mode: 'unsubscribe' }]);
   });
 
   test('L1 schedules due work again', async () => {
@@ -281,8 +279,8 @@ describe('a tombstone', () => {
     const registryWorld = await world();
     const grantId = await addActive(registryWorld);
     const key = keyOf(registryWorld, 's');
-    await registryWorld.registry.apply('s', { type: 'unwanted', why: 'shutdown' });
-    await registryWorld.registry.apply('s', { type: 'verified', grantId, mode: 'unsubscribe' });
+    await registryWorld.apply('s', { type: 'unwanted', why: 'shutdown' });
+    await registryWorld.apply('s', { type: 'verified', grantId, mode: 'unsubscribe' });
     await registryWorld.registry.sweep(START);
     expect(registryWorld.registry.match(key)?.grant.state).toBe('unsubscribed');
     await registryWorld.registry.sweep(START + 1);
@@ -296,11 +294,11 @@ describe('a tombstone', () => {
     const grantId = await addActive(registryWorld);
     const key = keyOf(registryWorld, 's');
     registryWorld.now += 10 * DAY - 1_000;
-    await registryWorld.registry.apply('s', { type: 'denied', grantId, failure: failure('denied', registryWorld.now) });
+    await registryWorld.apply('s', { type: 'denied', grantId, failure: failure('denied', registryWorld.now) });
     await registryWorld.registry.sweep(registryWorld.now + 1);
     expect(registryWorld.registry.match(key)?.grant.state).toBe('active');
     registryWorld.now += 1_000;
-    await registryWorld.registry.apply('s', { type: 'due' });
+    await registryWorld.apply('s', { type: 'due' });
     expect(registryWorld.registry.match(key)?.grant).toMatchObject({
       state: 'unsubscribed',
       endedAt: registryWorld.now,
@@ -322,7 +320,8 @@ test('S8 the next grant takes over a callback that can serve one grant only', as
   const registryWorld = await world();
   registryWorld.policy = { ...POLICY, newPath: () => 'only' };
   const firstId = await addActive(registryWorld);
-  const { grants } = await registryWorld.registry.apply('s', { ...discovered, hubs: ['https://second-hub.example/'] });
+  await registryWorld.apply('s', { type: 'links-differ' });
+  const { grants } = await registryWorld.apply('s', { ...discovered, hubs: ['https://second-hub.example/'] });
   expect(grants).toHaveLength(1);
   expect(registryWorld.registry.match('only')?.grant).toBe(grants[0]);
   expect(grants[0]?.id).not.toBe(firstId);
@@ -341,13 +340,12 @@ test('the lease of a subscription overrides the lease of its service', async () 
   const registryWorld = await world();
   registryWorld.policy = { ...POLICY, rules: { ...POLICY.rules, leaseSeconds: 864_000 } };
   await registryWorld.registry.add({ ...subscription('s'), overrides: { leaseSeconds: 20 } });
-  await registryWorld.registry.apply('s', { type: 'wanted' });
-  const { grants } = await registryWorld.registry.apply('s', discovered);
+  await registryWorld.apply('s', { type: 'wanted' });
+  const { grants } = await registryWorld.apply('s', discovered);
   const grantId = grants[0]?.id ?? '';
-  const requested = await registryWorld.registry.apply('s', {
+  const requested = await registryWorld.apply('s', {
     type: 'requested',
     grantId,
-    requestId: 'r',
     mode: 'subscribe',
   });
   expect(requested.grants[0]?.pending?.deadline).toBe(START + 2_000);
@@ -357,15 +355,16 @@ test('N1 the request after an unsolicited denial has a new callback, and the old
   const registryWorld = await world();
   const firstId = await addActive(registryWorld);
   const key = keyOf(registryWorld, 's');
-  await registryWorld.registry.apply('s', { type: 'denied', grantId: firstId, failure: failure('denied') });
+  await registryWorld.apply('s', { type: 'denied', grantId: firstId, failure: failure('denied') });
   registryWorld.now += 90_000;
-  const { grants } = await registryWorld.registry.apply('s', { type: 'due' });
+  const { grants } = await registryWorld.apply('s', { type: 'due' });
   expect(grants).toMatchObject([{ id: firstId }, { replaces: firstId, state: 'requested' }]);
   expect(registryWorld.registry.match(callbackKey(grants[1]?.callback ?? ''))?.grant.id).toBe(grants[1]?.id);
   expect(registryWorld.registry.match(key)?.grant.id).toBe(firstId);
   expect(registryWorld.performed.at(-1)?.effect).toEqual({
     type: 'request',
     grantId: grants[1]?.id,
+    requestId: grants[1]?.currentRequest,
     mode: 'subscribe',
   });
 });
@@ -374,9 +373,9 @@ test('N1 the request after an unsolicited denial keeps the callback if there is 
   const registryWorld = await world();
   registryWorld.policy = { ...POLICY, newPath: () => 'only', hasOneCallback: true };
   const firstId = await addActive(registryWorld);
-  await registryWorld.registry.apply('s', { type: 'denied', grantId: firstId, failure: failure('denied') });
+  await registryWorld.apply('s', { type: 'denied', grantId: firstId, failure: failure('denied') });
   registryWorld.now += 90_000;
-  const { grants } = await registryWorld.registry.apply('s', { type: 'due' });
+  const { grants } = await registryWorld.apply('s', { type: 'due' });
   expect(grants).toMatchObject([{ id: firstId, denialCheckedAt: registryWorld.now }]);
   expect(registryWorld.registry.match('only')?.grant.id).toBe(firstId);
 });
@@ -384,7 +383,7 @@ test('N1 the request after an unsolicited denial keeps the callback if there is 
 test('N2 a denial survives a restart, and neither restart nor sweep leads to an earlier request', async () => {
   const registryWorld = await world();
   const grantId = await addActive(registryWorld);
-  await registryWorld.registry.apply('s', { type: 'denied', grantId, failure: failure('denied') });
+  await registryWorld.apply('s', { type: 'denied', grantId, failure: failure('denied') });
   const restartedWorld = await world(registryWorld.store);
   restartedWorld.now += 10_000;
   await restartedWorld.registry.load();

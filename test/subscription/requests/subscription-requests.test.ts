@@ -115,7 +115,7 @@ async function subscribeTo(
     },
   });
   await subscribedWorld.registry.add({ ...subscription('s', target), overrides });
-  await subscribedWorld.registry.apply('s', { type: 'wanted' });
+  await subscribedWorld.apply('s', { type: 'wanted' });
   return subscribed;
 }
 
@@ -378,13 +378,13 @@ describe('a request', () => {
   test('S6 to unsubscribe goes to the hub of the subscription', async () => {
     const hub = await startHub();
     const subscribedWorld = await request(hub, { secret: 'a secret one' });
-    await subscribedWorld.registry.apply('s', {
+    await subscribedWorld.apply('s', {
       type: 'verified',
       grantId: subscribedWorld.grant().id,
       mode: 'subscribe',
       leaseSeconds: '60',
     });
-    await subscribedWorld.registry.apply('s', { type: 'unwanted', why: 'unsubscribed' });
+    await subscribedWorld.apply('s', { type: 'unwanted', why: 'unsubscribed' });
     await subscribedWorld.idle();
     expect(Object.fromEntries(bodies(hub)[1] ?? [])).toEqual({
       'hub.callback': subscribedWorld.grant().callback,
@@ -417,8 +417,8 @@ describe('a request', () => {
     const { perform } = subscribedWorld;
     const { id } = subscribedWorld.grant();
     const record = subscribedWorld.record();
-    await subscribedWorld.registry.apply('s', { type: 'unwanted', why: 'unsubscribed' });
-    for (const grantId of [id, 'gone']) perform?.(record, { type: 'request', grantId, mode: 'subscribe' });
+    await subscribedWorld.apply('s', { type: 'unwanted', why: 'unsubscribed' });
+    for (const grantId of [id, 'gone']) perform?.(record, { type: 'request', grantId, requestId: 'an old one', mode: 'subscribe' });
     await subscribedWorld.idle();
     expect(bodies(hub)).toHaveLength(1);
   });
@@ -504,11 +504,11 @@ describe('a hub that wants hub.verify', () => {
     expect(second?.get('hub.secret')).toBe(first?.get('hub.secret'));
 
     const grantId = subscribedWorld.grant().id;
-    await subscribedWorld.registry.apply('s', { type: 'verified', grantId, mode: 'subscribe', leaseSeconds: '600' });
-    await subscribedWorld.registry.apply('s', { type: 'renewal-wanted' });
+    await subscribedWorld.apply('s', { type: 'verified', grantId, mode: 'subscribe', leaseSeconds: '600' });
+    await subscribedWorld.apply('s', { type: 'renewal-wanted' });
     await subscribedWorld.idle();
-    await subscribedWorld.registry.apply('s', { type: 'verified', grantId, mode: 'subscribe', leaseSeconds: '600' });
-    await subscribedWorld.registry.apply('s', { type: 'unwanted', why: 'unsubscribed' });
+    await subscribedWorld.apply('s', { type: 'verified', grantId, mode: 'subscribe', leaseSeconds: '600' });
+    await subscribedWorld.apply('s', { type: 'unwanted', why: 'unsubscribed' });
     await subscribedWorld.idle();
     const later = forms(hub).slice(2);
     expect(later.map((form) => [form.get('hub.mode'), form.getAll('hub.verify')])).toEqual([
@@ -574,8 +574,8 @@ describe('a hub that wants hub.verify', () => {
     const subscribedWorld = await subscribeTo({ hub: hub.url, topic: TOPIC_OF_HUB });
     await subscribedWorld.idle();
     const grantId = subscribedWorld.grant().id;
-    await subscribedWorld.registry.apply('s', { type: 'verified', grantId, mode: 'subscribe', leaseSeconds: '600' });
-    await subscribedWorld.registry.apply('s', { type: 'unwanted', why: 'unsubscribed' });
+    await subscribedWorld.apply('s', { type: 'verified', grantId, mode: 'subscribe', leaseSeconds: '600' });
+    await subscribedWorld.apply('s', { type: 'unwanted', why: 'unsubscribed' });
     await subscribedWorld.idle();
     expect(hub.requests).toHaveLength(2);
     expect(subscribedWorld.grant()).toMatchObject({ state: 'unsubscribing', attempts: 1 });
@@ -616,7 +616,7 @@ describe('S4 a 204', () => {
     await using hub = await startServer(answerWith(204));
     const subscribedWorld = await subscribeTo({ hub: hub.url, topic: TOPIC_OF_HUB }, { protocol: 'pubsubhubbub-0.3' });
     await subscribedWorld.idle();
-    await subscribedWorld.registry.apply('s', { type: 'renewal-wanted' });
+    await subscribedWorld.apply('s', { type: 'renewal-wanted' });
     subscribedWorld.now += 1_000;
     await subscribedWorld.idle();
     const stored = JSON.stringify(await subscribedWorld.store.get('subscription', 's'));
@@ -637,8 +637,8 @@ describe('S3 an unsubscribe request', () => {
     const subscribedWorld = await subscribeTo({ hub: hub.url, topic: TOPIC_OF_HUB });
     await subscribedWorld.idle();
     const grantId = subscribedWorld.grant().id;
-    await subscribedWorld.registry.apply('s', { type: 'verified', grantId, mode: 'subscribe', leaseSeconds: '600' });
-    await subscribedWorld.registry.apply('s', { type: 'unwanted', why });
+    await subscribedWorld.apply('s', { type: 'verified', grantId, mode: 'subscribe', leaseSeconds: '600' });
+    await subscribedWorld.apply('s', { type: 'unwanted', why });
     await subscribedWorld.idle();
     expect(subscribedWorld.grant().state).toBe(state);
   });
@@ -654,7 +654,7 @@ describe('S3 a hub that answers 429 with Retry-After', () => {
     topic = 'https://publisher.example/other',
   ): Promise<void> {
     await subscribedWorld.registry.add({ ...subscription('other'), target: { hub, topic } });
-    await subscribedWorld.registry.apply('other', { type: 'wanted' });
+    await subscribedWorld.apply('other', { type: 'wanted' });
     await subscribedWorld.idle();
   }
   const grantOfOther = (subscribedWorld: SubscribedWorld): GrantRecord | undefined =>
@@ -686,9 +686,9 @@ describe('S3 a hub that answers 429 with Retry-After', () => {
     const subscribedWorld = await subscribeTo({ hub: hub.url, topic: TOPIC_OF_HUB });
     await subscribedWorld.idle();
     const grantId = subscribedWorld.grant().id;
-    await subscribedWorld.registry.apply('s', { type: 'verified', grantId, mode: 'subscribe', leaseSeconds: '86400' });
+    await subscribedWorld.apply('s', { type: 'verified', grantId, mode: 'subscribe', leaseSeconds: '86400' });
     await addOther(subscribedWorld, hub.url);
-    await subscribedWorld.registry.apply('s', { type: 'unwanted', why: 'unsubscribed' });
+    await subscribedWorld.apply('s', { type: 'unwanted', why: 'unsubscribed' });
     await subscribedWorld.idle();
     expect(forms(hub).map((form) => form.get('hub.mode'))).toEqual(['subscribe', 'subscribe', 'unsubscribe']);
   });
@@ -698,11 +698,11 @@ describe('S3 a hub that answers 429 with Retry-After', () => {
     const subscribedWorld = await subscribeTo({ hub: hub.url, topic: TOPIC_OF_HUB });
     await subscribedWorld.idle();
     await addOther(subscribedWorld, hub.url);
-    await subscribedWorld.registry.apply('other', { type: 'retried', isImmediate: true });
+    await subscribedWorld.apply('other', { type: 'retried', isImmediate: true });
     await subscribedWorld.idle();
     expect(forms(hub).map((form) => form.get('hub.topic'))).toEqual([TOPIC_OF_HUB, 'https://publisher.example/other']);
     expect(grantOfOther(subscribedWorld)).toMatchObject({ attempts: 1 });
-    await subscribedWorld.registry.apply('other', { type: 'retried' });
+    await subscribedWorld.apply('other', { type: 'retried' });
     await subscribedWorld.idle();
     expect(hub.requests).toHaveLength(2);
   });
@@ -712,9 +712,9 @@ describe('S3 a hub that answers 429 with Retry-After', () => {
     const subscribedWorld = await subscribeTo({ hub: hub.url, topic: TOPIC_OF_HUB });
     await subscribedWorld.idle();
     const grantId = subscribedWorld.grant().id;
-    await subscribedWorld.registry.apply('s', { type: 'verified', grantId, mode: 'subscribe', leaseSeconds: '300' });
+    await subscribedWorld.apply('s', { type: 'verified', grantId, mode: 'subscribe', leaseSeconds: '300' });
     await addOther(subscribedWorld, hub.url);
-    await subscribedWorld.registry.apply('s', { type: 'renewal-wanted' });
+    await subscribedWorld.apply('s', { type: 'renewal-wanted' });
     await subscribedWorld.idle();
     expect(hub.requests).toHaveLength(3);
   });
@@ -734,7 +734,7 @@ describe('S3 a hub that answers 429 with Retry-After', () => {
       nextAttemptAt: START + 630_000,
     });
     // A retry by the user bypasses the limit, also after the redirect.
-    await subscribedWorld.registry.apply('other', { type: 'retried', isImmediate: true });
+    await subscribedWorld.apply('other', { type: 'retried', isImmediate: true });
     await subscribedWorld.idle();
     expect(redirectTarget.requests).toHaveLength(2);
   });
@@ -784,8 +784,8 @@ describe('S5 credentials', () => {
     expect(hub.requests[0]?.headers).toMatchObject({ authorization: 'Bearer token', cookie: 'a=b', 'x-own': '1' });
     expect(subscribedWorld.grant()).toMatchObject({ hub: `${redirectTarget.url}/`, advertisedHub: hub.url });
     const grantId = subscribedWorld.grant().id;
-    await subscribedWorld.registry.apply('s', { type: 'verified', grantId, mode: 'subscribe', leaseSeconds: '600' });
-    await subscribedWorld.registry.apply('s', { type: 'renewal-wanted' });
+    await subscribedWorld.apply('s', { type: 'verified', grantId, mode: 'subscribe', leaseSeconds: '600' });
+    await subscribedWorld.apply('s', { type: 'renewal-wanted' });
     await subscribedWorld.idle();
     expect(hub.requests).toHaveLength(1);
     expect(redirectTarget.requests).toHaveLength(2);

@@ -19,19 +19,19 @@ export function completeByStatus(
   const pending = grant?.pending;
   if (isDone !== true || grant === undefined || pending?.id !== requestId) return withoutEffects(record);
   if (pending.mode === 'unsubscribe') {
-    return onVerified(record, { type: 'verified', grantId, mode: 'unsubscribe' }, context);
+    return onVerified(record, { type: 'verified', grantId, requestId, mode: 'unsubscribe' }, context);
   }
   if (hasCallbackResult(pending)) return withoutEffects(record);
   const { leaseSeconds = Infinity, defaultLeaseSeconds } = context.rules;
   const lease = Math.min(leaseSeconds, defaultLeaseSeconds);
   const granted = onVerified(
     record,
-    { type: 'verified', grantId, mode: 'subscribe', leaseSeconds: String(lease) },
+    { type: 'verified', grantId, requestId, mode: 'subscribe', leaseSeconds: String(lease) },
     context,
   );
   if (granted.record === record) return granted;
   // No verification came, so no answer to one is outstanding.
-  const settled = andThen(granted, (updated) => onAnswered(updated, { type: 'answered', grantId }));
+  const settled = andThen(granted, (updated) => onAnswered(updated, { type: 'answered', grantId, requestId }));
   if (grant.verifiedAt !== undefined) return settled;
   const warning: Effect = {
     type: 'log',
@@ -55,10 +55,10 @@ export function endByRefusal(
   input: InputOf<'refused'> | InputOf<'unreachable'>,
   context: TransitionContext,
 ): Transition | undefined {
-  const { grantId, status } = input;
+  const { grantId, requestId, status } = input;
   const grant = record.grants.find(({ id }) => id === grantId);
   if (input.type !== 'refused' || status === undefined || grant?.pending?.mode !== 'unsubscribe') return undefined;
   const isEndExpected = record.stoppedBecause === 'deleted' || grant.deniedAt !== undefined;
   if (!isAlreadyEnded(status, isEndExpected)) return undefined;
-  return onVerified(record, { type: 'verified', grantId, mode: 'unsubscribe' }, context);
+  return onVerified(record, { type: 'verified', grantId, requestId, mode: 'unsubscribe' }, context);
 }

@@ -26,10 +26,20 @@ import type { GrantRecord, SubscriptionRecord } from '../../record/record.js';
 import { cooldownOf } from '../rules/refusal-cooldown.js';
 import { isEnabled, isLive, isOver, isWorking } from '../state.js';
 
-/** Stores the topic and hubs that discovery found. Requests missing grants and started renewals (PROTOCOL D10). */
+/** The current discovery found a topic and hubs. */
 export function onDiscovered(
   record: SubscriptionRecord,
-  { topic, hubs, feed }: InputOf<'discovered'>,
+  input: InputOf<'discovered'>,
+  context: TransitionContext,
+): Transition {
+  if (record.currentDiscovery !== input.discoveryId) return withoutEffects(record);
+  return applyDiscovery({ ...record, currentDiscovery: undefined }, input, context);
+}
+
+/** Stores the topic and hubs that discovery found. Requests missing grants and started renewals (PROTOCOL D10). */
+export function applyDiscovery(
+  record: SubscriptionRecord,
+  { topic, hubs, feed }: Pick<InputOf<'discovered'>, 'topic' | 'hubs' | 'feed'>,
   context: TransitionContext,
 ): Transition {
   const updated = { ...withoutExpiredSilence(record, context.now), topic, hubs, feed, ...NOTHING_PLANNED };
@@ -44,11 +54,12 @@ export function onDiscovered(
 /** Discovery failed, so the result of the last discovery is used. Working grants are renewed at their current hubs. */
 export function onDiscoveryFailed(
   record: SubscriptionRecord,
-  { failure, retryAfter }: InputOf<'discovery-failed'>,
+  { discoveryId, failure, retryAfter }: InputOf<'discovery-failed'>,
   context: TransitionContext,
 ): Transition {
+  if (record.currentDiscovery !== discoveryId) return withoutEffects(record);
   const updated = retryAfter === undefined ? record : withPublisherRetryAfter(record, retryAfter, context.now);
-  const ended = { ...updated, ...NOTHING_PLANNED };
+  const ended = { ...updated, currentDiscovery: undefined, ...NOTHING_PLANNED };
   if (!isEnabled(ended)) return withoutEffects(ended);
   const hook: Effect = { type: 'hook', name: 'failed', failure };
   if (isSatisfied(ended, context)) {
@@ -72,10 +83,11 @@ export function onDiscoveryFailed(
  */
 export function onDiscoveryDeferred(
   record: SubscriptionRecord,
-  { until }: InputOf<'discovery-deferred'>,
+  { discoveryId, until }: InputOf<'discovery-deferred'>,
   context: TransitionContext,
 ): Transition {
-  const ended = { ...record, ...NOTHING_PLANNED };
+  if (record.currentDiscovery !== discoveryId) return withoutEffects(record);
+  const ended = { ...record, currentDiscovery: undefined, ...NOTHING_PLANNED };
   if (!isEnabled(ended)) return withoutEffects(ended);
   const isUnknown = ended.topic === undefined && !isSatisfied(ended, context);
   const requested = isUnknown ? withoutEffects({ ...ended, nextAttemptAt: until }) : requestMissing(ended, context);

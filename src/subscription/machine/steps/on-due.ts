@@ -108,7 +108,7 @@ function failUnverifiedRequest(
   const lateUntil = isExpected
     ? pending.deadline + lateVerificationMs(context.rules.verifyTimeoutSeconds, leaseForRetries(grant, context.rules))
     : undefined;
-  const waiting = { ...grant, lateUntil };
+  const waiting = { ...grant, lateUntil, lateRequest: lateUntil === undefined ? undefined : pending.id };
   const updated = withGrant(record, grant.id, () => waiting);
   if (pending.denied === true) return failDeniedRequest(updated, waiting, context);
   return failRequest(updated, grant.id, { failure: unverifiedFailure(grant, pending, context.now) }, context);

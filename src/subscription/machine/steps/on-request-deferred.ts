@@ -40,12 +40,10 @@ export function onRequestDeferred(
   );
 }
 
-function isWaitingToSend(record: SubscriptionRecord, grant: GrantRecord, requestId: string | undefined): boolean {
-  const { state, superseded, pending, nextAttemptAt } = grant;
+function isWaitingToSend(record: SubscriptionRecord, grant: GrantRecord, requestId: string): boolean {
+  const { state, superseded, pending, currentRequest } = grant;
   if (!isEnabled(record) || isOver(grant) || state === 'unsubscribing' || superseded === true) return false;
-  if (pending !== undefined) return pending.id === requestId;
-  // Neither scheduled nor open: the request was withdrawn, and another hub may be requested by now.
-  return requestId === undefined && nextAttemptAt !== undefined;
+  return pending === undefined ? currentRequest === requestId : pending.id === requestId;
 }
 
 /**

@@ -34,7 +34,8 @@ export function onRequested(
   if (grant === undefined || !canSend(record, grant, input)) return withoutEffects(record);
   const { now } = context;
   const until = Math.max(cooldownOf(record, grant, context).until, grant.notBefore ?? 0);
-  if (input.mode === 'subscribe' && until > now && input.insteadOf === undefined) {
+  const { send = 1 } = input;
+  if (input.mode === 'subscribe' && until > now && send === 1) {
     // The hub refused another callback meanwhile, or an earlier request failed while this one was queued.
     const waiting = { isRenewalStarted: undefined, nextAttemptAt: until, guardedUntil: undefined };
     return withoutEffects(withGrant(record, grant.id, (one) => ({ ...one, ...waiting })));
@@ -43,15 +44,21 @@ export function onRequested(
     ...grant,
     state: grant.state === 'requested' || grant.state === 'failed' ? 'verifying' : grant.state,
     ...(input.mode === 'subscribe' ? { requestedAt: now, notBefore: undefined } : {}),
-    // Another form of an open request repeats its parameters, so later changes are still outstanding.
-    ...(input.mode === 'subscribe' && input.insteadOf === undefined
-      ? { freshSecret: undefined, isOutdated: undefined }
-      : {}),
+    // A repeated request has the same parameters, so later changes are still outstanding.
+    ...(input.mode === 'subscribe' && send === 1 ? { freshSecret: undefined, isOutdated: undefined } : {}),
     nextAttemptAt: undefined,
     isRenewalStarted: undefined,
     deferredUntil: undefined,
     secrets: input.secret === undefined ? grant.secrets : withPendingSecret(grant.secrets, input.secret, now),
-    pending: { id: input.requestId, mode: input.mode, deadline: deadlineOf(grant, context), accepted: false },
+    currentRequest: undefined,
+    pending: {
+      id: input.requestId,
+      mode: input.mode,
+      member: context.member,
+      ...(send > 1 ? { sends: send } : {}),
+      deadline: deadlineOf(grant, context),
+      accepted: false,
+    },
   };
   return {
     record: withGrant(record, grant.id, () => pending),
@@ -59,15 +66,22 @@ export function onRequested(
   };
 }
 
-function canSend(record: SubscriptionRecord, grant: GrantRecord, { mode, insteadOf }: InputOf<'requested'>): boolean {
-  // Another request may have overtaken this one in the queue. One request is enough.
-  const isOpen = grant.pending !== undefined && grant.pending.mode === mode;
-  if (insteadOf === undefined ? isOpen : grant.pending?.id !== insteadOf) return false;
+/** Whether the request may be sent: it is the current one, or the open one is repeated in another form. */
+function canSend(
+  record: SubscriptionRecord,
+  grant: GrantRecord,
+  { mode, requestId, send = 1 }: InputOf<'requested'>,
+): boolean {
+  const { pending, currentRequest } = grant;
+  const isOpen = pending !== undefined && pending.mode === mode;
+  const isNext =
+    send === 1
+      ? currentRequest === requestId && !isOpen
+      : isOpen && pending.id === requestId && (pending.sends ?? 1) === send - 1;
+  if (!isNext) return false;
   const isUnsubscribing = grant.state === 'unsubscribing';
   if (mode === 'unsubscribe') return isUnsubscribing;
-  // Neither scheduled nor open: the request was withdrawn, and another hub may be requested by now.
-  const isWithdrawn = grant.nextAttemptAt === undefined && grant.pending === undefined;
-  return isEnabled(record) && !isUnsubscribing && !isOver(grant) && grant.superseded !== true && !isWithdrawn;
+  return isEnabled(record) && !isUnsubscribing && !isOver(grant) && grant.superseded !== true;
 }
 
 /** The hub accepted the request. The verification came already, or follows. */

@@ -3,7 +3,6 @@ import {
   andThen,
   endedGrant,
   unsubscribingGrant,
-  withFailure,
   SAFETY_DELAY_MS,
   withoutEffects,
   withGrant,
@@ -19,6 +18,7 @@ import { withPendingSecretForLease, withVerifiedSecret } from '../rules/secrets.
 import {
   stopReasonOnceVerified,
   hasPendingSubscribe,
+  expectedRequest,
   hasUnsolicitedDenial,
   isLive,
   isVerificationExpected,
@@ -74,11 +74,31 @@ export function onVerified(
 ): Transition {
   const grant = record.grants.find(({ id }) => id === input.grantId);
   if (grant === undefined || !canConfirm(record, grant, input.mode, context)) return withoutEffects(record);
+  if (isSettled(grant, input, context.now)) return withoutEffects(record);
   // Quirk(thylacine, Flask-WebSub): send `hub.lease_seconds` also when they verify an unsubscribe. We ignore it.
   if (input.mode === 'unsubscribe') return endUnsubscribedGrant(record, grant, context.now);
-  return isVerificationExpected(grant, context.now)
-    ? applyVerification(record, grant, input, context)
-    : onUnsolicitedVerification(record, grant, input, context);
+  // The hub verified, then somebody denied. Another verification decides again.
+  const { pending } = grant;
+  const isDeniedSince = pending?.verified === true && pending.denied === true;
+  const requestId = input.requestId ?? (isDeniedSince ? pending.id : undefined);
+  return requestId === undefined
+    ? onUnsolicitedVerification(record, grant, input, context)
+    : applyVerification(record, grant, { ...input, requestId }, context);
+}
+
+/**
+ * Whether the request that a verification answers is settled: verified, refused by the handler, or replaced by another
+ * request. Two handler calls for one verification may overlap, so the result of one may come too late.
+ */
+export function isSettled(
+  grant: GrantRecord,
+  { mode, requestId }: Pick<InputOf<'verified'>, 'mode' | 'requestId'>,
+  now: number,
+): boolean {
+  if (requestId === undefined || expectedRequest(grant, mode, now) === requestId) return false;
+  if (mode === 'subscribe') return grant.lateRequest !== requestId || !isVerificationExpected(grant, now);
+  // The request to unsubscribe may have failed meanwhile. The hub may still confirm that it ended.
+  return grant.pending !== undefined;
 }
 
 /**
@@ -88,7 +108,7 @@ export function onVerified(
 function applyVerification(
   record: SubscriptionRecord,
   grant: GrantRecord,
-  input: InputOf<'verified'>,
+  input: InputOf<'verified'> & { readonly requestId: string },
   context: TransitionContext,
 ): Transition {
   const { now, rules } = context;
@@ -108,10 +128,12 @@ function applyVerification(
     verifiedAt: now,
     // If the process ends before the answer is sent, the hub has no confirmation and must be requested again.
     isConfirmationUnsent: true,
+    verifiedRequest: input.requestId,
     ...inFlightGuard(now + SAFETY_DELAY_MS),
     isRenewalStarted: undefined,
     notBefore: undefined,
     lateUntil: undefined,
+    lateRequest: undefined,
     secrets: isRequestInFlight ? withPendingSecretForLease(grant.secrets, lease.expiresAt ?? now) : grant.secrets,
     pending: isRequestInFlight ? { ...pending, verified: true, leaseSeconds, renewsAt, denied: undefined } : undefined,
     endedAt: undefined,
@@ -223,13 +245,18 @@ function isReplaced(
 }
 
 /** The hub got the answer. The next step is the renewal as planned. */
-export function onAnswered(record: SubscriptionRecord, { grantId }: InputOf<'answered'>): Transition {
+export function onAnswered(record: SubscriptionRecord, { grantId, requestId }: InputOf<'answered'>): Transition {
   const grant = record.grants.find(({ id }) => id === grantId);
-  if (grant?.isConfirmationUnsent !== true) return withoutEffects(record);
+  if (grant?.isConfirmationUnsent !== true || grant.verifiedRequest !== requestId) return withoutEffects(record);
   const isWaiting = isWorking(grant) && grant.pending === undefined && grant.isRenewalStarted !== true;
   const nextAttemptAt = isWaiting ? undefined : grant.nextAttemptAt;
   return withoutEffects(
-    withGrant(record, grantId, () => ({ ...grant, isConfirmationUnsent: undefined, nextAttemptAt })),
+    withGrant(record, grantId, () => ({
+      ...grant,
+      isConfirmationUnsent: undefined,
+      verifiedRequest: undefined,
+      nextAttemptAt,
+    })),
   );
 }
 
@@ -241,9 +268,9 @@ export function isNewProblem({ pending }: GrantRecord, { isNotice = false }: { r
 
 /** A verification could not be confirmed. If no other verification comes, the problem explains the failure. */
 export function onVerificationWrong(record: SubscriptionRecord, input: InputOf<'verification-wrong'>): Transition {
-  const { grantId, problem, isNotice = false } = input;
+  const { grantId, requestId, problem, isNotice = false } = input;
   const grant = record.grants.find(({ id }) => id === grantId);
-  if (grant?.pending === undefined || !isNewProblem(grant, input)) return withoutEffects(record);
+  if (grant?.pending?.id !== requestId || !isNewProblem(grant, input)) return withoutEffects(record);
   const pending = {
     ...grant.pending,
     problem,
@@ -257,43 +284,5 @@ function endUnsubscribedGrant(record: SubscriptionRecord, grant: GrantRecord, no
   return {
     record: withGrant(record, grant.id, () => endedGrant(grant, now)),
     effects: [{ type: 'hook', name: 'unsubscribed', grantId: grant.id }],
-  };
-}
-
-/**
- * The service's handler refused. After a refused subscribe, nothing more is requested, and a working grant continues
- * until its lease ends. After a refused unsubscribe, the grant stays.
- */
-export function onHandlerRefused(
-  record: SubscriptionRecord,
-  input: InputOf<'handler-refused'>,
-  context: TransitionContext,
-): Transition {
-  const { failure, grantId, mode } = input;
-  const grant = record.grants.find(({ id }) => id === grantId);
-  // The grant may have changed while the handler was running.
-  if (grant === undefined || isOver(grant) || !canConfirm(record, grant, mode, context)) return withoutEffects(record);
-  const isKept = mode === 'unsubscribe';
-  // The verification was unsolicited: anyone may have sent it (PROTOCOL V9).
-  if (!isKept && !isVerificationExpected(grant, context.now)) return withoutEffects(record);
-  const stopped = withGrant(record, grantId, () => ({
-    ...grant,
-    pending: undefined,
-    nextAttemptAt: undefined,
-    isRenewalStarted: undefined,
-    state: isKept ? 'active' : grant.state === 'verifying' ? 'failed' : grant.state,
-  }));
-  const effects: readonly Effect[] = [{ type: 'hook', name: 'failed', grantId, failure }];
-  // A superseded grant continues until its lease ends, and nothing else changes.
-  if (isKept && grant.superseded === true) return { record: withFailure(stopped, failure), effects };
-  const stopReason = isKept ? (record.desired === 'subscribed' ? record.stoppedBecause : undefined) : 'handler-refused';
-  return {
-    record: {
-      ...withFailure(stopped, failure),
-      desired: 'subscribed',
-      stoppedBecause: stopReason,
-      nextAttemptAt: undefined,
-    },
-    effects,
   };
 }

@@ -8,13 +8,13 @@ import {
   isDiscovery,
   unsubscribingGrant,
   startRenewal,
-  startRequest,
   SAFETY_DELAY_MS,
   withoutEffects,
   withGrant,
 } from '../record-changes.js';
 import { denialCheckFields } from './on-denied.js';
 import { onDue } from './on-due.js';
+import { onRequestLost } from './on-request-lost.js';
 import type { Effect, InputOf, Transition, TransitionContext } from '../transition-types.js';
 import { inFlightGuard } from '../rules/in-flight-guard.js';
 import { isCurrent, isSatisfied, isLiveOrRequested } from '../rules/current-grants.js';
@@ -25,7 +25,7 @@ import { isEnabled, hasUnsolicitedDenial, isLive, isOver, isScheduled, isWorking
 /** Starts all outstanding work of a wanted subscription, unless it is stopped, in progress or scheduled. */
 export function onWanted(before: SubscriptionRecord, context: TransitionContext): Transition {
   const record = enableStoppedByVersion1(before, context);
-  if (!isEnabled(record)) return withoutEffects(record);
+  if (!isEnabled(record)) return restartLostRequests(record, context);
   return andThen(withCurrentCallbacks(record, context), (current) => {
     const known = withOwedRenewal(withMaxRenewal(current, context), context);
     const isLate = known.grants.some((grant) => isOverdue(known, grant, context));
@@ -98,22 +98,19 @@ function withCurrentCallbacks(record: SubscriptionRecord, context: TransitionCon
  * been sent. The discovery of a renewal is lost as well.
  */
 function restartInterrupted(record: SubscriptionRecord, context: TransitionContext): Transition {
-  const { now } = context;
+  let current = restartLostRequests(record, context);
+  for (const { id, pending, isConfirmationUnsent, isRenewalStarted } of record.grants.filter(isWorking)) {
+    if ((isConfirmationUnsent ?? isRenewalStarted) !== true || pending !== undefined) continue;
+    current = andThen(current, (updated) => startRenewal(updated, id, context));
+  }
+  return current;
+}
+
+function restartLostRequests(record: SubscriptionRecord, context: TransitionContext): Transition {
   let current = withoutEffects(record);
-  for (const grant of record.grants) {
-    const { id, pending } = grant;
-    if (pending?.mode === 'subscribe' && !pending.accepted && pending.denied !== true) {
-      current = andThen(current, (updated) => {
-        const closed = withGrant(updated, id, (one) => ({ ...one, pending: undefined }));
-        return startRequest(closed, id, 'subscribe', now);
-      });
-    } else if (
-      isWorking(grant) &&
-      (grant.isConfirmationUnsent ?? grant.isRenewalStarted) === true &&
-      pending === undefined
-    ) {
-      current = andThen(current, (updated) => startRenewal(updated, id, context));
-    }
+  for (const { id: grantId, pending } of record.grants) {
+    if (pending === undefined || !context.isMemberGone(pending.member)) continue;
+    current = andThen(current, (updated) => onRequestLost(updated, { grantId, requestId: pending.id }, context));
   }
   return current;
 }

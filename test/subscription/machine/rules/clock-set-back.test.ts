@@ -10,13 +10,13 @@ describe('after the clock was set back by a day', () => {
     const machine = active().after(-DAY);
     expect(isAffectedByClockSetBack(machine.record, machine)).toBe(true);
     expect(machine.due().actions).toEqual(['discover']);
-    machine.discovered().requested({ requestId: 'r2' }).verified();
+    machine.discovered().requested().verified();
     expect(isAffectedByClockSetBack(machine.record, machine)).toBe(false);
     expect(machine.grant.expiresAt).toBe(machine.now + 10 * DAY);
   });
 
   test('L1 a failed renewal is not repeated at once, but within an hour', () => {
-    const machine = active().due(-DAY).discovered().requested({ requestId: 'r1' }).unreachable();
+    const machine = active().due(-DAY).discovered().requested().unreachable();
     expect(machine.due().actions).toEqual([]);
     expect(dueIn(machine)).toBeLessThanOrEqual(3_600_000);
   });
@@ -54,12 +54,12 @@ describe('after the clock was set back by a day', () => {
       .after(2 * DAY)
       .denied()
       .due(90_000)
-      .requested({ requestId: 'r2' })
-      .accepted({ requestId: 'r2' })
+      .requested()
+      .accepted()
       .verified();
     machine.after(-DAY).due();
     expect(machine.grant.denialCheckedAt).toBe(machine.now);
-    machine.discovered().requested({ requestId: 'r3' }).accepted({ requestId: 'r3' }).verified().denied();
+    machine.discovered().requested().accepted().verified().denied();
     expect(dueIn(machine)).toBe(3_600_000);
   });
 

@@ -111,14 +111,13 @@ describe('V4 an unsolicited verification', () => {
     active()
       .due(9 * DAY)
       .discovered()
-      .requested({ requestId: 'r2', secret: 'another' });
+      .requested({ secret: 'another' });
 
   test('does not make the secret of a refused renewal current, because the hub may not have stored it', () => {
     const machine = renewing();
     machine.apply({
       type: 'refused',
       grantId: machine.grant.id,
-      requestId: 'r2',
       failure: { cause: 'refused', code: 'ERR_WEBSUB', message: 'no', at: machine.now },
     });
     const { secrets } = machine.grant;
@@ -139,13 +138,13 @@ describe('V4 an unsolicited verification', () => {
   });
 
   test('keeps both secrets accepted if it comes late, and the next verified request makes the new one current', () => {
-    const machine = renewing().accepted({ requestId: 'r2' }).due(60_000);
+    const machine = renewing().accepted().due(60_000);
     expect(machine.actions).toEqual(['hook failed']);
     machine.after(HOUR).verified();
     expect(values(machine.grant.secrets, machine.now + DAY - HOUR - 2 * 60_000)).toEqual(['another', 'a secret']);
     machine.due(1_000).discovered();
     expect(machine.actions).toEqual(['subscribe']);
-    machine.requested({ requestId: 'r3', secret: latestSecret(machine.grant.secrets) ?? null }).verified();
+    machine.requested({ secret: latestSecret(machine.grant.secrets) ?? null }).verified();
     expect(values(machine.grant.secrets, machine.now + DAY - 1)).toEqual(['another', 'a secret']);
     expect(values(machine.grant.secrets, machine.now + 5 * DAY)).toEqual(['another']);
   });

@@ -88,7 +88,6 @@ describe('S3 the answer to an unsubscribe request', () => {
     machine.apply({
       type,
       grantId: machine.grant.id,
-      requestId: 'r1',
       failure: failure('refused', machine.now),
       status,
     });

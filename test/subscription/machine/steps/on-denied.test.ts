@@ -55,7 +55,6 @@ function timeUntilRequest(machine: SubscriptionMachine, ...hubs: readonly string
 /** The fields of an input for a hub that could not be reached. */
 const unreachableAt = (machine: SubscriptionMachine, hub: string) => ({
   grantId: machine.grantAt(hub).id,
-  requestId: 'r1',
   failure: failure('unreachable', machine.now),
 });
 
@@ -135,7 +134,8 @@ describe('N1 a denial of an open request', () => {
     expect(machine.actions).toEqual(['hook expired', 'discover', 'catch up']);
     expect(machine.grant).toMatchObject({ state: 'expired', pending: undefined, refusals: 1 });
     expect(machine.discovered().actions).toEqual(['subscribe']);
-    expect(machine.requested({ requestId: 'r2' }).grant.pending?.id).toBe('r2');
+    const { currentRequest } = machine.grant;
+    expect(machine.requested().grant.pending?.id).toBe(currentRequest);
   });
 
   test('leads to a request at the next advertised hub at once, under another callback, if no grant works', () => {
@@ -155,7 +155,6 @@ describe('N1 a denial of an open request', () => {
     machine.apply({
       type: 'accepted',
       grantId: machine.grantAt(SECOND_HUB).id,
-      requestId: `at ${SECOND_HUB}`,
       hub: SECOND_HUB,
       moved: false,
     });
@@ -178,7 +177,7 @@ describe('N1 a denial of an open request', () => {
     expect(requestedHubs(machine)).toEqual([SECOND_HUB]);
     machine.requestedAt(SECOND_HUB);
     const { id } = machine.grantAt(HUB);
-    machine.apply({ type: 'unreachable', grantId: id, requestId: 'r1', failure: failure('unreachable', machine.now) });
+    machine.apply({ type: 'unreachable', grantId: id, failure: failure('unreachable', machine.now) });
     expect(machine.actions).toEqual(['hook failed']);
     expect(machine.grantAt(HUB)).toMatchObject({
       state: 'failed',
@@ -239,7 +238,7 @@ describe('N1 a denial of an open request', () => {
 
   test.each(['denied', 'refused'] as const)('S3 leads to a separate wait for each hub if both hubs have %s', (how) => {
     const machine = verifying(HUB, SECOND_HUB).accepted()[how]();
-    machine.requestedAt(SECOND_HUB, { requestId: 'r1' }).accepted()[how]();
+    machine.requestedAt(SECOND_HUB, ).accepted()[how]();
     machine.due(MINUTE);
     expect(stateOf(machine.record)).toBe(how === 'denied' ? 'denied' : 'failed');
     expect(dueIn(machine)).toBeLessThanOrEqual(MINUTE);
@@ -251,8 +250,8 @@ describe('N1 a denial of an open request', () => {
 test('N2 a start does not repeat a denied renewal, even if the answer to an earlier verification was not sent', () => {
   const machine = renewing();
   machine.apply({ type: 'verified', grantId: 'g1', mode: 'subscribe', leaseSeconds: '864000' });
-  machine.apply({ type: 'renewal-wanted' }).after(60_000).due().discovered().requested({ requestId: 'r2' });
-  machine.accepted({ requestId: 'r2' }).denied().due(MINUTE);
+  machine.apply({ type: 'renewal-wanted' }).after(60_000).due().discovered().requested();
+  machine.accepted().denied().due(MINUTE);
   const at = dueAt(machine.record);
   expect(machine.apply({ type: 'wanted' }).actions).toEqual([]);
   expect(dueAt(machine.record)).toBe(at);
@@ -461,7 +460,7 @@ describe('N1 a denial while no request is open', () => {
   });
 
   test('counts as a denial by N2 if the hub denies the fresh callback too, and the next hub is requested', () => {
-    const machine = renewing(HUB, SECOND_HUB).verified().after(DAY).denied().due(90_000).requested({ requestId: 'r2' });
+    const machine = renewing(HUB, SECOND_HUB).verified().after(DAY).denied().due(90_000).requested();
     machine.denied();
     expect(requestedHubs(machine)).toEqual([SECOND_HUB]);
     machine.requestedAt(SECOND_HUB).verified('864000', machine.grantAt(SECOND_HUB).id);
@@ -557,12 +556,12 @@ describe('N1 with only one callback', () => {
 
   test('a hub that confirms the denial is requested by N2, and at the end of the lease under the same callback', () => {
     const machine = withOneCallback('3600').after(1_000).denied();
-    machine.due(90_000).requested({ requestId: 'r2' }).accepted({ requestId: 'r2' }).denied();
+    machine.due(90_000).requested().accepted().denied();
     expect(machine.actions).toEqual(['hook denied']);
     machine.due(MINUTE);
     expect(machine.grant).toMatchObject({ state: 'active', deniedUnsolicited: true, refusals: 1 });
     expect(machine.record).toMatchObject({ attempts: 1, nextAttemptAt: machine.now + 30_000 });
-    machine.due(30_000).discovered().requested({ requestId: 'r3' }).accepted({ requestId: 'r3' }).denied();
+    machine.due(30_000).discovered().requested().accepted().denied();
     machine.due(MINUTE);
     machine.record = { ...machine.record, nextAttemptAt: machine.now + DAY };
     machine.due((machine.grant.expiresAt ?? 0) - machine.now);
@@ -663,7 +662,7 @@ describe('N2 after denials or refusals in a row', () => {
         const at = machine.grant.notBefore ?? 0;
         machine.due(wait).apply({ type });
         expect(machine.actions).not.toContain('subscribe');
-        expect(machine.discovered().actions).toEqual([]);
+        expect(machine.discoveredAgain().actions).toEqual([]);
         timeUntilRequest(machine, HUB);
         expect(machine.now).toBe(at);
       }
@@ -674,7 +673,8 @@ describe('N2 after denials or refusals in a row', () => {
     const machine = deniedRequest().due(wait).apply({ type: 'retried' });
     expect(machine.actions).toEqual(['discover']);
     expect(machine.discovered().actions).toEqual(['subscribe']);
-    expect(machine.requested({ requestId: 'r2' }).grant).toMatchObject({ pending: { id: 'r2' }, refusals: undefined });
+    const { currentRequest: id } = machine.grant;
+    expect(machine.requested().grant).toMatchObject({ pending: { id }, refusals: undefined });
     expect(stateOf(machine.record)).toBe('verifying');
   });
 
@@ -711,7 +711,7 @@ describe('N2 after denials or refusals in a row', () => {
   });
 
   test('the answer of the hub that was requested last decides the state', () => {
-    const machine = deniedRequest(HUB, SECOND_HUB).requestedAt(SECOND_HUB, { requestId: 'r1' });
+    const machine = deniedRequest(HUB, SECOND_HUB).requestedAt(SECOND_HUB, );
     expect(stateOf(machine.record)).toBe('verifying');
     expect(stateOf(machine.refused().record)).toBe('failed');
   });
@@ -719,7 +719,7 @@ describe('N2 after denials or refusals in a row', () => {
   test('a hub with a long Retry-After does not make the other hub wait', () => {
     const machine = verifying(HUB, SECOND_HUB).accepted().denied();
     const at = machine.grantAt(HUB).notBefore;
-    machine.requestedAt(SECOND_HUB, { requestId: 'r1' }).unreachable(86_000);
+    machine.requestedAt(SECOND_HUB, ).unreachable(86_000);
     expect(machine.actions).toEqual(['hook failed']);
     expect(dueAt(machine.due(MINUTE).record)).toBe(at);
     timeUntilRequest(machine, HUB, SECOND_HUB);
@@ -735,7 +735,7 @@ describe('N2 after denials or refusals in a row', () => {
     const at = machine.grantAt(HUB).notBefore ?? 0;
     expect(at).toBe(machine.now + 90_000);
     for (let attempt = 0; attempt < 3; attempt += 1) {
-      machine.requestedAt(SECOND_HUB, { requestId: 'r1' }).unreachable();
+      machine.requestedAt(SECOND_HUB, ).unreachable();
       if (attempt < 2) machine.due(dueIn(machine));
     }
     const requests: (readonly [string, boolean])[] = [];
@@ -743,7 +743,7 @@ describe('N2 after denials or refusals in a row', () => {
       timeUntilRequest(machine, HUB, SECOND_HUB);
       const [hub = ''] = requestedHubs(machine);
       requests.push([hub, machine.now < at]);
-      machine.requestedAt(hub, { requestId: 'r1' });
+      machine.requestedAt(hub, );
       machine.apply({ type: 'unreachable', ...unreachableAt(machine, hub) });
     }
     expect(new Set(requests.filter(([, isEarly]) => isEarly).map(([hub]) => hub))).toEqual(new Set([SECOND_HUB]));
@@ -785,10 +785,10 @@ describe("N2 afterDenial: 'stop'", () => {
   test('stops the subscription only when all advertised hubs have denied', () => {
     const machine = withStopOnDenial(verifying(HUB, SECOND_HUB)).accepted().denied().due(MINUTE);
     expect(machine.record.stoppedBecause).toBeUndefined();
-    machine.requestedAt(SECOND_HUB, { requestId: 'r1' }).accepted().denied().due(MINUTE);
+    machine.requestedAt(SECOND_HUB, ).accepted().denied().due(MINUTE);
     expect(machine.record.stoppedBecause).toBe('denied');
     const withRefusal = withStopOnDenial(verifying(HUB, SECOND_HUB)).accepted().denied().due(MINUTE);
-    withRefusal.requestedAt(SECOND_HUB, { requestId: 'r1' }).refused();
+    withRefusal.requestedAt(SECOND_HUB, ).refused();
     expect(withRefusal.record.stoppedBecause).toBeUndefined();
     expect(isScheduled(withRefusal.record)).toBe(true);
   });
@@ -812,14 +812,14 @@ describe("N2 afterDenial: 'stop'", () => {
     expect(machine.record.stoppedBecause).toBeUndefined();
     machine.due(90_000);
     expect(machine.actions).toEqual(['subscribe']);
-    machine.requested({ requestId: 'r2' }).accepted({ requestId: 'r2' }).denied().due(MINUTE);
+    machine.requested().accepted().denied().due(MINUTE);
     expect(machine.record.stoppedBecause).toBe('denied');
     expect(stateOf(machine.record)).toBe('denied');
   });
 
   test('does not stop a subscription that delivers because its fresh grant was denied', () => {
     const machine = withStopOnDenial(active()).after(DAY).denied().delivers().due(90_000);
-    machine.requested({ requestId: 'r2' }).accepted({ requestId: 'r2' }).denied().due(MINUTE);
+    machine.requested().accepted().denied().due(MINUTE);
     expect(machine.record.stoppedBecause).toBeUndefined();
     expect(stateOf(machine.record)).toBe('active');
     expect(machine.record.grants).toHaveLength(1);
@@ -835,7 +835,7 @@ describe("N2 afterDenial: 'stop'", () => {
       endedAt: machine.now,
     } as const;
     machine.record = { ...machine.record, grants: [endedGrant, ...machine.record.grants] };
-    machine.accepted().due(MINUTE).due(1_000).requested({ requestId: 'r2' });
+    machine.accepted().due(MINUTE).due(1_000).requested();
     const grantAtHub = machine.grantAt(HUB);
     const secondGrant = {
       ...grantAtHub,

@@ -129,7 +129,7 @@ describe('the wait after a failure', () => {
   });
 
   test('S3 lasts until the Retry-After is over if no other hub is left', () => {
-    const machine = active('600').due(300_000).requested().unreachable(7_200);
+    const machine = active('600').due(300_000).discovered().requested().unreachable(7_200);
     machine.due(300_000);
     expect(machine.actions).toEqual(['hook expired', 'discover', 'catch up']);
     expect(machine.discovered().actions).toEqual([]);
@@ -181,8 +181,10 @@ describe('a failed discovery', () => {
   });
 
   test('is ignored if the subscription is unwanted', () => {
-    const machine = new SubscriptionMachine().apply({ type: 'wanted' }).unwanted('unsubscribed');
-    machine.apply({ type: 'discovery-failed', failure: failure('discovery') });
+    const machine = new SubscriptionMachine().apply({ type: 'wanted' });
+    const { currentDiscovery = '' } = machine.record;
+    machine.unwanted('unsubscribed');
+    machine.apply({ type: 'discovery-failed', discoveryId: currentDiscovery, failure: failure('discovery') });
     expect(machine.actions).toEqual([]);
     expect(stateOf(machine.record)).toBe('unsubscribed');
   });

@@ -39,6 +39,7 @@ describe('L3 an expired lease', () => {
     const machine = active()
       .after(10 * DAY - 5_000)
       .due()
+      .discovered()
       .requested()
       .accepted()
       .due(5_000);

@@ -15,7 +15,7 @@ import {
 describe('S2 a request', () => {
   test('is pending before it is sent, so that an early verification is confirmed', () => {
     const machine = verifying();
-    expect(machine.grant.pending).toMatchObject({ id: 'r1', mode: 'subscribe', accepted: false });
+    expect(machine.grant.pending).toMatchObject({ mode: 'subscribe', member: 'this run', accepted: false });
     expect(machine.verified().actions).toEqual(['hook verified']);
   });
 
@@ -59,29 +59,32 @@ describe('S2 a request', () => {
 
   test('N1 is not sent while a denied request is open, because the denied request may still be verified', () => {
     const machine = verifying(HUB, SECOND_HUB);
-    const { id } = machine.grant;
-    machine.denied().requested({ grantId: id, requestId: 'r2' });
-    expect(machine.grantAt(HUB).pending).toMatchObject({ id: 'r1', denied: true });
+    const { id, pending } = machine.grant;
+    machine.denied().requested({ grantId: id });
+    expect(machine.grantAt(HUB).pending).toMatchObject({ id: pending?.id, denied: true });
   });
 
   test('is not sent while another request for the same grant is open', () => {
-    const machine = verifying().requested({ requestId: 'r2' });
-    expect(machine.actions).toEqual([]);
-    expect(machine.grant.pending).toMatchObject({ id: 'r1' });
+    const machine = verifying();
+    const { pending } = machine.grant;
+    expect(machine.requested().actions).toEqual([]);
+    expect(machine.grant.pending).toEqual(pending);
   });
 
   test('is not sent to a hub that was passed over meanwhile', () => {
     const machine = verifying(HUB, SECOND_HUB);
     const { id } = machine.grant;
-    machine.refused().requested({ grantId: id, requestId: 'r2' });
+    machine.refused().requested({ grantId: id });
     expect(machine.grantAt(HUB).pending).toBeUndefined();
   });
 
   test('S7 is repeated at the other form of a URL only while the first request is open', () => {
-    const machine = verifying().requested({ requestId: 'r2', insteadOf: 'r1' });
-    expect(machine.grant.pending?.id).toBe('r2');
+    const machine = verifying();
+    expect(machine.requested({ send: 2 }).actions).toEqual(['hook requested']);
+    expect(machine.grant.pending).toMatchObject({ id: 'r2', sends: 2 });
+    expect(machine.requested({ send: 2 }).actions).toEqual([]);
     machine.verified();
-    expect(machine.requested({ requestId: 'r3', insteadOf: 'r2' }).actions).toEqual([]);
+    expect(machine.requested({ requestId: 'r2', send: 3 }).actions).toEqual([]);
   });
 
   test('V6 makes its secret accepted, and keeps the current secret accepted', () => {
@@ -99,7 +102,7 @@ describe('V6 a failed renewal', () => {
   test('leaves the grant as it is, and is retried', () => {
     const machine = active().due(9 * DAY);
     const { state, expiresAt, verifiedAt } = machine.grant;
-    machine.requested().unreachable();
+    machine.discovered().requested().unreachable();
     expect(machine.grant).toMatchObject({ state, expiresAt, verifiedAt, attempts: 1 });
     expect(dueAt(machine.record)).toBe(machine.now + 1_000);
   });
@@ -135,7 +138,6 @@ describe('V6 a failed renewal', () => {
     const machine = verifying(HUB, SECOND_HUB).verified();
     const failureAt = (hub: string) => ({
       grantId: machine.grantAt(hub).id,
-      requestId: `at ${hub}`,
       failure: failure('unreachable'),
     });
     const failRequestAt = (hub: string): SubscriptionMachine =>
@@ -152,7 +154,7 @@ describe('V6 a failed renewal', () => {
       failRequestAt(SECOND_HUB);
       if (attempt < 2) machine.due((dueAt(machine.record) ?? 0) - machine.now);
     }
-    machine.discovered(HUB, SECOND_HUB);
+    machine.discoveredAgain(HUB, SECOND_HUB);
     const { id } = machine.grantAt(HUB);
     expect(machine.effects).not.toContainEqual({ type: 'request', grantId: id, mode: 'subscribe' });
   });
@@ -175,6 +177,7 @@ describe('V6 a failed renewal', () => {
       .requested()
       .unreachable()
       .due(1_000)
+      .discovered()
       .requested()
       .verified();
     expect(machine.record).toMatchObject({ attempts: 0, lastError: undefined });

@@ -12,7 +12,7 @@ const handlerRefused = (machine: SubscriptionMachine): SubscriptionMachine =>
   });
 
 const started = (machine: SubscriptionMachine, milliseconds = 0): SubscriptionMachine =>
-  machine.after(milliseconds).apply({ type: 'wanted' });
+  machine.after(milliseconds).restarted();
 
 describe('a start', () => {
   test('L4 does not change a leased grant', () => {
@@ -68,8 +68,9 @@ describe('a start', () => {
   test('S2 sends a request without an answer again, because it may not have been sent', () => {
     const machine = started(verifying(), 2_000);
     expect(machine.actions).toEqual(['subscribe']);
-    expect(machine.requested({ requestId: 'r2' }).grant.pending).toMatchObject({
-      id: 'r2',
+    const { currentRequest: id } = machine.grant;
+    expect(machine.requested().grant.pending).toMatchObject({
+      id,
       deadline: machine.now + 60_000,
     });
   });
@@ -103,7 +104,7 @@ describe('a start', () => {
     started(machine.unwanted('shutdown').requested(), 2_000);
     expect(machine.actions).toEqual(['subscribe']);
     expect(machine.grant).toMatchObject({ id, callback, state: 'active', pending: undefined });
-    expect(machine.requested({ requestId: 'r2' }).verified().actions).toEqual(['hook renewed']);
+    expect(machine.requested().verified().actions).toEqual(['hook renewed']);
   });
 
   test('starts a discovery after an interrupted unsubscribe if the lease has ended', () => {
@@ -125,7 +126,7 @@ describe('a start', () => {
   });
 
   test.each(['unsubscribed', 'deleted'] as const)('does not request a subscription that was %s', (why) => {
-    expect(started(active().unwanted(why).requested(), 2_000).actions).toEqual([]);
+    expect(started(active().unwanted(why).requested().accepted(), 2_000).actions).toEqual([]);
     expect(started(verifying().unwanted(why), 2_000).actions).toEqual([]);
   });
 });
@@ -206,7 +207,7 @@ describe('a retry', () => {
   });
 
   test.each(['retried', 'counters-reset'] as const)('resumes a failed renewal that the user wanted (%s)', (type) => {
-    const machine = active().after(DAY).apply({ type: 'renewal-wanted' }).discovered().requested({ requestId: 'r1' });
+    const machine = active().after(DAY).apply({ type: 'renewal-wanted' }).discovered().requested();
     expect(machine.unreachable(3_600).apply({ type }).actions).toEqual(['discover']);
   });
 
@@ -242,7 +243,7 @@ describe('a retry', () => {
     const machine = active().after(DAY).apply({ type: 'retried', overrides });
     expect(machine.actions).toEqual(['discover']);
     expect(machine.grant.state).toBe('active');
-    machine.discovered().requested({ requestId: 'r2' }).verified();
+    machine.discovered().requested().verified();
     expect(machine.apply({ type: 'retried', overrides }).actions).toEqual([]);
   });
 
@@ -251,14 +252,14 @@ describe('a retry', () => {
       type: 'retried',
       overrides: { leaseSeconds: 60, customParams: { a: '1', b: '2' } },
     });
-    machine.discovered().requested({ requestId: 'r2' }).verified();
+    machine.discovered().requested().verified();
     expect(machine.apply({ type: 'retried', overrides: { customParams: { c: '3' } } }).actions).toEqual(['discover']);
     expect(machine.record.overrides).toEqual({ leaseSeconds: 60, customParams: { c: '3' } });
   });
 
   test('with the same parameters in another order requests nothing', () => {
     const machine = active().apply({ type: 'retried', overrides: { customParams: { a: '1', b: '2' } } });
-    machine.discovered().requested({ requestId: 'r2' }).verified();
+    machine.discovered().requested().verified();
     expect(machine.apply({ type: 'retried', overrides: { customParams: { b: '2', a: '1' } } }).actions).toEqual([]);
     expect(machine.apply({ type: 'retried', overrides: { customParams: { b: '2', a: '1', c: '3' } } }).actions).toEqual(
       ['discover'],
@@ -272,7 +273,7 @@ describe('a retry', () => {
     expect(dueAt(machine.record)).toBe(machine.now);
     expect(machine.due().actions).toEqual(['discover']);
     expect(machine.discovered().actions).toEqual(['subscribe']);
-    machine.requested({ requestId: 'r2' }).verified();
+    machine.requested().verified();
     expect(dueAt(machine.record)).toBeGreaterThan(machine.now + DAY);
   });
 
@@ -298,9 +299,9 @@ describe('a retry', () => {
 
   test('with a new secret during a request renews, even if the request is repeated in another form', () => {
     const machine = verifying().apply({ type: 'retried', overrides: { secret: 'another' } });
-    machine.requested({ requestId: 'r2', insteadOf: 'r1' }).verified();
+    machine.requested({ send: 2 }).verified();
     expect(dueAt(machine.record)).toBe(machine.now);
-    machine.due().discovered().requested({ requestId: 'r3' }).verified();
+    machine.due().discovered().requested().verified();
     expect(dueAt(machine.record)).toBeGreaterThan(machine.now + DAY);
   });
 
@@ -319,7 +320,7 @@ describe('a renewal that the user wants', () => {
     const machine = active().after(DAY).apply({ type: 'renewal-wanted' });
     expect(machine.actions).toEqual(['discover']);
     expect(machine.discovered().actions).toEqual(['subscribe']);
-    expect(machine.requested({ requestId: 'r2' }).verified().actions).toEqual(['hook renewed']);
+    expect(machine.requested().verified().actions).toEqual(['hook renewed']);
   });
 
   test('does not start twice, and does not start for a grant that does not work', () => {
@@ -426,7 +427,7 @@ describe('a start under another public URL', () => {
 
   test('L6 lets an unsubscribe that only the shutdown wanted continue', () => {
     const machine = startedUnderNewUrl(active().unwanted('shutdown').requested());
-    expect(machine.actions).toEqual(['log subscription.callback-changed', 'discover']);
+    expect(machine.actions).toEqual(['log subscription.callback-changed', 'discover', 'unsubscribe']);
     expect(machine.discovered().actions).toEqual(['subscribe']);
     machine.requested().verified();
     expect(machine.record.grants.map(({ state }) => state)).toEqual(['unsubscribing', 'active']);
