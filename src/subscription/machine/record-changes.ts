@@ -48,6 +48,7 @@ export function endedGrant(grant: GrantRecord, now: number): GrantRecord {
     isRenewalStarted: undefined,
     isConfirmationUnsent: undefined,
     freshCallbackAt: undefined,
+    lateRequest: undefined,
     endedAt: now,
   };
 }
@@ -62,6 +63,7 @@ export function unsubscribingGrant(grant: GrantRecord, now: number, isSuperseded
     isRenewalStarted: undefined,
     freshCallbackAt: undefined,
     deniedUnsolicited: undefined,
+    lateRequest: undefined,
     ...inFlightGuard(now + SAFETY_DELAY_MS),
     superseded: isSuperseded || grant.superseded,
   };

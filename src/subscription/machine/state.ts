@@ -77,9 +77,10 @@ export function expectedRequest(
   mode: 'subscribe' | 'unsubscribe',
   now: number,
 ): string | undefined {
-  const { pending, lateRequest } = grant;
+  const { pending, lateRequest, state } = grant;
   if (pending !== undefined) return pending.mode === mode && pending.verified !== true ? pending.id : undefined;
-  return mode === 'subscribe' && isVerificationExpected(grant, now) ? lateRequest : undefined;
+  if (mode === 'unsubscribe') return state === 'unsubscribing' ? lateRequest : undefined;
+  return isVerificationExpected(grant, now) ? lateRequest : undefined;
 }
 
 /** Whether an unsolicited denial stands against the grant: the denial came while no request was open. */

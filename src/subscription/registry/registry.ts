@@ -247,7 +247,13 @@ export class Registry {
 
   #context(stored: StoredSubscription, policy: RequestPolicy): RegistryContext {
     const { now, random } = this.#options;
-    return registryContext(stored, { policy, callbacks: this.#callbacks, now: now(), random: random(), member: this.#member });
+    return registryContext(stored, {
+      policy,
+      callbacks: this.#callbacks,
+      now: now(),
+      random: random(),
+      member: this.#member,
+    });
   }
 
   #index(stored: StoredSubscription): void {

@@ -5,7 +5,10 @@ import { expectedRequest } from '../../../src/subscription/machine/state.js';
 /** An input whose ids may be missing. */
 export type BareInput = TransitionInput extends infer Input
   ? Input extends { readonly type: string }
-    ? Omit<Input, 'requestId' | 'discoveryId'> & { readonly requestId?: string | undefined; readonly discoveryId?: string }
+    ? Omit<Input, 'requestId' | 'discoveryId'> & {
+        readonly requestId?: string | undefined;
+        readonly discoveryId?: string;
+      }
     : never
   : never;
 

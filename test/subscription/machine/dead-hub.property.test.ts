@@ -36,6 +36,7 @@ const setups: fc.Arbitrary<Setup> = fc.record({
   afterDenial: fc.constantFrom('retry', 'stop'),
   rotateSecret: fc.constantFrom('never', 'renewal'),
   rotateCallback: fc.constant('never'),
+  paceSeconds: fc.constant(0),
   forgerStays: fc.constant(false),
 });
 

@@ -71,10 +71,7 @@ const step: fc.Arbitrary<Step> = fc.record({
   lease: fc.constantFrom(undefined, '10', '600', '864000', '-1'),
 });
 
-function inputOf(
-  machine: SubscriptionMachine,
-  { kind, which, hubs, secret, lease }: Step,
-): BareInput {
+function inputOf(machine: SubscriptionMachine, { kind, which, hubs, secret, lease }: Step): BareInput {
   const grants = machine.record.grants;
   const { id: grantId = 'none', pending, state } = grants[which % Math.max(1, grants.length)] ?? {};
   const request = { grantId, requestId: pending?.id ?? 'none', failure: failure('unreachable', machine.now) };

@@ -2,7 +2,16 @@ import { describe, expect, test } from 'vitest';
 import { canConfirm } from '../../../src/subscription/machine/steps/on-verified.js';
 import { dueAt } from '../../../src/subscription/machine/steps/on-due.js';
 import { stateOf } from '../../../src/subscription/machine/state.js';
-import { active, DAY, failure, HUB, SubscriptionMachine, SECOND_HUB, TOPIC } from './subscription-machine.js';
+import {
+  active,
+  DAY,
+  failure,
+  HUB,
+  SubscriptionMachine,
+  SECOND_HUB,
+  TOPIC,
+  verifying,
+} from './subscription-machine.js';
 
 const MOVED = `${TOPIC}/moved`;
 
@@ -37,8 +46,7 @@ describe('D10 a renewal', () => {
   });
 
   test('compares the discovered hub with the advertised hub, not with the hub after a 308', () => {
-    const machine = active();
-    machine.accepted({ hub: 'https://moved.example/', moved: true });
+    const machine = verifying().accepted({ hub: 'https://moved.example/', moved: true }).verified();
     machine.due(9 * DAY).discovered(HUB);
     expect(machine.actions).toEqual(['subscribe']);
     expect(machine.record.grants).toMatchObject([{ advertisedHub: HUB, hub: 'https://moved.example/' }]);
@@ -108,8 +116,7 @@ describe.each([
 
 test('L2 a hub that failed several times is not requested sooner because a discovery finds it again', () => {
   const machine = dueRenewal().discovered(SECOND_HUB).requested().unreachable();
-  for (let count = 1; count < 3; count += 1)
-    machine.due(dueIn(machine)).requestedAt(SECOND_HUB).unreachable();
+  for (let count = 1; count < 3; count += 1) machine.due(dueIn(machine)).requestedAt(SECOND_HUB).unreachable();
   const at = dueAt(machine.record);
   expect(machine.record.nextAttemptAt).toBe(at);
   expect(machine.discoveredAgain(SECOND_HUB).actions).toEqual([]);
@@ -184,6 +191,16 @@ describe('N2 after the public URL has changed', () => {
     expect(machine.effects).toEqual([{ type: 'request', grantId: NEW, mode: 'subscribe' }]);
     machine.requested({ grantId: NEW }).verified('864000', NEW);
     expect(states(machine)).toEqual(['unsubscribing', 'active']);
+  });
+
+  test('a renewal of the old callback does not shorten the wait of the new one', () => {
+    const machine = requestedUnderNewUrl().refused();
+    const { notBefore, refusals } = machine.grant;
+    const old = { grantId: OLD, mode: 'subscribe' } as const;
+    machine.apply({ type: 'renewal-wanted', isOwed: true }).discovered();
+    machine.apply({ type: 'requested', ...old, secret: null });
+    machine.apply({ type: 'accepted', grantId: OLD, hub: HUB, moved: false }).verified('864000', OLD);
+    expect(machine.record.grants.find(({ id }) => id === NEW)).toMatchObject({ notBefore, refusals });
   });
 
   test('a start does not repeat the request at a hub that denied the new callback', () => {

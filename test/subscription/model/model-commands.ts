@@ -179,6 +179,7 @@ export const setup: fc.Arbitrary<Setup> = fc.record({
   afterDenial: fc.constantFrom('retry', 'retry', 'retry', 'stop'),
   rotateSecret: fc.constantFrom('never', 'never', 'never', 'renewal'),
   rotateCallback: fc.constantFrom('never', 'never', 'never', 'renewal'),
+  paceSeconds: fc.constantFrom(0, 0, 0, 0, 5, 70),
   forgerStays: fc.boolean(),
 });
 

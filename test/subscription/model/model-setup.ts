@@ -1,4 +1,5 @@
 import type { SubscriptionRecord } from '../../../src/subscription/record/record.js';
+import type { RequestPolicy } from '../../../src/subscription/request-policy.js';
 import type { HubModel } from './hub-model.js';
 import { DAY } from '../machine/subscription-machine.js';
 import type { SubscriberProcess } from './subscriber-process.js';
@@ -23,6 +24,8 @@ export interface Setup {
   readonly afterDenial: 'retry' | 'stop';
   readonly rotateSecret: 'never' | 'renewal';
   readonly rotateCallback: 'never' | 'renewal';
+  /** How long each request and discovery waits before it is sent, in seconds, because others are sent first. */
+  readonly paceSeconds: number;
   /** Whether the forger continues when everything else works. */
   readonly forgerStays: boolean;
 }
@@ -34,6 +37,7 @@ export interface Watched {
   readonly hubs: readonly HubModel[];
   readonly process: SubscriberProcess | undefined;
   readonly record: SubscriptionRecord | undefined;
+  readonly policy: RequestPolicy;
   /** The subscriber's time, and how far its clock is off. */
   readonly now: number;
   readonly skew: number;

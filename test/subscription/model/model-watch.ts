@@ -1,4 +1,5 @@
 import type { Logger } from '../../../src/logger.js';
+import type { NamedEffect } from '../../../src/subscription/machine/transition-types.js';
 import type { GrantRecord, SubscriptionRecord } from '../../../src/subscription/record/record.js';
 import { subscriptionSnapshot } from '../../../src/subscription/record/snapshot-of.js';
 import {
@@ -15,6 +16,7 @@ import { RequestWatch, wasVerified } from './model-requests.js';
 import { ContentWatch } from './model-content.js';
 import { ForgeryWatch, type ForgeryContext } from './model-forgery.js';
 import { HandlerWatch } from './model-handlers.js';
+import { LateWatch } from './model-late.js';
 import { ID, type Watched } from './model-setup.js';
 import type { CallbackResult } from './subscriber-process.js';
 
@@ -45,6 +47,7 @@ export class ModelWatch {
   readonly #content: ContentWatch;
   readonly #forgery: ForgeryWatch;
   readonly #handlers: HandlerWatch;
+  readonly #late: LateWatch;
   /** The hub and topic that each callback was first given to. */
   readonly #places = new Map<string, string>();
   /** By grant: when it was last requested, in the time of hubs. */
@@ -65,6 +68,7 @@ export class ModelWatch {
     this.#content = new ContentWatch(world, expect);
     this.#forgery = new ForgeryWatch(world, expect);
     this.#handlers = new HandlerWatch(world, expect);
+    this.#late = new LateWatch(world, expect);
     const checkLogLine = (fields: object | string, message = ''): void => {
       this.#checkHidesSecrets(
         typeof fields === 'string' ? fields : `${Object.values(fields).map(String).join(' ')} ${message}`,
@@ -173,6 +177,10 @@ export class ModelWatch {
 
   onWrite(): void {
     this.#writeCount += 1;
+  }
+
+  onEffect(effect: NamedEffect): void {
+    this.#late.onEffect(effect);
   }
 
   onDiscovery(): void {
@@ -301,6 +309,7 @@ export class ModelWatch {
     if (record === undefined || process === undefined) return;
     if (record !== this.#lastChecked) this.#checkSnapshot(record);
     this.#checkScheduled(record);
+    this.#late.check(record);
     this.#checkSingle(record);
     this.#checkContinues(record);
     this.#checkStopReason(record);

@@ -92,11 +92,13 @@ export class ModelWorld implements Watched {
     this.#flush();
     const process: SubscriberProcess = new SubscriberProcess({
       store: this.#store(() => process.isDead),
-      requestPolicy: this.#requestPolicy(),
+      requestPolicy: this.policy,
       logger: this.watch.logger,
       now: () => this.now,
       random: this.#random,
       newId: () => this.#newId(),
+      waitForSlot: () => this.#waitForSlot(),
+      onEffect: (effect) => this.watch.onEffect(effect),
       discover: () => this.#discover(),
       request: (request, grant, record) => {
         this.note(`${request.mode} ${request.url} ${request.topic} ${request.callback.slice(0, 40)}`);
@@ -188,6 +190,11 @@ export class ModelWorld implements Watched {
     if (this.process?.isDead === true) this.kill();
   }
 
+  async #waitForSlot(): Promise<void> {
+    const { paceSeconds } = this.setup;
+    if (paceSeconds > 0) await this.timeline.passed(paceSeconds * 1000);
+  }
+
   async #discover(): Promise<Advertised> {
     const { answerSeconds } = this.publisher;
     await this.timeline.passed((answerSeconds ?? 10) * 1000);
@@ -203,7 +210,7 @@ export class ModelWorld implements Watched {
     return newSubscription({ id: ID, service: 'News', target, declared: true, createdAt: this.now, overrides: {} });
   }
 
-  #requestPolicy(): RequestPolicy {
+  get policy(): RequestPolicy {
     const { hubs, maxAttempts, protocol, afterDenial, rotateSecret, rotateCallback } = this.setup;
     const { base } = this;
     const maxLeaseSeconds = LONGEST_LEASE_MS / 1000;

@@ -15,7 +15,7 @@ import { StoreError } from '../../../src/errors.js';
 import type { Logger } from '../../../src/logger.js';
 import type { RecordStore } from '../../../src/store/record-store.js';
 import { callbackKey } from '../../../src/subscription/registry/callback-key.js';
-import type { TransitionInput } from '../../../src/subscription/machine/transition-types.js';
+import type { NamedEffect, TransitionInput } from '../../../src/subscription/machine/transition-types.js';
 import { isHubRecovery } from '../../../src/subscription/machine/steps/on-hub-delivered.js';
 import { failureOf } from '../../../src/subscription/record/failure.js';
 import type { SubscriptionRequests } from '../../../src/subscription/requests/subscription-requests.js';
@@ -37,6 +37,10 @@ export interface Environment {
   readonly now: () => number;
   readonly random: () => number;
   readonly newId: () => string;
+  /** Resolves when it is the turn of a request or discovery. */
+  readonly waitForSlot: () => Promise<void>;
+  /** Called with each effect, before it is carried out. */
+  readonly onEffect: (effect: NamedEffect) => void;
   readonly discover: () => Promise<Advertised>;
   readonly request: (request: HubRequest, grant: GrantRecord, record: SubscriptionRecord) => Promise<HubAnswer>;
   /** Called when the result of a request is stored, with the grant before it. */
@@ -73,7 +77,7 @@ export class SubscriberProcess {
     const { logger, now, random, store, requestPolicy } = environment;
     this.#engine = embeddedEngine({ now });
     const backgroundTasks = new BackgroundTasks(logger);
-    const concurrencyLimiter = new OriginConcurrencyLimiter(8, new AbortController().signal);
+    const concurrencyLimiter = this.#concurrencyLimiter();
     const hooks = subscriberHooks(logger);
     const requestsAllowed = latch();
     requestsAllowed.open();
@@ -89,6 +93,7 @@ export class SubscriberProcess {
       requestPolicyOf,
       perform: (record, effect) => {
         if (this.isDead) return;
+        environment.onEffect(effect);
         const subscriptionOf = (id: string) => this.registry.get(id);
         const isStopping = (): boolean => this.isStopping;
         // Catch-up and polling have nothing to do with the hubs of the model.
@@ -270,6 +275,16 @@ export class SubscriberProcess {
           if (currentGrant?.pending?.id === requestId) onOutcome(answer, mode, currentGrant);
         }),
     };
+  }
+
+  #concurrencyLimiter(): OriginConcurrencyLimiter {
+    const limiter = new OriginConcurrencyLimiter(8, new AbortController().signal);
+    const run = limiter.run.bind(limiter);
+    limiter.run = async (url, work) => {
+      await this.#environment.waitForSlot();
+      await run(url, work);
+    };
+    return limiter;
   }
 
   #secretFor({ overrides }: SubscriptionRecord, { secrets, freshSecret }: GrantRecord): string | null {

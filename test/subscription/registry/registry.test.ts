@@ -33,7 +33,9 @@ describe('S2 the store comes first', () => {
     const grantId = await addActive(registryWorld);
     const [requested, verified] = registryWorld.performed.filter(({ effect }) => effect.type === 'hook');
     expect(requested?.effect).toMatchObject({ name: 'requested' });
-    expect(await requested?.stored).toMatchObject({ data: { record: { grants: [{ pending: { mode: 'subscribe' } }] } } });
+    expect(await requested?.stored).toMatchObject({
+      data: { record: { grants: [{ pending: { mode: 'subscribe' } }] } },
+    });
     expect(verified?.effect).toMatchObject({ name: 'verified' });
     expect(await verified?.stored).toMatchObject({ data: { record: { grants: [{ state: 'active' }] } } });
     await registryWorld.apply('s', { type: 'denied', grantId, failure: failure('denied') });
@@ -92,9 +94,7 @@ describe('S2 the store comes first', () => {
     const registryWorld = await world();
     await addActive(registryWorld);
     registryWorld.isFailing = true;
-    await expect(registryWorld.apply('s', { type: 'wanted' })).resolves.toBe(
-      registryWorld.registry.get('s')?.record,
-    );
+    await expect(registryWorld.apply('s', { type: 'wanted' })).resolves.toBe(registryWorld.registry.get('s')?.record);
   });
 
   test('due work that could not be stored does not wait longer when the clock is set back', async () => {
@@ -164,9 +164,7 @@ describe('inputs of one subscription', () => {
 
   test('are rejected if there is no such subscription', async () => {
     const registryWorld = await world();
-    await expect(registryWorld.apply('nobody', { type: 'wanted' })).rejects.toThrow(
-      'There is no subscription nobody',
-    );
+    await expect(registryWorld.apply('nobody', { type: 'wanted' })).rejects.toThrow('There is no subscription nobody');
   });
 
   test('change nothing if the code no longer has the service', async () => {
@@ -174,9 +172,7 @@ describe('inputs of one subscription', () => {
     await addActive(registryWorld);
     const recordBefore = registryWorld.registry.get('s')?.record;
     registryWorld.policy = undefined;
-    await expect(registryWorld.apply('s', { type: 'unwanted', why: 'unsubscribed' })).resolves.toBe(
-      recordBefore,
-    );
+    await expect(registryWorld.apply('s', { type: 'unwanted', why: 'unsubscribed' })).resolves.toBe(recordBefore);
   });
 });
 

@@ -418,7 +418,8 @@ describe('a request', () => {
     const { id } = subscribedWorld.grant();
     const record = subscribedWorld.record();
     await subscribedWorld.apply('s', { type: 'unwanted', why: 'unsubscribed' });
-    for (const grantId of [id, 'gone']) perform?.(record, { type: 'request', grantId, requestId: 'an old one', mode: 'subscribe' });
+    for (const grantId of [id, 'gone'])
+      perform?.(record, { type: 'request', grantId, requestId: 'an old one', mode: 'subscribe' });
     await subscribedWorld.idle();
     expect(bodies(hub)).toHaveLength(1);
   });

@@ -18,7 +18,7 @@ export function withEffectNames(
   const named = effects.map((effect): NamedEffect => {
     if (effect.type === 'discover') return { ...effect, discoveryId: discoveryId ?? newRequestId() };
     if (effect.type !== 'request') return effect;
-    const requestId = newRequestId();
+    const requestId = unsentRequest(before, effect) ?? newRequestId();
     requestIds.set(effect.grantId, requestId);
     return { ...effect, requestId };
   });
@@ -36,6 +36,15 @@ export function withEffectNames(
   const currentDiscovery = isEnabled(record) ? discoveryId : undefined;
   if (record.currentDiscovery === currentDiscovery) return { record: withRequests, effects: named };
   return { record: { ...withRequests, currentDiscovery }, effects: named };
+}
+
+/** The id of the grant's request that was wanted before and is not sent yet, if it has the same mode. */
+function unsentRequest(
+  { grants }: SubscriptionRecord,
+  { grantId, mode }: Extract<Effect, { type: 'request' }>,
+): string | undefined {
+  const { currentRequest, state } = grants.find(({ id }) => id === grantId) ?? {};
+  return (state === 'unsubscribing') === (mode === 'unsubscribe') ? currentRequest : undefined;
 }
 
 function isDiscovery({ type }: Effect): boolean {

@@ -52,9 +52,19 @@ export function coolingDownGrant(grant: GrantRecord): GrantRecord | undefined {
   return { ...refused, ...idle, state: 'failed' };
 }
 
-/** Forgets a hub's refusals after the hub granted a request. */
-export function withoutRefusals(record: SubscriptionRecord, pair: HubTopicPair): SubscriptionRecord {
-  return changeRefusedGrants(record, pair, (grant) => ({ ...grant, refusals: undefined, notBefore: undefined }));
+/**
+ * Forgets a hub's refusals after the hub granted a request. A grant for a callback that is no longer ours says nothing
+ * about our current callbacks.
+ */
+export function withoutRefusals(
+  record: SubscriptionRecord,
+  granted: GrantRecord,
+  { callbackOf }: Pick<TransitionContext, 'callbackOf'>,
+): SubscriptionRecord {
+  const isOurs = ({ callback, path }: GrantRecord): boolean => callback === callbackOf(path);
+  return changeRefusedGrants(record, granted, (grant) =>
+    isOurs(grant) === isOurs(granted) ? { ...grant, refusals: undefined, notBefore: undefined } : grant,
+  );
 }
 
 /**

@@ -233,9 +233,12 @@ function startDueRequest(
   if (grant.pending !== undefined) return undefined;
   const at = nextRequestAt(record, grant);
   if (at === undefined || at > now) return undefined;
+  const mode = grant.state === 'unsubscribing' ? 'unsubscribe' : 'subscribe';
+  // The request may still wait for its turn, or was lost on its way. It keeps its id, so it is sent once.
+  if (grant.currentRequest !== undefined && at === grant.guardedUntil) return startRequest(record, grant.id, mode, now);
   if (isWorking(grant) && grant.isRenewalStarted !== true) return startRenewal(record, grant.id, context);
   const checked = hasUnsolicitedDenial(grant)
     ? withGrant(record, grant.id, (one) => ({ ...one, denialCheckedAt: now }))
     : record;
-  return startRequest(checked, grant.id, grant.state === 'unsubscribing' ? 'unsubscribe' : 'subscribe', now);
+  return startRequest(checked, grant.id, mode, now);
 }

@@ -19,7 +19,7 @@ import { nextRefusalCount, cooldownOf } from '../rules/refusal-cooldown.js';
 import { predecessorOf, withoutSuccessor, withRenewalsReleased } from '../rules/successor.js';
 import { withPendingSecret } from '../rules/secrets.js';
 import { completeByStatus, endByRefusal } from './completed-by-status.js';
-import { hasPendingLeaseExpired, isEnabled, isLive, isOver, isWorking } from '../state.js';
+import { grantOf, hasPendingLeaseExpired, isEnabled, isLive, isOver, isWorking } from '../state.js';
 
 /**
  * Stores the request as pending before the request is sent. If the request is no longer wanted, the record stays
@@ -91,19 +91,19 @@ export function onAccepted(
   context: TransitionContext,
 ): Transition {
   const { grantId, requestId, hub, moved, verifyForm } = input;
-  if (!record.grants.some(({ id }) => id === grantId)) return withoutEffects(record);
+  const { pending } = grantOf(record, grantId) ?? {};
+  if (pending?.id !== requestId || pending.accepted) return withoutEffects(record);
   const next = withGrant(record, grantId, (grant) => {
     const known = { ...grant, hub, hasHubAccepted: true, verifyForm: verifyForm ?? grant.verifyForm };
-    if (grant.pending?.id !== requestId) return known;
     // A denied request keeps its deadline: the request fails then and is retried.
-    const deadline = grant.pending.denied === true ? grant.pending.deadline : deadlineOf(grant, context);
-    const verified = hasPendingLeaseExpired(grant, context.now) ? undefined : grant.pending.verified;
-    return { ...known, pending: { ...grant.pending, accepted: true, deadline, verified } };
+    const deadline = pending.denied === true ? pending.deadline : deadlineOf(grant, context);
+    const verified = hasPendingLeaseExpired(grant, context.now) ? undefined : pending.verified;
+    return { ...known, pending: { ...pending, accepted: true, deadline, verified } };
   });
   const withHook: Transition = { record: next, effects: moved ? [{ type: 'hook', name: 'hub-moved', grantId }] : [] };
-  const grant = next.grants.find(({ id }) => id === grantId);
+  const grant = grantOf(next, grantId);
   const isVerified = grant?.pending?.verified === true && grant.pending.denied !== true;
-  if (grant?.pending?.id !== requestId || !isVerified) {
+  if (grant === undefined || !isVerified) {
     return andThen(withHook, (updated) => completeByStatus(updated, input, context));
   }
   // The request was verified while in flight, so nothing else is expected.
@@ -167,6 +167,8 @@ export function failRequest(
     // A hub that refuses the request, or cannot be reached, did not deny. Someone else sent the denial.
     deniedAt: isDenied || isRefused ? undefined : grant.deniedAt,
     pending: undefined,
+    // The hub may still confirm that the subscription has ended.
+    lateRequest: isUnsubscribing ? grant.pending?.id : grant.lateRequest,
     wasLastRequestDenied: undefined,
     // The hub is requested again, whether or not the hub got the answer to its verification.
     isConfirmationUnsent: undefined,

@@ -96,9 +96,8 @@ export function isSettled(
   now: number,
 ): boolean {
   if (requestId === undefined || expectedRequest(grant, mode, now) === requestId) return false;
-  if (mode === 'subscribe') return grant.lateRequest !== requestId || !isVerificationExpected(grant, now);
-  // The request to unsubscribe may have failed meanwhile. The hub may still confirm that it ended.
-  return grant.pending !== undefined;
+  // An earlier request missed its deadline, and the hub is requested again meanwhile.
+  return mode === 'unsubscribe' || grant.lateRequest !== requestId || !isVerificationExpected(grant, now);
 }
 
 /**
@@ -186,6 +185,7 @@ export function completeRequest(
   const updated = withoutRefusals(
     withGrant(record, grant.id, () => active),
     active,
+    context,
   );
   // A grant that is not current says nothing about the current grants.
   if (grant.superseded === true || !isCurrent(updated, active, context)) return withoutEffects(updated);

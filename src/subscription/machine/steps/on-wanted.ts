@@ -10,7 +10,6 @@ import {
   startRenewal,
   SAFETY_DELAY_MS,
   withoutEffects,
-  withGrant,
 } from '../record-changes.js';
 import { denialCheckFields } from './on-denied.js';
 import { onDue } from './on-due.js';

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { dueAt } from '../../../../src/subscription/machine/steps/on-due.js';
 import type { InputOf } from '../../../../src/subscription/machine/transition-types.js';
+import { stateOf } from '../../../../src/subscription/machine/state.js';
 import { active, DAY, failure, RULES, verifying, type SubscriptionMachine } from '../subscription-machine.js';
 
 const DONE: Partial<InputOf<'accepted'>> = { isDone: true };
@@ -72,9 +73,12 @@ describe('S4 a 204 to a subscribe request', () => {
     expect(verifying().accepted().grant).toMatchObject({ state: 'verifying', pending: { accepted: true } });
   });
 
-  test('changes only the known hub of a request that was given up', () => {
-    const machine = verifying().due(60_000).accepted(DONE);
-    expect(machine.grant).toMatchObject({ state: 'failed', hasHubAccepted: true });
+  test('changes nothing once the request was given up', () => {
+    const machine = verifying();
+    const requestId = machine.grant.pending?.id ?? '';
+    const { record } = machine.due(60_000);
+    expect(stateOf(record)).toBe('failed');
+    expect(machine.accepted({ ...DONE, requestId }).record).toBe(record);
   });
 });
 

@@ -238,7 +238,7 @@ describe('N1 a denial of an open request', () => {
 
   test.each(['denied', 'refused'] as const)('S3 leads to a separate wait for each hub if both hubs have %s', (how) => {
     const machine = verifying(HUB, SECOND_HUB).accepted()[how]();
-    machine.requestedAt(SECOND_HUB, ).accepted()[how]();
+    machine.requestedAt(SECOND_HUB).accepted()[how]();
     machine.due(MINUTE);
     expect(stateOf(machine.record)).toBe(how === 'denied' ? 'denied' : 'failed');
     expect(dueIn(machine)).toBeLessThanOrEqual(MINUTE);
@@ -711,7 +711,7 @@ describe('N2 after denials or refusals in a row', () => {
   });
 
   test('the answer of the hub that was requested last decides the state', () => {
-    const machine = deniedRequest(HUB, SECOND_HUB).requestedAt(SECOND_HUB, );
+    const machine = deniedRequest(HUB, SECOND_HUB).requestedAt(SECOND_HUB);
     expect(stateOf(machine.record)).toBe('verifying');
     expect(stateOf(machine.refused().record)).toBe('failed');
   });
@@ -719,7 +719,7 @@ describe('N2 after denials or refusals in a row', () => {
   test('a hub with a long Retry-After does not make the other hub wait', () => {
     const machine = verifying(HUB, SECOND_HUB).accepted().denied();
     const at = machine.grantAt(HUB).notBefore;
-    machine.requestedAt(SECOND_HUB, ).unreachable(86_000);
+    machine.requestedAt(SECOND_HUB).unreachable(86_000);
     expect(machine.actions).toEqual(['hook failed']);
     expect(dueAt(machine.due(MINUTE).record)).toBe(at);
     timeUntilRequest(machine, HUB, SECOND_HUB);
@@ -735,7 +735,7 @@ describe('N2 after denials or refusals in a row', () => {
     const at = machine.grantAt(HUB).notBefore ?? 0;
     expect(at).toBe(machine.now + 90_000);
     for (let attempt = 0; attempt < 3; attempt += 1) {
-      machine.requestedAt(SECOND_HUB, ).unreachable();
+      machine.requestedAt(SECOND_HUB).unreachable();
       if (attempt < 2) machine.due(dueIn(machine));
     }
     const requests: (readonly [string, boolean])[] = [];
@@ -743,7 +743,7 @@ describe('N2 after denials or refusals in a row', () => {
       timeUntilRequest(machine, HUB, SECOND_HUB);
       const [hub = ''] = requestedHubs(machine);
       requests.push([hub, machine.now < at]);
-      machine.requestedAt(hub, );
+      machine.requestedAt(hub);
       machine.apply({ type: 'unreachable', ...unreachableAt(machine, hub) });
     }
     expect(new Set(requests.filter(([, isEarly]) => isEarly).map(([hub]) => hub))).toEqual(new Set([SECOND_HUB]));
@@ -785,10 +785,10 @@ describe("N2 afterDenial: 'stop'", () => {
   test('stops the subscription only when all advertised hubs have denied', () => {
     const machine = withStopOnDenial(verifying(HUB, SECOND_HUB)).accepted().denied().due(MINUTE);
     expect(machine.record.stoppedBecause).toBeUndefined();
-    machine.requestedAt(SECOND_HUB, ).accepted().denied().due(MINUTE);
+    machine.requestedAt(SECOND_HUB).accepted().denied().due(MINUTE);
     expect(machine.record.stoppedBecause).toBe('denied');
     const withRefusal = withStopOnDenial(verifying(HUB, SECOND_HUB)).accepted().denied().due(MINUTE);
-    withRefusal.requestedAt(SECOND_HUB, ).refused();
+    withRefusal.requestedAt(SECOND_HUB).refused();
     expect(withRefusal.record.stoppedBecause).toBeUndefined();
     expect(isScheduled(withRefusal.record)).toBe(true);
   });

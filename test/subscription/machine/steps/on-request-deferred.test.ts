@@ -112,7 +112,12 @@ describe('S3 a deferred request', () => {
     const [{ id } = { id: '' }] = machine.record.grants;
     if (name === 'was withdrawn') machine.record = withoutSchedule(machine, id);
     const recordBefore = machine.record;
-    const deferred = { type: 'request-deferred', grantId: id, requestId: 'another', until: machine.now + MINUTE } as const;
+    const deferred = {
+      type: 'request-deferred',
+      grantId: id,
+      requestId: 'another',
+      until: machine.now + MINUTE,
+    } as const;
     expect(machine.apply(deferred).record).toBe(recordBefore);
     expect(machine.apply({ type: 'request-deferred', grantId: 'gone', until: 0 }).record).toBe(recordBefore);
   });

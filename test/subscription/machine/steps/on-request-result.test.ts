@@ -19,12 +19,14 @@ describe('S2 a request', () => {
     expect(machine.verified().actions).toEqual(['hook verified']);
   });
 
-  test('changes only the known hub if it is accepted after it was verified', () => {
-    const machine = verifying().verified();
-    const grantBefore = machine.grant;
-    machine.accepted({ hub: 'https://moved.example/', moved: true });
-    expect(machine.actions).toEqual(['hook hub-moved']);
-    expect(machine.grant).toEqual({ ...grantBefore, hub: 'https://moved.example/', hasHubAccepted: true });
+  test('changes nothing if it is accepted once more, before or after its verification', () => {
+    const machine = verifying();
+    const requestId = machine.grant.pending?.id ?? '';
+    const again = { requestId, hub: 'https://moved.example/', moved: true } as const;
+    const { record } = machine.accepted();
+    expect(machine.accepted(again)).toMatchObject({ record, actions: [] });
+    const { record: verifiedRecord } = machine.verified();
+    expect(machine.accepted(again)).toMatchObject({ record: verifiedRecord, actions: [] });
   });
 
   test.each(['unreachable', 'refused'] as const)('counts as successful if it is %s after its verification', (how) => {
