@@ -279,7 +279,7 @@ export const LOG_EVENTS = {
   'sweep.failed': error<Failed & { sweep: string }>(
     ({ sweep }) => `periodic ${sweep} failed; it runs again at its next turn`,
   ),
-  'timer.failed': error<Failed>('timer failed; later timers still run'),
+  'timer.failed': error<Failed & { timer: string; key?: string | undefined }>('timer failed; later timers still run'),
   'hook.failed': error<Failed & { hook: string }>(({ hook }) => `listener of the hook ${hook} failed`),
 };
 

@@ -1,8 +1,8 @@
 import type { CronJob } from 'cron';
 import { onDemand } from '../on-demand.js';
-import { DueHeap } from './due-heap.js';
-import type { Engine, Timetable } from './engine.js';
+import type { Engine } from './engine.js';
 import { KeyedMutex } from './keyed-mutex.js';
+import { Timetables } from './timetables.js';
 
 /** Options of the embedded engine. */
 export interface EmbeddedEngineOptions {
@@ -11,7 +11,15 @@ export interface EmbeddedEngineOptions {
   /** When to look for due work, as a cron expression. @default every second */
   readonly tick?: string;
   /** Receives errors of cron and of the work it runs. The engine continues. @default ignores them */
-  readonly onError?: (error: unknown) => void;
+  readonly onError?: (error: unknown, work?: FailedWork) => void;
+}
+
+/** The work that failed. */
+export interface FailedWork {
+  /** The name of its timetable or schedule. */
+  readonly name: string;
+  /** Absent for a schedule. */
+  readonly key?: string;
 }
 
 /** Smaller corrections of the clock are ignored, in milliseconds. */
@@ -39,7 +47,7 @@ export function embeddedEngine({
   onError = () => {},
 }: EmbeddedEngineOptions): EmbeddedEngine {
   const mutex = new KeyedMutex();
-  const heaps: { readonly heap: DueHeap; readonly run: (key: string) => void }[] = [];
+  const timetables = new Timetables({ now, onError });
   const schedules: { readonly cronTime: string; readonly onTick: () => void }[] = [];
   let jobs: readonly CronJob[] = [];
   let startTimer: NodeJS.Timeout | undefined;
@@ -89,20 +97,37 @@ export function embeddedEngine({
     const time = now();
     if (time < latest - TOLERANCE_MS) for (const run of setBackListeners) runSafely(run);
     latest = time;
-    // An error of one run must not stop the others.
-    for (const { heap, run } of heaps) for (const key of heap.takeDue(time)) runSafely(() => run(key));
+    timetables.runDue(time);
   };
-  const every = (cronTime: string, onTick: () => void): void => void schedules.push({ cronTime, onTick });
-  every(tickTime, tick);
+  schedules.push({ cronTime: tickTime, onTick: tick });
   return {
     tick,
     runExclusive: (key, work) => mutex.runExclusive(key, work),
-    timetable(run): Timetable {
-      const heap = new DueHeap();
-      heaps.push({ heap, run });
-      return heap;
+    isLocked: (key) => mutex.isLocked(key),
+    timetable: (name, run) => timetables.create(name, run),
+    every(name, cronTime, run) {
+      let isRunning = false;
+      const settle = async (running: Promise<void>): Promise<void> => {
+        isRunning = true;
+        try {
+          await running;
+        } catch (error) {
+          onError(error, { name });
+        } finally {
+          isRunning = false;
+        }
+      };
+      const onTick = (): void => {
+        if (isRunning) return;
+        try {
+          const running = run();
+          if (running !== undefined) void settle(running);
+        } catch (error) {
+          onError(error, { name });
+        }
+      };
+      schedules.push({ cronTime, onTick });
     },
-    every,
     onClockSetBack: (run) => void setBackListeners.push(run),
     start() {
       startTimer = setTimeout(startJobs, JOBS_START_DELAY_MS).unref();

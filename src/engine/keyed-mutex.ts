@@ -7,25 +7,20 @@ export class KeyedMutex {
     return this.#tails.has(key);
   }
 
-  /** Runs work after all earlier work for the same key has ended. */
+  /** Runs work after all earlier work for the same key has ended: at once if there is none. */
   async runExclusive<T>(key: string, work: () => Promise<T>): Promise<T> {
-    const previous = this.#tails.get(key) ?? Promise.resolve();
-    const result = previous.then(work);
-    const tail = waitUntilSettled(result);
+    const previous = this.#tails.get(key);
+    let end = (): void => {};
+    const tail = new Promise<void>((resolve) => {
+      end = resolve;
+    });
     this.#tails.set(key, tail);
     try {
-      return await result;
+      if (previous !== undefined) await previous;
+      return await work();
     } finally {
       if (this.#tails.get(key) === tail) this.#tails.delete(key);
+      end();
     }
-  }
-}
-
-/** Resolves when the work has ended, also if it failed. */
-async function waitUntilSettled(work: Promise<unknown>): Promise<void> {
-  try {
-    await work;
-  } catch {
-    // The caller of `runExclusive` gets the error.
   }
 }

@@ -5,7 +5,6 @@ import { latestSecret } from '../subscription/machine/rules/secrets.js';
 import { isEnabled, isWorking, stateOf } from '../subscription/machine/state.js';
 import { isLiteralCallback } from './callback-paths.js';
 import { forEachSubscription } from './each-subscription.js';
-import { TargetIndex } from './target-index.js';
 import { reconcileStored, addDeclared, type ReconcileOptions } from './reconcile.js';
 import { callbackRotationProblem, secretRotationProblem } from './rotation-checks.js';
 import {
@@ -24,12 +23,10 @@ import { targetName } from '../subscription/record/target.js';
 import { log } from '../log-events.js';
 
 /** Dependencies of {@link DesiredSubscriptions}. */
-export interface DesiredSubscriptionsOptions extends Omit<ReconcileOptions, 'targetIndex' | 'isSubscribeCalled'> {
+export interface DesiredSubscriptionsOptions extends Omit<ReconcileOptions, 'isSubscribeCalled'> {
   readonly engine: Engine;
   /** Throws a ConfigurationError if the service's options do not allow the target. */
   readonly checkTarget: (service: string, target: SubscriptionTarget) => void;
-  /** Epoch milliseconds. */
-  readonly now: () => number;
 }
 
 /** The checked arguments of `subscribe()`. Undefined `overrides` or `metadata` keep those of an earlier call. */
@@ -42,20 +39,11 @@ export interface CheckedSubscribeOptions {
 /** Decides which subscriptions should exist: one for each service and target, declared or from `subscribe()`. */
 export class DesiredSubscriptions {
   readonly #options: DesiredSubscriptionsOptions;
-  readonly #targetIndex: TargetIndex;
-  /** Younger subscriptions with the same service and target as another one. */
-  #duplicateSubscriptions: readonly SubscriptionRecord[] = [];
   /** Ids of subscriptions that `subscribe()` was called for in this process. */
   readonly #subscribeCalledIds = new Set<string>();
 
   constructor(options: DesiredSubscriptionsOptions) {
     this.#options = options;
-    this.#targetIndex = new TargetIndex(options.registry, options.now);
-  }
-
-  /** Indexes the subscriptions of the registry. */
-  async load(): Promise<void> {
-    this.#duplicateSubscriptions = await this.#targetIndex.load();
   }
 
   /**
@@ -65,11 +53,10 @@ export class DesiredSubscriptions {
   async reconcile(configs: readonly DeclaredService[]): Promise<void> {
     const options = {
       ...this.#options,
-      targetIndex: this.#targetIndex,
       isSubscribeCalled: (id: string) => this.#subscribeCalledIds.has(id),
     };
     const declared = new Set<string>();
-    for (const { id, service, target } of this.#duplicateSubscriptions) {
+    for (const { id, service, target } of options.registry.duplicates) {
       if (options.isStopping() || this.#subscribeCalledIds.has(id) || options.configOf(service) === undefined) continue;
       log(options.logger, 'declared.duplicate', { subscription: id, service, detail: targetName(target) });
       await options.registry.apply(id, { type: 'unwanted', why: 'pruned' });
@@ -93,7 +80,7 @@ export class DesiredSubscriptions {
     checkTarget(service, target);
     // One call at a time per service: two calls with the same target must find the same subscription.
     return this.#withServiceLock(service, async () => {
-      const existingId = this.#targetIndex.idOf(service, target);
+      const existingId = registry.idOf({ service, target });
       this.#refuseSharedCallback(config, existingId);
       if (existingId !== undefined) {
         this.#subscribeCalledIds.add(existingId);
@@ -102,13 +89,8 @@ export class DesiredSubscriptions {
         await registry.apply(existingId, { type: 'retried', overrides, metadata });
         return existingId;
       }
-      const id = await this.#targetIndex.add({
-        service,
-        target,
-        declared: false,
-        overrides,
-        ...(metadata && { metadata }),
-      });
+      const fields = { service, target, declared: false, overrides, ...(metadata && { metadata }) };
+      const { id } = (await registry.create(fields)).record;
       this.#subscribeCalledIds.add(id);
       await registry.apply(id, { type: 'wanted' });
       return id;
@@ -128,7 +110,7 @@ export class DesiredSubscriptions {
   async unsubscribeFrom(service: string, target: SubscriptionTarget): Promise<string> {
     // Runs after an earlier call of subscribe().
     return this.#withServiceLock(service, async () => {
-      const id = this.#targetIndex.idOf(service, target);
+      const id = this.#options.registry.idOf({ service, target });
       if (id === undefined) throw noSubscriptionTo(service, target);
       await this.unsubscribe(id);
       return id;

@@ -2,18 +2,17 @@ import { slices } from '../engine/slices.js';
 import { log } from '../log-events.js';
 import type { Logger } from '../logger.js';
 import type { SubscriptionRecord } from '../subscription/record/record.js';
+import type { SubscriptionTarget } from '../subscription/record/snapshot.js';
 import type { Registry } from '../subscription/registry/registry.js';
 import { isOver } from '../subscription/machine/state.js';
 import { isLiteralCallback } from './callback-paths.js';
 import { forEachSubscription } from './each-subscription.js';
-import type { TargetIndex } from './target-index.js';
 import type { DeclaredService } from './declared-service.js';
 import { targetName } from '../subscription/record/target.js';
 
 /** Options of reconciling the code with the store. */
 export interface ReconcileOptions {
   readonly registry: Registry;
-  readonly targetIndex: TargetIndex;
   readonly logger: Logger;
   readonly configOf: (service: string) => DeclaredService | undefined;
   /** Whether `subscribe()` was called for a subscription in this process. */
@@ -32,18 +31,20 @@ const MAX_NAMED = 10;
  * is literal and a target is declared, unsubscribes the service's other subscriptions.
  */
 export async function addDeclared(
-  { registry, targetIndex, isStopping, logger }: ReconcileOptions,
+  { registry, isStopping, logger }: ReconcileOptions,
   config: DeclaredService,
   declared: Set<string>,
 ): Promise<void> {
   const { name: service, targets } = config;
   for await (const slice of slices(targets)) {
     if (isStopping()) return;
-    const ids = slice.map(
-      async (target) =>
-        targetIndex.idOf(service, target) ??
-        (await targetIndex.add({ service, target, declared: true, overrides: undefined })),
-    );
+    const idOf = async (target: SubscriptionTarget): Promise<string> => {
+      const existingId = registry.idOf({ service, target });
+      if (existingId !== undefined) return existingId;
+      const { record } = await registry.create({ service, target, declared: true, overrides: undefined });
+      return record.id;
+    };
+    const ids = slice.map(idOf);
     for (const id of await Promise.all(ids)) declared.add(id);
   }
   if (!isLiteralCallback(config) || targets.length === 0) return;
@@ -105,13 +106,18 @@ function reconcileOne(
   }
   const input =
     isDeclared && stoppedBecause === 'pruned' ? ({ type: 'retried' } as const) : ({ type: 'wanted' } as const);
-  const request =
-    isSubscribeCalled(id) || !registry.isAffected(id, input) ? undefined : () => registry.apply(id, input);
-  if (isUpToDate) return request?.();
-  return runInOrder(setDeclared(), request);
+  const request = (): Promise<unknown> | undefined => {
+    if (isSubscribeCalled(id)) return undefined;
+    const update = registry.update(id, input);
+    return update instanceof Promise ? update : undefined;
+  };
+  return isUpToDate ? request() : runInOrder(setDeclared(), request);
 }
 
-async function runInOrder(first: Promise<unknown>, then: (() => Promise<unknown>) | undefined): Promise<void> {
+async function runInOrder(
+  first: Promise<unknown>,
+  then: (() => Promise<unknown> | undefined) | undefined,
+): Promise<void> {
   await first;
   await then?.();
 }

@@ -88,7 +88,7 @@ export class Core {
     const { signal } = this.#abort;
     const requests = subscriptionRequests({
       client: hubClient({ logger, now, rateLimits, withheld, signal }),
-      apply: (id, input) => this.registry.apply(id, input),
+      update: (id, input) => this.registry.update(id, input),
       logger,
       now,
       rateLimits,
@@ -123,7 +123,6 @@ export class Core {
       registry: this.registry,
       engine,
       logger,
-      now,
       configOf: (name) => this.#services.get(name)?.config,
       checkTarget: (name, target) => {
         const { pollSeconds = 0 } = this.#services.get(name)?.config.delivery ?? {};
@@ -195,7 +194,6 @@ export class Core {
       this.#requestPolicies.set(name, requestPolicyOf(config, this.#options.security, base));
     }
     await this.registry.load();
-    await this.subscriptions.load();
     await this.pipeline.load();
     const windows = services.map(({ config }) => config.delivery.dedupeWindowSeconds * 1000);
     scheduleSweeps({

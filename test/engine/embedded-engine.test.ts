@@ -14,8 +14,8 @@ test('due work runs once, and each timetable has its own keys', () => {
   let now = 0;
   const engine = embeddedEngine({ now: () => now });
   const ranKeys: string[] = [];
-  const subscriptions = engine.timetable((key) => ranKeys.push(`subscription ${key}`));
-  const events = engine.timetable((key) => ranKeys.push(`event ${key}`));
+  const subscriptions = engine.timetable('subscriptions', (key) => void ranKeys.push(`subscription ${key}`));
+  const events = engine.timetable('events', (key) => void ranKeys.push(`event ${key}`));
   subscriptions.set('a', 10);
   events.set('a', 20);
   engine.tick();
@@ -33,7 +33,7 @@ test('due work runs once, and each timetable has its own keys', () => {
 test('the engine looks for due work every second between start and stop', () => {
   const engine = embeddedEngine({ now: Date.now });
   const ranKeys: string[] = [];
-  const timetable = engine.timetable((key) => ranKeys.push(key));
+  const timetable = engine.timetable('work', (key) => void ranKeys.push(key));
   timetable.set('before the start', Date.now());
   vi.advanceTimersByTime(5_000);
   expect(ranKeys).toEqual([]);
@@ -54,7 +54,7 @@ test('the engine looks for due work every second between start and stop', () => 
 test('work of a cron expression runs between start and stop', () => {
   const engine = embeddedEngine({ now: Date.now });
   const job = vi.fn<() => void>();
-  engine.every('*/10 * * * * *', job);
+  engine.every('job', '*/10 * * * * *', job);
   vi.advanceTimersByTime(60_000);
   expect(job).not.toHaveBeenCalled();
   engine.start();
@@ -79,7 +79,7 @@ test('work for one key runs one after the other', async () => {
 test('start does not wait for cron, and an early stop prevents all work', () => {
   const createCronJob = vi.spyOn(CronJob, 'from');
   const engine = embeddedEngine({ now: Date.now });
-  engine.every('* * * * * *', () => {});
+  engine.every('job', '* * * * * *', () => {});
   engine.start();
   engine.stop();
   vi.advanceTimersByTime(60_000);
@@ -98,7 +98,7 @@ test('a missed tick runs at once, and nothing is written to the console', () => 
   const getTimeout = vi.spyOn(CronTime.prototype, 'getTimeout').mockReturnValueOnce(-1);
   const engine = embeddedEngine({ now: Date.now });
   const ranKeys: string[] = [];
-  engine.timetable((key) => ranKeys.push(key)).set('due', Date.now());
+  engine.timetable('work', (key) => void ranKeys.push(key)).set('due', Date.now());
   engine.start();
   vi.advanceTimersByTime(251);
   engine.stop();
@@ -131,11 +131,11 @@ test('work that throws is reported, and does not stop other work', () => {
   const ranKeys: string[] = [];
   let now = 100_000;
   const engine = embeddedEngine({ now: () => now, onError: (error) => errors.push(error) });
-  const timetable = engine.timetable((key) => {
+  const timetable = engine.timetable('work', (key) => {
     ranKeys.push(key);
     if (key !== 'c') throw new Error(key);
   });
-  const otherTimetable = engine.timetable((key) => ranKeys.push(key));
+  const otherTimetable = engine.timetable('other', (key) => void ranKeys.push(key));
   engine.onClockSetBack(() => {
     throw new Error('set back');
   });
@@ -152,7 +152,7 @@ test('work that throws is reported, and does not stop other work', () => {
 test('work of a cron expression runs again at the next time after it throws', () => {
   const errors: unknown[] = [];
   const engine = embeddedEngine({ now: Date.now, onError: (error) => errors.push(error) });
-  engine.every('*/10 * * * * *', () => {
+  engine.every('job', '*/10 * * * * *', () => {
     throw new Error('not now');
   });
   engine.start();
@@ -165,7 +165,7 @@ test('a next time that cannot be computed is computed again a minute later', () 
   const errors: unknown[] = [];
   const engine = embeddedEngine({ now: Date.now, onError: (error) => errors.push(error) });
   const job = vi.fn<() => void>();
-  engine.every('*/10 * * * * *', job);
+  engine.every('job', '*/10 * * * * *', job);
   engine.start();
   vi.advanceTimersByTime(10_500);
   expect(job).toHaveBeenCalledTimes(1);
@@ -178,5 +178,92 @@ test('a next time that cannot be computed is computed again a minute later', () 
   const runsBefore = job.mock.calls.length;
   vi.advanceTimersByTime(120_000);
   expect(job.mock.calls.length).toBeGreaterThan(runsBefore);
+  engine.stop();
+});
+
+test('work that has not settled holds its key, and runs again afterwards if it came due meanwhile', async () => {
+  let now = 0;
+  const engine = embeddedEngine({ now: () => now });
+  const runs: (() => void)[] = [];
+  const timetable = engine.timetable('work', () => new Promise<void>((resolve) => void runs.push(resolve)));
+  timetable.set('a', 0);
+  engine.tick();
+  expect([runs.length, timetable.has('a'), timetable.size]).toEqual([1, true, 0]);
+  now = 1_000;
+  timetable.set('a', now);
+  engine.tick();
+  expect(runs).toHaveLength(1);
+  runs[0]?.();
+  await vi.advanceTimersByTimeAsync(0);
+  engine.tick();
+  expect(runs).toHaveLength(2);
+  runs[1]?.();
+  await vi.advanceTimersByTimeAsync(0);
+  expect(timetable.has('a')).toBe(false);
+});
+
+test('a time that is removed while its work runs is not due afterwards', async () => {
+  let now = 0;
+  const engine = embeddedEngine({ now: () => now });
+  const runs: (() => void)[] = [];
+  const timetable = engine.timetable('work', () => new Promise<void>((resolve) => void runs.push(resolve)));
+  timetable.set('a', 0);
+  engine.tick();
+  timetable.set('a', 0);
+  engine.tick();
+  timetable.set('a', undefined);
+  runs[0]?.();
+  await vi.advanceTimersByTimeAsync(0);
+  now = 86_400_000;
+  engine.tick();
+  expect(runs).toHaveLength(1);
+});
+
+test('work that rejects is reported by name and key, and runs again a minute later, or when it has planned', async () => {
+  let now = 0;
+  const errors: unknown[] = [];
+  const engine = embeddedEngine({ now: () => now, onError: (error, work) => errors.push([error, work]) });
+  const ranKeys: string[] = [];
+  const timetable = engine.timetable('polls', async (key) => {
+    ranKeys.push(key);
+    if (key === 'b') timetable.set('b', 5_000);
+    await Promise.reject(new Error(`not ${key}`));
+  });
+  for (const key of ['a', 'b']) timetable.set(key, 0);
+  engine.tick();
+  await vi.advanceTimersByTimeAsync(0);
+  expect(errors).toEqual([
+    [new Error('not a'), { name: 'polls', key: 'a' }],
+    [new Error('not b'), { name: 'polls', key: 'b' }],
+  ]);
+  now = 5_000;
+  engine.tick();
+  expect(ranKeys).toEqual(['a', 'b', 'b']);
+  now = 59_999;
+  engine.tick();
+  expect(ranKeys).toHaveLength(3);
+  now = 60_000;
+  engine.tick();
+  expect(ranKeys).toEqual(['a', 'b', 'b', 'a']);
+});
+
+test('two timetables cannot have one name', () => {
+  const engine = embeddedEngine({ now: Date.now });
+  engine.timetable('polls', () => {});
+  expect(() => engine.timetable('polls', () => {})).toThrow('There is a timetable "polls" already.');
+});
+
+test('work of a cron expression does not start again before it has settled', async () => {
+  const errors: unknown[] = [];
+  const engine = embeddedEngine({ now: Date.now, onError: (error, work) => errors.push([error, work]) });
+  const runs: ((error: Error) => void)[] = [];
+  engine.every('sweep', '*/10 * * * * *', () => new Promise<void>((_resolve, reject) => void runs.push(reject)));
+  engine.start();
+  await vi.advanceTimersByTimeAsync(35_000);
+  expect(runs).toHaveLength(1);
+  runs[0]?.(new Error('the disk is full'));
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect(runs).toHaveLength(2);
+  expect(errors).toEqual([[new Error('the disk is full'), { name: 'sweep' }]]);
   engine.stop();
 });

@@ -24,9 +24,9 @@ test('due work runs while cron cannot be loaded, and loading is retried every se
   const errors: unknown[] = [];
   const ranKeys: string[] = [];
   const engine = embeddedEngine({ now: Date.now, onError: (error) => errors.push(error) });
-  const timetable = engine.timetable((key) => ranKeys.push(key));
+  const timetable = engine.timetable('work', (key) => void ranKeys.push(key));
   const job = vi.fn<() => void>();
-  engine.every('*/10 * * * * *', job);
+  engine.every('job', '*/10 * * * * *', job);
   engine.start();
   timetable.set('in two seconds', Date.now() + 2_000);
   vi.advanceTimersByTime(3_500);

@@ -9,7 +9,7 @@ export class ManualClock {
   /** Epoch milliseconds. Setting it runs no due work: see {@link advance}. */
   time: number;
   #engine: EmbeddedEngine | undefined;
-  readonly #jobs = new Map<string, () => void>();
+  readonly #jobs = new Map<string, () => void | Promise<void>>();
 
   constructor(time = Date.parse('2030-01-01T00:00:00Z')) {
     this.time = time;
@@ -23,7 +23,7 @@ export class ManualClock {
     const engine = embeddedEngine(options);
     this.#engine = {
       ...engine,
-      every: (cronTime, run) => void this.#jobs.set(cronTime, run),
+      every: (_name, cronTime, run) => void this.#jobs.set(cronTime, run),
       tick: () => {
         if (isStarted) engine.tick();
       },
@@ -45,6 +45,6 @@ export class ManualClock {
 
   /** Runs the job of a cron expression once. */
   runCron(cronTime: string): void {
-    this.#jobs.get(cronTime)?.();
+    void this.#jobs.get(cronTime)?.();
   }
 }

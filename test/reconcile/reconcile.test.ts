@@ -1,46 +1,45 @@
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { checkServiceConfig } from '../../src/runtime/config/check-config.js';
-import { TargetIndex } from '../../src/reconcile/target-index.js';
 import { reconcileStored, addDeclared, type ReconcileOptions } from '../../src/reconcile/reconcile.js';
 import type { SubscriptionRecord } from '../../src/subscription/record/record.js';
 import { recordingLogger } from '../kit/recording-logger.js';
-import { START, TOPIC } from '../subscription/machine/subscription-machine.js';
+import { TOPIC } from '../subscription/machine/subscription-machine.js';
 import { subscription, world } from '../subscription/registry/registry-world.js';
 import { SITUATIONS } from '../subscription/machine/situations.js';
 
 async function setUp(records: readonly SubscriptionRecord[], targets: readonly string[] = []) {
   const { registry } = await world();
   for (const record of records) await registry.add(record);
-  const targetIndex = new TargetIndex(registry, () => START);
-  await targetIndex.load();
   const config = checkServiceConfig('News', { targets });
   const options: ReconcileOptions = {
     registry,
-    targetIndex,
     logger: recordingLogger(),
     configOf: (name) => (name === 'News' ? config : undefined),
     isSubscribeCalled: () => false,
     isStopping: () => false,
     pruneDeclared: true,
   };
-  const apply = vi.spyOn(registry, 'apply');
-  onTestFinished(() => apply.mockRestore());
+  const update = vi.spyOn(registry, 'update');
+  onTestFinished(() => update.mockRestore());
+  /** The inputs that changed something. */
+  const changes = () =>
+    update.mock.calls.filter((_call, index) => update.mock.results[index]?.value instanceof Promise);
   const reconcile = async (): Promise<void> => {
     const declared = new Set<string>();
     await addDeclared(options, config, declared);
     await reconcileStored(options, declared);
   };
   const recordOf = (id: string): SubscriptionRecord | undefined => registry.get(id)?.record;
-  return { registry, apply, reconcile, recordOf };
+  return { registry, changes, reconcile, recordOf };
 }
 
 it('L4 reconciling applies inputs only to subscriptions that have something to do', async () => {
   const active = { ...SITUATIONS.active().record, id: 'active', declared: false };
   const callback = (path: string): string => `http://127.0.0.1/websub/${path}`;
   const upToDate = { ...active, grants: active.grants.map((grant) => ({ ...grant, callback: callback(grant.path) })) };
-  const { apply, reconcile } = await setUp([upToDate, { ...subscription('new', `${TOPIC}/new`), declared: false }]);
+  const { changes, reconcile } = await setUp([upToDate, { ...subscription('new', `${TOPIC}/new`), declared: false }]);
   await reconcile();
-  expect(apply.mock.calls).toEqual([['new', { type: 'wanted' }]]);
+  expect(changes()).toEqual([['new', { type: 'wanted' }]]);
 });
 
 it('reconciling prunes before it stores `declared`, so the next start repairs a crash in between', async () => {

@@ -19,7 +19,7 @@ export class SuspectLock {
 
   constructor(options: SuspectLockOptions) {
     this.#options = options;
-    this.#due = options.engine.timetable((key) => this.release(key));
+    this.#due = options.engine.timetable('suspect-lock', (key) => this.release(key));
   }
 
   /** Calls the listener whenever the lock is released. */

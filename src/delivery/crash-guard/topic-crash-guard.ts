@@ -40,7 +40,7 @@ export class TopicCrashGuard {
     const { engine, now } = options;
     this.#options = options;
     // Due at the engine's first tick, which may be long after this process began to load.
-    const started = engine.timetable(() => {
+    const started = engine.timetable('topic-crash-guard', () => {
       this.#startedAt = now();
     });
     started.set(START, now());

@@ -49,10 +49,10 @@ export class CatchUp {
 
   constructor(options: CatchUpOptions) {
     this.#options = options;
-    const { engine, now, startTask } = options;
-    this.#due = engine.timetable((id) => {
-      startTask({ task: 'catch-up', subscription: id }, () => this.#run(id));
-    });
+    const { engine, now, runTask } = options;
+    this.#due = engine.timetable('catch-up', (id) =>
+      runTask({ task: 'catch-up', subscription: id }, () => this.#run(id)),
+    );
     engine.onClockSetBack(() => this.#due.bringForwardTo(now() + TOPIC_FETCH.capMs));
   }
 

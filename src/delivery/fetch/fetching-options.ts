@@ -31,8 +31,8 @@ export interface FetchingOptions {
   readonly serviceOf: (service: string) => DeliveryService | undefined;
   readonly subscriptionOf: (subscriptionId: string) => StoredSubscription | undefined;
   readonly apply: (subscriptionId: string, input: TransitionInput) => Promise<unknown>;
-  /** Starts background work once the current work of the same task has ended. */
-  readonly startTask: (task: FetchTask, work: () => Promise<void>) => void;
+  /** Runs background work once the current work of the same task has ended. Its failure is logged. */
+  readonly runTask: (task: FetchTask, work: () => Promise<void>) => Promise<void>;
   readonly crashGuard: Pick<TopicCrashGuard, 'run'>;
   /** Whether the runtime is stopping. No new work starts then. */
   readonly isStopping: () => boolean;

@@ -62,7 +62,7 @@ export class OverloadRecovery {
   constructor(options: OverloadRecoveryOptions) {
     this.#options = options;
     const { engine, now } = options;
-    this.#due = engine.timetable((id) => void this.#check(id));
+    this.#due = engine.timetable('overload-recovery', (id) => this.#check(id));
     engine.onClockSetBack(() => this.#due.bringForwardTo(now() + SPREAD_MS));
   }
 

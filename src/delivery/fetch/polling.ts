@@ -58,10 +58,8 @@ export class Polling {
 
   constructor(options: PollingOptions) {
     this.#options = options;
-    const { engine, now, startTask } = options;
-    this.#due = engine.timetable((id) => {
-      startTask({ task: 'poll', subscription: id }, () => this.#run(id));
-    });
+    const { engine, now, runTask } = options;
+    this.#due = engine.timetable('polls', (id) => runTask({ task: 'poll', subscription: id }, () => this.#run(id)));
     // After the clock was set back, no wait may get longer than intended.
     engine.onClockSetBack(() => this.#due.bringForwardTo(now()));
   }

@@ -70,7 +70,7 @@ export class Inbox {
     this.#options = options;
     const { engine, limitsOf, waiting = new WaitingEvents() } = options;
     this.#waiting = waiting;
-    this.#due = engine.timetable((id) => this.#dispatch(id));
+    this.#due = engine.timetable('events', (id) => this.#dispatch(id));
     this.#timedOutWrites = new TimedOutWrites(options);
     engine.onClockSetBack(() => this.#due.bringForwardTo(this.#latestDueTime()));
     this.#limiter = new ConcurrencyLimiter({
@@ -135,7 +135,7 @@ export class Inbox {
   /** Schedules an event that `storeUnscheduled` stored and whose handler has not run. */
   schedule(event: StoredEvent): void {
     this.#cache.add(event);
-    this.#dispatch(event.meta.id);
+    void this.#dispatch(event.meta.id);
   }
 
   /**
@@ -245,7 +245,7 @@ export class Inbox {
   #forget(id: string): void {
     if (!this.#waiting.delete(id)) return;
     const next = this.#fifo.remove(id);
-    if (next !== undefined) this.#dispatch(next);
+    if (next !== undefined) void this.#dispatch(next);
   }
 
   #isFifo({ meta }: StoredEvent): boolean {
@@ -257,14 +257,13 @@ export class Inbox {
     return this.#options.now() + HANDLER.capMs;
   }
 
-  #dispatch(id: string): void {
+  #dispatch(id: string): void | Promise<void> {
     const service = this.#waiting.serviceNameOf(id);
     if (service === undefined || this.#limiter.isStopped) return;
     const unsettled = this.#unsettled.get(id);
     if (unsettled !== undefined) {
       this.#unsettled.delete(id);
-      void this.settle(unsettled.event, unsettled.outcome);
-      return;
+      return this.settle(unsettled.event, unsettled.outcome);
     }
     if (this.#fifo.markReady(id)) this.#limiter.push(service, id);
   }

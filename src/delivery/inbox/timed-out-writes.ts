@@ -23,7 +23,7 @@ export class TimedOutWrites {
 
   constructor(options: TimedOutWritesOptions) {
     this.#options = options;
-    this.#due = options.engine.timetable((id) => void this.#remove(id));
+    this.#due = options.engine.timetable('timed-out-writes', (id) => this.#remove(id));
   }
 
   /** Removes the event in a minute, and again each minute until the store succeeds. */

@@ -28,15 +28,19 @@ export class BackgroundTasks {
     this.#logger = logger;
   }
 
-  /** Starts a task in a slot, unless a task of that key runs or waits. */
-  startUnlessRunning(key: string, work: () => Promise<void>, named: NamedTask, slot: RunInSlot = immediately): void {
-    if (!this.#tasks.has(key)) this.startAfterCurrent(key, work, named, slot);
-  }
-
-  /** Starts a task in a slot once the running task of that key has ended. Does nothing if a task waits already. */
-  startAfterCurrent(key: string, work: () => Promise<void>, named: NamedTask, slot: RunInSlot = immediately): void {
+  /**
+   * Starts a task in a slot once the running task of that key has ended. Does nothing if a task waits already.
+   *
+   * @returns resolves when the task, or the one that waits already, has ended
+   */
+  startAfterCurrent(
+    key: string,
+    work: () => Promise<void>,
+    named: NamedTask,
+    slot: RunInSlot = immediately,
+  ): Promise<void> {
     const current = this.#tasks.get(key);
-    if (current?.hasStarted === false) return;
+    if (current?.hasStarted === false) return current.ended;
     const begin = (): Promise<void> => {
       task.hasStarted = true;
       return work();
@@ -47,6 +51,7 @@ export class BackgroundTasks {
     const completed = current === undefined ? runInSlot() : current.ended.then(runInSlot);
     task.isDelayed = !task.hasStarted;
     task.ended = completed.finally(() => this.#remove(key, task));
+    return task.ended;
   }
 
   /** Runs work and logs its failure. Never rejects. */

@@ -63,7 +63,7 @@ export function performEffect(options: EffectOptions, record: SubscriptionRecord
       const slot = whenAllowed(slotAt(discoveryUrlOf(record), options), options);
       const task = { task: 'discover', subscription: record.id } as const;
       // A discovery that is wanted meanwhile finds that the first has served it, or runs.
-      backgroundTasks.startAfterCurrent(`${record.id} discover`, discover, task, slot);
+      void backgroundTasks.startAfterCurrent(`${record.id} discover`, discover, task, slot);
       return;
     }
     case 'request': {
@@ -81,7 +81,7 @@ export function performEffect(options: EffectOptions, record: SubscriptionRecord
       const isDeferred = (): boolean => mode === 'subscribe' && requests.wouldDefer(record, grantId);
       const slot: RunInSlot | undefined = inSlot && ((work) => (isDeferred() ? work() : inSlot(work)));
       // Work that had to wait sends the request that is current by then. If there is none, it sends nothing.
-      backgroundTasks.startAfterCurrent(
+      void backgroundTasks.startAfterCurrent(
         `${grantId} ${mode}`,
         request,
         { task: mode, subscription: record.id },

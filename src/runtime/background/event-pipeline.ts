@@ -145,7 +145,7 @@ export class EventPipeline {
       serviceOf,
       subscriptionOf,
       apply,
-      startTask: (task, work) => backgroundTasks.startAfterCurrent(`${task.subscription} ${task.task}`, work, task),
+      runTask: (task, work) => backgroundTasks.startAfterCurrent(`${task.subscription} ${task.task}`, work, task),
       crashGuard: this.#topicCrashGuard,
       isStopping,
     };

@@ -63,10 +63,11 @@ export class Liveness {
 
   /** Starts the heartbeat, and stores the first one. */
   async start(): Promise<void> {
-    this.#options.engine.every(HEARTBEAT_CRON, () => {
+    this.#options.engine.every('liveness', HEARTBEAT_CRON, () => {
       const { now, onDowntime } = this.#options;
       if (this.#lastHeartbeatAt !== undefined && now() - this.#lastHeartbeatAt > MAX_SILENCE_MS)
         onDowntime(this.#lastHeartbeatAt);
+      // Not awaited: a write that hangs must not stop the next heartbeat.
       void this.writeHeartbeat();
     });
     this.#lastHeartbeatAt = this.#options.now();

@@ -35,19 +35,13 @@ export interface SweepOptions {
 export function scheduleSweeps(options: SweepOptions): void {
   const { registry, processedLog, deadLetters, longestWindowMs, engine, logger, now, schedule } = options;
   const every = (cronTime: string, name: string, work: () => Promise<void>): void => {
-    let isRunning = false;
-    const run = async (): Promise<void> => {
-      if (isRunning) return;
-      isRunning = true;
+    engine.every(name, cronTime, async () => {
       try {
         await work();
       } catch (error) {
         log(logger, 'sweep.failed', { sweep: name, err: error });
-      } finally {
-        isRunning = false;
       }
-    };
-    engine.every(cronTime, () => void run());
+    });
   };
   every(FLUSH_CRON, 'flush', () => registry.flush());
   every(schedule.refresh, 'refresh', () => applyOverdue(options, () => true));

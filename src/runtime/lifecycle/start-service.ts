@@ -107,7 +107,8 @@ export async function start(
     const sealedWith = sealed.key === undefined ? {} : { sealedWith: sealed.key.id };
     log(logger, 'store.opened', { store: store.location, durable: store.durable, ...sealedWith });
 
-    const onError = (error: unknown): void => log(logger, 'timer.failed', { err: error });
+    const onError: EmbeddedEngineOptions['onError'] = (error, { name, key } = { name: 'cron' }) =>
+      log(logger, 'timer.failed', { timer: name, key, err: error });
     const engine = makeEngine({ now, onError });
     const core = new Core({
       store,

@@ -1,6 +1,7 @@
 import { onHandlerRefused } from './steps/on-handler-refused.js';
 import { onAnswered, onVerificationWrong, onVerified } from './steps/on-verified.js';
-import { applyDiscovery, onDiscovered, onDiscoveryDeferred, onDiscoveryFailed } from './steps/on-discovered.js';
+import { applyDiscovery, onDiscovered } from './steps/on-discovered.js';
+import { onDiscoveryDeferred, onDiscoveryFailed } from './steps/on-discovery-failed.js';
 import { andThen, isDiscovery, withoutEffects } from './record-changes.js';
 import { onHubDelivered, onDenialAnswered } from './steps/on-hub-delivered.js';
 import { onDenied } from './steps/on-denied.js';

@@ -1,18 +1,15 @@
 import { randomUUID } from 'node:crypto';
-import type { Engine, Timetable } from '../../engine/engine.js';
+import type { Engine } from '../../engine/engine.js';
 import { WebSubError } from '../../errors.js';
 import { log } from '../../log-events.js';
 import type { Logger } from '../../logger.js';
 import type { RecordStore } from '../../store/record-store.js';
 import { canConfirm } from '../machine/steps/on-verified.js';
-import { isAffectedByClockSetBack } from '../machine/rules/clock-set-back.js';
-import { dueAt } from '../machine/steps/on-due.js';
 import { registryContext, type RegistryContext } from './registry-context.js';
 import type { NamedEffect, TransitionInput } from '../machine/transition-types.js';
 import { CallbackIndex, type CallbackMatch, type StoredSubscription } from './callback-index.js';
 import { callbackKey } from './callback-key.js';
 import { Counters, type StoredStats } from '../record/counters.js';
-import { canDeferWrite } from '../record/deferred-write.js';
 import { isCurrent } from '../machine/rules/current-grants.js';
 import type { SubscriptionRecord } from '../record/record.js';
 import { RecordWriter } from '../record/record-writer.js';
@@ -21,8 +18,10 @@ import { isWorking } from '../machine/state.js';
 import { readSubscriptions } from '../record/subscription-codec.js';
 import type { RequestPolicy } from '../request-policy.js';
 import { shouldSweep, withoutOldGrants } from '../record/tombstones.js';
-import { transition } from '../machine/transition.js';
-import { STORE_RETRY_MS } from '../retry-policy.js';
+import { DueSubscriptions } from './due-subscriptions.js';
+import { SubscriptionCreator, type CreatedSubscription, type NewSubscriptionFields } from './subscription-creator.js';
+import { TargetIndex, type ServiceTarget } from './target-index.js';
+import { decide, type Decision, type Update } from './update.js';
 
 export type { CallbackMatch, StoredSubscription } from './callback-index.js';
 
@@ -49,16 +48,28 @@ export class Registry {
   readonly #options: RegistryOptions;
   readonly #subscriptions = new Map<string, StoredSubscription>();
   readonly #callbacks = new CallbackIndex();
-  readonly #due: Timetable;
+  readonly #due: DueSubscriptions;
   readonly #writer: RecordWriter;
+  readonly #targets = new TargetIndex();
+  readonly #creator: SubscriptionCreator;
+  readonly #duplicates: SubscriptionRecord[] = [];
   /** Id of this run of the process. */
   readonly #member = randomUUID();
 
   constructor(options: RegistryOptions) {
     this.#options = options;
     this.#writer = new RecordWriter(options.store);
-    this.#due = options.engine.timetable((id) => this.#runDue(id));
-    options.engine.onClockSetBack(() => this.#onClockSetBack());
+    this.#due = new DueSubscriptions({
+      ...options,
+      policyOf: ({ service }) => options.requestPolicyOf(service),
+      subscriptions: this.#subscriptions,
+      runDue: (id) => this.update(id, { type: 'due' }),
+    });
+    this.#creator = new SubscriptionCreator({
+      now: options.now,
+      find: (fields) => this.get(this.idOf(fields) ?? '')?.record,
+      store: (record) => this.add(record),
+    });
   }
 
   /** Reads the stored subscriptions. Unreadable ones are logged, and stay in the store. */
@@ -69,6 +80,7 @@ export class Registry {
     for await (const slice of readSubscriptions(store, onUnreadable)) {
       for (const { record, stats } of slice) {
         const interned = interner.intern(record);
+        this.#indexTarget(interned);
         this.#index({ record: interned, counters: this.#counters(interned.id, stats), keys: [] });
       }
     }
@@ -76,6 +88,19 @@ export class Registry {
 
   get(id: string): StoredSubscription | undefined {
     return this.#subscriptions.get(id);
+  }
+
+  /**
+   * Younger subscriptions with the same service and target as another one. Each was created while the record of the
+   * older one could not be read.
+   */
+  get duplicates(): readonly SubscriptionRecord[] {
+    return this.#duplicates;
+  }
+
+  /** The id of the service's subscription to a target. */
+  idOf(subscription: ServiceTarget): string | undefined {
+    return this.#targets.idOf(subscription);
   }
 
   all(): IterableIterator<StoredSubscription> {
@@ -101,14 +126,24 @@ export class Registry {
 
   /** Whether a subscription is due, but missing in the timetable. */
   isDueUnscheduled(record: SubscriptionRecord): boolean {
-    if (this.#options.requestPolicyOf(record.service) === undefined || this.#due.has(record.id)) return false;
-    return (dueAt(record) ?? Infinity) <= this.#options.now();
+    return this.#due.isDueUnscheduled(record);
+  }
+
+  /**
+   * Creates the service's subscription to a target, under a random id that it keeps for good. Returns the existing one
+   * if there is one.
+   *
+   * @throws StoreError if the store fails; nothing has changed then
+   */
+  create(fields: NewSubscriptionFields): Promise<CreatedSubscription> {
+    return this.#creator.create(fields);
   }
 
   /** Stores a new subscription. */
   async add(record: SubscriptionRecord): Promise<void> {
     const stored = { record, counters: this.#counters(record.id), keys: [] };
     await this.#writer.write(stored, record);
+    this.#indexTarget(record);
     this.#index(stored);
   }
 
@@ -121,28 +156,22 @@ export class Registry {
    * @throws WebSubError if there is no such subscription
    */
   async apply(id: string, input: TransitionInput): Promise<SubscriptionRecord> {
-    return this.#options.engine.runExclusive(id, async () => {
-      const stored = this.#subscriptions.get(id);
-      if (stored === undefined) throw new WebSubError(`There is no subscription ${id}.`);
-      const policy = this.#options.requestPolicyOf(stored.record.service);
-      if (policy === undefined) return stored.record;
-      const context = this.#context(stored, policy);
-      const { record, effects } = transition(stored.record, input, context);
-      if (canDeferWrite(stored.record, input, effects)) this.#deferWrite(stored, record);
-      else if (record !== stored.record) await this.#writeNow(stored, record, context);
-      else this.#index(stored);
-      for (const effect of effects) this.#options.perform(record, effect);
-      return record;
-    });
+    const { record } = await this.update(id, input);
+    return record;
   }
 
-  /** Whether an input would change a subscription or have effects. */
-  isAffected(id: string, input: TransitionInput): boolean {
-    const stored = this.#subscriptions.get(id);
-    const policy = stored && this.#options.requestPolicyOf(stored.record.service);
-    if (stored === undefined || policy === undefined) return false;
-    const { record, effects } = transition(stored.record, input, this.#context(stored, policy));
-    return record !== stored.record || effects.length > 0;
+  /**
+   * Like {@link apply}, and tells whether the input changed anything. Returns the result at once if it did not, and no
+   * other work for the subscription runs: a start applies inputs to all subscriptions, and most change nothing.
+   *
+   * @throws StoreError if the store fails; nothing has changed then
+   * @throws WebSubError if there is no such subscription
+   */
+  update(id: string, input: TransitionInput): Update | Promise<Update> {
+    const { engine } = this.#options;
+    if (engine.isLocked(id)) return engine.runExclusive(id, async () => this.#commit(this.#decide(id, input)));
+    const decision = this.#decide(id, input);
+    return decision.isChanged ? engine.runExclusive(id, () => this.#commit(decision)) : decision;
   }
 
   /**
@@ -191,6 +220,22 @@ export class Registry {
     }
   }
 
+  #decide(id: string, input: TransitionInput): Decision {
+    const stored = this.#subscriptions.get(id);
+    if (stored === undefined) throw new WebSubError(`There is no subscription ${id}.`);
+    const policy = this.#options.requestPolicyOf(stored.record.service);
+    return decide(stored, input, policy && this.#context(stored, policy));
+  }
+
+  async #commit(decision: Decision): Promise<Update> {
+    const { stored, record, effects, context, mayWait } = decision;
+    if (mayWait) this.#deferWrite(stored, record);
+    else if (record !== stored.record) await this.#writeNow(stored, record, context);
+    else this.#due.schedule(record);
+    for (const effect of effects) this.#options.perform(record, effect);
+    return decision;
+  }
+
   /** Replaces the record in memory. It is stored with the next write, or in a batch. */
   #deferWrite(stored: StoredSubscription, record: SubscriptionRecord): void {
     stored.record = record;
@@ -200,30 +245,6 @@ export class Registry {
 
   #counters(id: string, stats?: StoredStats): Counters {
     return new Counters(id, this.#writer.unsaved, stats);
-  }
-
-  #runDue(id: string): void {
-    const { logger, now } = this.#options;
-    this.apply(id, { type: 'due' }).catch((error: unknown) => {
-      log(logger, 'subscription.due-failed', { subscription: id, retriedBy: 'timer', err: error });
-      this.#due.set(id, now() + STORE_RETRY_MS);
-    });
-  }
-
-  /** The clock was set back. Work that is due by the old clock must not wait until the new one gets there. */
-  #onClockSetBack(): void {
-    for (const { record } of this.#subscriptions.values()) {
-      if (this.#options.requestPolicyOf(record.service) === undefined) continue;
-      // Retries after a failed write were also planned by the old clock.
-      this.#due.set(record.id, dueAt(record));
-      if (this.#isAffectedByClockSetBack(record)) this.#runDue(record.id);
-    }
-  }
-
-  #isAffectedByClockSetBack(record: SubscriptionRecord): boolean {
-    const { now, requestPolicyOf } = this.#options;
-    const rules = requestPolicyOf(record.service)?.rules;
-    return rules !== undefined && isAffectedByClockSetBack(record, { now: now(), rules });
   }
 
   async #writeNow(stored: StoredSubscription, record: SubscriptionRecord, context?: RegistryContext): Promise<void> {
@@ -241,8 +262,9 @@ export class Registry {
     await this.#writer.remove(id);
     stored.record = { ...stored.record, grants: [] };
     this.#index(stored);
-    this.#due.set(id, undefined);
+    this.#due.remove(id);
     this.#subscriptions.delete(id);
+    this.#targets.delete(stored.record);
   }
 
   #context(stored: StoredSubscription, policy: RequestPolicy): RegistryContext {
@@ -259,11 +281,16 @@ export class Registry {
   #index(stored: StoredSubscription): void {
     const { record } = stored;
     this.#subscriptions.set(record.id, stored);
-    const now = this.#options.now();
-    const hasService = this.#options.requestPolicyOf(record.service) !== undefined;
-    // Work planned by a clock that was set back since, maybe while the process was down, is due now.
-    const at = this.#isAffectedByClockSetBack(record) ? now : dueAt(record);
-    this.#due.set(record.id, hasService ? at : undefined);
-    this.#callbacks.update(stored, now);
+    this.#due.schedule(record);
+    this.#callbacks.update(stored, this.#options.now());
+  }
+
+  /** Of two subscriptions to one target, the older one counts. */
+  #indexTarget(record: SubscriptionRecord): void {
+    const otherId = this.#targets.idOf(record);
+    const other = otherId === undefined ? undefined : this.#subscriptions.get(otherId)?.record;
+    const isOlder = other === undefined || record.createdAt < other.createdAt;
+    if (isOlder) this.#targets.set(record);
+    if (other !== undefined) this.#duplicates.push(isOlder ? other : record);
   }
 }

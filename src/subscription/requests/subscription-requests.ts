@@ -16,6 +16,7 @@ import { grantOf, isWorking } from '../machine/state.js';
 import { failureOf } from '../record/failure.js';
 import { withCustomParams } from '../record/overrides.js';
 import type { GrantRecord, SubscriptionRecord } from '../record/record.js';
+import type { Update } from '../registry/update.js';
 import type { RequestPolicy } from '../request-policy.js';
 import { requestFailureInput, withTopicExplanation } from './request-failure-input.js';
 import { requestSecrets } from './request-secret.js';
@@ -29,8 +30,8 @@ type Mode = 'subscribe' | 'unsubscribe';
 /** Dependencies of requests for subscriptions. */
 export interface SubscriptionRequestsOptions {
   readonly client: HubClient;
-  /** Applies an input to a subscription, and resolves with the new record. */
-  readonly apply: (id: string, input: TransitionInput) => Promise<SubscriptionRecord>;
+  /** Applies an input to a subscription. */
+  readonly update: (id: string, input: TransitionInput) => Update | Promise<Update>;
   readonly logger: Logger;
   /** Epoch milliseconds. */
   readonly now: () => number;
@@ -77,7 +78,7 @@ interface FailedSend {
 
 /** Creates the object that discovers hubs and sends requests for a runtime's subscriptions. */
 export function subscriptionRequests(options: SubscriptionRequestsOptions): SubscriptionRequests {
-  const { client, apply, logger, now, rateLimits, contentSinkOf, signal } = options;
+  const { client, update, logger, now, rateLimits, contentSinkOf, signal } = options;
   const secretFor = requestSecrets(logger);
   return {
     async discover(record, policy) {
@@ -85,7 +86,7 @@ export function subscriptionRequests(options: SubscriptionRequestsOptions): Subs
       if (typeof target !== 'string' || discoveryId === undefined) return;
       const until = publisherRetryAt(record, target, now()) ?? (lastFeed && publisherRetryAt(record, lastFeed, now()));
       if (typeof until === 'number') {
-        await apply(id, { type: 'discovery-deferred', discoveryId, until });
+        await update(id, { type: 'discovery-deferred', discoveryId, until });
         return;
       }
       const { discoveryConfig: config, allowPrivateNetworks } = policy;
@@ -99,14 +100,14 @@ export function subscriptionRequests(options: SubscriptionRequestsOptions): Subs
         const retryAfter = publisherRetryAfterOf(error, target, now());
         const cause = isBearerTokenError(error) ? 'configuration' : 'discovery';
         const failure = failureOf(error, cause, now());
-        await apply(id, { type: 'discovery-failed', discoveryId, failure, retryAfter });
+        await update(id, { type: 'discovery-failed', discoveryId, failure, retryAfter });
         return;
       }
       if (signal.aborted) return;
       for (const detail of discovery.warnings ?? [])
         log(logger, 'discovery.warning', { subscription: id, target, detail });
       const { topic, hubs, feed } = discovery;
-      await apply(id, { type: 'discovered', discoveryId, topic, hubs, feed });
+      await update(id, { type: 'discovered', discoveryId, topic, hubs, feed });
     },
 
     async request(record, grantId, mode, policy) {
@@ -141,7 +142,7 @@ export function subscriptionRequests(options: SubscriptionRequestsOptions): Subs
     if (mode === 'subscribe' && firstFailure === undefined) {
       const until = rateLimits.deferUntil(url, deferrableRequest(record, grant));
       if (until !== undefined) {
-        await apply(id, { type: 'request-deferred', grantId, until, requestId });
+        await update(id, { type: 'request-deferred', grantId, until, requestId });
         return false;
       }
     }
@@ -150,9 +151,10 @@ export function subscriptionRequests(options: SubscriptionRequestsOptions): Subs
     // Quirk(websub.rocks, PubSubHubbub 0.3): verify while the subscribe request is still open. We store the request
     // before we send it (PROTOCOL S2).
     const requested = { type: 'requested', grantId, requestId, mode, secret, send: sendNumber } as const;
-    const requestedRecord = await apply(id, requested);
+    const { record: requestedRecord, isChanged } = await update(id, requested);
     const pendingGrant = grantOf(requestedRecord, grantId);
-    if (pendingGrant?.pending?.id !== requestId || (pendingGrant.pending.sends ?? 1) !== sendNumber) return false;
+    // The request was sent already, its reason has gone, or the hub is requested later.
+    if (!isChanged || pendingGrant?.pending?.id !== requestId) return false;
     const effectivePolicy = withCustomParams(policy, requestedRecord);
     const verify = firstFailure === undefined ? rememberedVerifyForm(pendingGrant, effectivePolicy) : 'async';
     const result = await send({ ...attempt, policy: effectivePolicy }, requestedRecord, pendingGrant, {
@@ -163,20 +165,20 @@ export function subscriptionRequests(options: SubscriptionRequestsOptions): Subs
     if ('hub' in result) {
       const { hub, moved, status } = result;
       const isDone = status === 204 && (mode === 'unsubscribe' || verify === 'async' || policy.protocol !== 'websub');
-      await apply(id, { type: 'accepted', grantId, requestId, hub, moved, isDone, verifyForm: verify ?? 'none' });
+      await update(id, { type: 'accepted', grantId, requestId, hub, moved, isDone, verifyForm: verify ?? 'none' });
       return false;
     }
     const { error } = result;
     if (firstFailure !== undefined) {
-      await apply(id, failureInput(firstFailure.error));
+      await update(id, failureInput(firstFailure.error));
     } else if (error instanceof RateLimitedError) {
-      await apply(id, { type: 'request-deferred', grantId, until: error.until, requestId });
+      await update(id, { type: 'request-deferred', grantId, until: error.until, requestId });
     } else if (!isLastUrl && isHubMissing(error)) {
       return true;
     } else if (mode === 'subscribe' && shouldRetryWithVerify(error, pendingGrant, effectivePolicy)) {
       await sendAttempt({ ...attempt, send: sendNumber + 1, firstFailure: { error, secret } });
     } else {
-      await apply(id, failureInput(error));
+      await update(id, failureInput(error));
     }
     return false;
   }

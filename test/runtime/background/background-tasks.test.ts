@@ -6,24 +6,6 @@ import { recordingLogger } from '../../kit/recording-logger.js';
 const NAMED = { task: 'poll', subscription: 's1' } as const;
 
 describe('BackgroundTasks', () => {
-  it('startUnlessRunning() starts no task while another task of the same key runs', async () => {
-    const tasks = new BackgroundTasks(recordingLogger());
-    const first = deferred();
-    const runs: string[] = [];
-    const run = (name: string, until: Promise<void>) => async (): Promise<void> => {
-      runs.push(name);
-      await until;
-    };
-    tasks.startUnlessRunning('a', run('first', first.promise), NAMED);
-    tasks.startUnlessRunning('a', run('second', Promise.resolve()), NAMED);
-    tasks.startUnlessRunning('b', run('other', Promise.resolve()), NAMED);
-    first.resolve();
-    await tasks.waitForIdle();
-    tasks.startUnlessRunning('a', run('third', Promise.resolve()), NAMED);
-    await tasks.waitForIdle();
-    expect(runs).toEqual(['first', 'other', 'third']);
-  });
-
   it('startAfterCurrent() starts a task after the running task has failed, and logs the failure', async () => {
     const logger = recordingLogger();
     const tasks = new BackgroundTasks(logger);
@@ -33,8 +15,8 @@ describe('BackgroundTasks', () => {
       await first.promise;
       throw new Error('no');
     };
-    tasks.startAfterCurrent('a', fail, { task: 'discover', subscription: 's2' });
-    tasks.startAfterCurrent('a', async () => void runs.push('second'), NAMED);
+    void tasks.startAfterCurrent('a', fail, { task: 'discover', subscription: 's2' });
+    void tasks.startAfterCurrent('a', async () => void runs.push('second'), NAMED);
     await Promise.resolve();
     expect(runs).toEqual([]);
     first.resolve();
@@ -70,11 +52,10 @@ describe('BackgroundTasks', () => {
       started.resolve();
       await first.promise;
     };
-    for (const name of ['first', 'too many']) tasks.startAfterCurrent('a', run(name), NAMED, slot);
+    for (const name of ['first', 'too many']) void tasks.startAfterCurrent('a', run(name), NAMED, slot);
     freeSlot();
     await started.promise;
-    for (const name of ['second', 'too many']) tasks.startAfterCurrent('a', run(name), NAMED);
-    tasks.startUnlessRunning('a', run('too many'), NAMED);
+    for (const name of ['second', 'too many']) void tasks.startAfterCurrent('a', run(name), NAMED);
     first.resolve();
     await tasks.waitForIdle();
     expect(runs).toEqual(['first', 'second']);
@@ -85,8 +66,8 @@ describe('BackgroundTasks', () => {
     const { slot, freeSlot } = manualSlots();
     const [sending, scheduled] = [deferred(), deferred()];
     const done: string[] = [];
-    tasks.startAfterCurrent('sending', () => sending.promise, NAMED);
-    tasks.startAfterCurrent('scheduled', () => scheduled.promise, NAMED, slot);
+    void tasks.startAfterCurrent('sending', () => sending.promise, NAMED);
+    void tasks.startAfterCurrent('scheduled', () => scheduled.promise, NAMED, slot);
     const undelayed = tasks.waitForUndelayed().then(() => done.push('undelayed'));
     const idle = tasks.waitForIdle().then(() => done.push('idle'));
     sending.resolve();

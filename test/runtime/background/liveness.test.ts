@@ -15,7 +15,7 @@ async function setUp() {
       services: () => (services.length === 0 ? ['news'] : services),
       onDowntime: (since) => void downtimes.push(since),
       store,
-      engine: { every: (_cronTime, run) => void heartbeats.push(run) },
+      engine: { every: (_name, _cronTime, run) => void heartbeats.push(() => void run()) },
       logger: world.logger,
       now: () => world.now,
       unsavedGapSince: () => gapSince,

@@ -1,4 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
+import type { Engine } from '../../../src/engine/engine.js';
 import { scheduleSweeps } from '../../../src/runtime/background/sweeps.js';
 import type { GrantRecord, SubscriptionRecord } from '../../../src/subscription/record/record.js';
 import { untilIdle } from '../../kit/until-idle.js';
@@ -43,10 +44,10 @@ async function setUp({
   withTimer?: SubscriptionRecord[];
 }) {
   const registryWorld = await world();
-  const jobs = new Map<string, () => void>();
+  const jobs = new Map<string, () => void | Promise<void>>();
   const logger = recordingLogger();
   let isStopping = false;
-  const engine = { ...registryWorld.engine, every: (time: string, run: () => void) => void jobs.set(time, run) };
+  const engine: Engine = { ...registryWorld.engine, every: (_name, time, run) => void jobs.set(time, run) };
   const processedSweptBefore: number[] = [];
   let deadLetterSweeps = 0;
   scheduleSweeps({
@@ -71,7 +72,7 @@ async function setUp({
   const performedIds: string[] = [];
   registryWorld.perform = ({ id }) => void performedIds.push(id);
   const runSweep = async (job: keyof typeof SCHEDULE): Promise<string[]> => {
-    jobs.get(job)?.();
+    void jobs.get(job)?.();
     await untilIdle();
     return performedIds.splice(0);
   };

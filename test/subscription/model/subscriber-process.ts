@@ -306,10 +306,10 @@ export class SubscriberProcess {
   #watched(engine: Engine): Engine {
     return {
       ...engine,
-      timetable: (run) => {
-        const table = engine.timetable((key) => {
+      timetable: (name, run) => {
+        const table = engine.timetable(name, (key) => {
           this.dueTimes.delete(key);
-          run(key);
+          return run(key);
         });
         return {
           get size() {

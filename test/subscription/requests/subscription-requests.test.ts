@@ -73,7 +73,7 @@ async function subscribeTo(
   const withheld = new WithheldCredentials(recordingLogger(subscribedWorld.lines));
   const requests = subscriptionRequests({
     client: hubClient({ logger, now, rateLimits, withheld, signal: abort.signal }),
-    apply: (id, input) => subscribedWorld.registry.apply(id, input),
+    update: (id, input) => subscribedWorld.registry.update(id, input),
     logger,
     now,
     rateLimits,
@@ -422,6 +422,29 @@ describe('a request', () => {
       perform?.(record, { type: 'request', grantId, requestId: 'an old one', mode: 'subscribe' });
     await subscribedWorld.idle();
     expect(bodies(hub)).toHaveLength(1);
+  });
+
+  test('is sent once if it is carried out twice at the same time', async () => {
+    const hub = await startHub({ delayMs: { answer: 50 } });
+    const subscribedWorld = await subscribeTo({ hub: hub.url, topic: 'https://publisher.example/feed' });
+    const { grants } = subscribedWorld.record();
+    const [{ id: grantId, currentRequest = '' } = { id: '' }] = grants;
+    const effect = { type: 'request', grantId, requestId: currentRequest, mode: 'subscribe' } as const;
+    subscribedWorld.perform?.(subscribedWorld.record(), effect);
+    await subscribedWorld.idle();
+    expect(bodies(hub)).toHaveLength(1);
+  });
+
+  test('S3 is not sent again by an effect that waited while the hub answered with Retry-After', async () => {
+    const hub = await startHub({ fail: { status: 503, retryAfter: 3_600 } });
+    const subscribedWorld = await subscribeTo({ hub: hub.url, topic: 'https://publisher.example/feed' });
+    await subscribedWorld.idle();
+    const effect = { type: 'request', grantId: subscribedWorld.grant().id, requestId: 'r', mode: 'subscribe' } as const;
+    subscribedWorld.now += 1_000;
+    subscribedWorld.perform?.(subscribedWorld.record(), effect);
+    await subscribedWorld.idle();
+    expect(bodies(hub)).toHaveLength(1);
+    expect(subscribedWorld.grant().nextAttemptAt).toBe(subscribedWorld.now - 1_000 + 3_600_000);
   });
 
   test('does not count as refused if the hub accepted it and the store failed', async () => {

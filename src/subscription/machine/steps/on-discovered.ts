@@ -1,14 +1,6 @@
 import { requestFreshGrant, canRequestFreshGrant } from './fresh-grant.js';
 import { FAILOVER_AFTER, IMMEDIATE_FAILOVERS, HUB_UNREACHABLE, retryWaitMs } from '../../retry-policy.js';
-import {
-  andThen,
-  withFailedAttempt,
-  unsubscribingGrant,
-  withFailure,
-  startRequest,
-  withoutEffects,
-  withGrant,
-} from '../record-changes.js';
+import { andThen, unsubscribingGrant, startRequest, withoutEffects, withGrant } from '../record-changes.js';
 import type { Effect, InputOf, Transition, TransitionContext } from '../transition-types.js';
 import { reusableGrantAt } from '../rules/reusable-grant.js';
 import { inFlightGuard, NOTHING_PLANNED } from '../rules/in-flight-guard.js';
@@ -21,7 +13,6 @@ import {
   silentHubs,
   withoutExpiredSilence,
 } from '../rules/current-grants.js';
-import { withPublisherRetryAfter } from '../rules/publisher-retry-after.js';
 import type { GrantRecord, SubscriptionRecord } from '../../record/record.js';
 import { cooldownOf } from '../rules/refusal-cooldown.js';
 import { isEnabled, isLive, isOver, isWorking } from '../state.js';
@@ -49,49 +40,6 @@ export function applyDiscovery(
     andThen(withHooks, (next) => requestMissing(next, context)),
     (next) => requestStartedRenewals(next, context),
   );
-}
-
-/** Discovery failed, so the result of the last discovery is used. Working grants are renewed at their current hubs. */
-export function onDiscoveryFailed(
-  record: SubscriptionRecord,
-  { discoveryId, failure, retryAfter }: InputOf<'discovery-failed'>,
-  context: TransitionContext,
-): Transition {
-  if (record.currentDiscovery !== discoveryId) return withoutEffects(record);
-  const updated = retryAfter === undefined ? record : withPublisherRetryAfter(record, retryAfter, context.now);
-  const ended = { ...updated, currentDiscovery: undefined, ...NOTHING_PLANNED };
-  if (!isEnabled(ended)) return withoutEffects(ended);
-  const hook: Effect = { type: 'hook', name: 'failed', failure };
-  if (isSatisfied(ended, context)) {
-    if (!ended.grants.some(hasStartedRenewal)) return withoutEffects(ended);
-    return andThen({ record: withFailure(ended, failure), effects: [hook] }, (next) =>
-      requestStartedRenewals(next, context),
-    );
-  }
-  const withHook = { record: withFailedAttempt(ended, failure, context.rules), effects: [hook] };
-  return andThen(withHook, (failed) => {
-    if (!isEnabled(failed)) return withoutEffects(failed);
-    const requested =
-      failed.topic === undefined ? retryLater(failed, context, retryAfter?.until) : requestMissing(failed, context);
-    return andThen(requested, (next) => requestStartedRenewals(next, context));
-  });
-}
-
-/**
- * The publisher's `Retry-After` forbids discovery now (PROTOCOL D13), so the hubs and topic of the last discovery are
- * used. Without an earlier discovery, discovery starts when the wait is over.
- */
-export function onDiscoveryDeferred(
-  record: SubscriptionRecord,
-  { discoveryId, until }: InputOf<'discovery-deferred'>,
-  context: TransitionContext,
-): Transition {
-  if (record.currentDiscovery !== discoveryId) return withoutEffects(record);
-  const ended = { ...record, currentDiscovery: undefined, ...NOTHING_PLANNED };
-  if (!isEnabled(ended)) return withoutEffects(ended);
-  const isUnknown = ended.topic === undefined && !isSatisfied(ended, context);
-  const requested = isUnknown ? withoutEffects({ ...ended, nextAttemptAt: until }) : requestMissing(ended, context);
-  return andThen(requested, (next) => requestStartedRenewals(next, context));
 }
 
 /** Requests the hubs that have not granted the subscription: one or all, by the `hubs` option. */
@@ -198,7 +146,7 @@ function requestFromAllHubs(record: SubscriptionRecord, context: TransitionConte
  * Requests the renewals that have started. If the hub or topic has moved, the grant is unsubscribed once the new hub
  * has granted. The grant is renewed at the old hub only if the new request fails.
  */
-function requestStartedRenewals(record: SubscriptionRecord, context: TransitionContext): Transition {
+export function requestStartedRenewals(record: SubscriptionRecord, context: TransitionContext): Transition {
   const { now, rules } = context;
   let current = withoutEffects(record);
   for (const { id } of record.grants.filter(hasStartedRenewal)) {
@@ -247,7 +195,7 @@ function isFirstAttempt(record: SubscriptionRecord, context: TransitionContext):
   return record.grants.some((grant) => isCurrent(record, grant, context) && isBegun(grant));
 }
 
-function hasStartedRenewal({ isRenewalStarted }: GrantRecord): boolean {
+export function hasStartedRenewal({ isRenewalStarted }: GrantRecord): boolean {
   return isRenewalStarted === true;
 }
 
@@ -303,7 +251,7 @@ function withoutSchedule(grant: GrantRecord): GrantRecord {
   return isLive(grant) || grant.nextAttemptAt === undefined ? grant : { ...grant, nextAttemptAt: undefined };
 }
 
-function retryLater(record: SubscriptionRecord, { now, random }: TransitionContext, notBefore = 0): Transition {
+export function retryLater(record: SubscriptionRecord, { now, random }: TransitionContext, notBefore = 0): Transition {
   const nextAttemptAt = Math.max(now + retryWaitMs(record.attempts, random, HUB_UNREACHABLE), notBefore);
   return withoutEffects({ ...record, nextAttemptAt });
 }

@@ -1,0 +1,37 @@
+import { transition } from '../machine/transition.js';
+import type { NamedEffect, TransitionInput } from '../machine/transition-types.js';
+import { canDeferWrite } from '../record/deferred-write.js';
+import type { SubscriptionRecord } from '../record/record.js';
+import type { StoredSubscription } from './callback-index.js';
+import type { RegistryContext } from './registry-context.js';
+
+/** The result of an input. */
+export interface Update {
+  /** The record after the input. */
+  readonly record: SubscriptionRecord;
+  /** Whether the input changed the record or had effects. */
+  readonly isChanged: boolean;
+}
+
+/** The result of an input before it is stored. */
+export interface Decision extends Update {
+  readonly stored: StoredSubscription;
+  readonly effects: readonly NamedEffect[];
+  /** Absent if the subscription's service does not run. */
+  readonly context: RegistryContext | undefined;
+  /** Whether the write may be deferred (see `canDeferWrite`). */
+  readonly mayWait: boolean;
+}
+
+/** Decides what an input changes. Nothing without a context: the subscription's service does not run. */
+export function decide(
+  stored: StoredSubscription,
+  input: TransitionInput,
+  context: RegistryContext | undefined,
+): Decision {
+  const before = stored.record;
+  if (context === undefined) return { stored, record: before, effects: [], context, isChanged: false, mayWait: false };
+  const { record, effects } = transition(before, input, context);
+  const isChanged = record !== before || effects.length > 0;
+  return { stored, record, effects, context, isChanged, mayWait: canDeferWrite(before, input, effects) };
+}
