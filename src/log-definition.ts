@@ -31,3 +31,21 @@ export function writeLine(logger: Logger, event: string, definition: LogDefiniti
   const { detail: _, ...written } = { detail: undefined, ...fields };
   logger[definition.level]({ event, ...written }, definition.message(fields));
 }
+
+/** The ids and URLs of a subscription, and of the grant if there is one. */
+export interface SubscriptionFields {
+  readonly subscription: string;
+  readonly service: string;
+  readonly grant?: string;
+  readonly target?: string;
+  readonly hub?: string;
+  readonly topic?: string;
+  readonly hubs?: readonly string[];
+}
+
+/** The next step after a failed attempt: another hub now, a later attempt, or none before `retry()`. */
+export interface NextAttempt {
+  readonly nextHub?: string;
+  readonly nextAttemptAt?: string;
+  readonly retriedByItself?: false;
+}

@@ -1,5 +1,8 @@
-import { debug, error, fatal, info, warn, writeLine, type Detail } from './log-definition.js';
+import { debug, error, fatal, info, warn, writeLine } from './log-definition.js';
+import type { Detail, NextAttempt, SubscriptionFields } from './log-definition.js';
 import type { Logger } from './logger.js';
+
+export type { NextAttempt, SubscriptionFields } from './log-definition.js';
 
 /** The error is written with its code and stack. */
 type Failed = Readonly<{ err: unknown }>;
@@ -10,24 +13,6 @@ type CaughtUp = Readonly<{ subscription: string; topic: string; since: string; e
 
 /** `suppressed` is the number of similar lines that were not written since the last one. */
 type Throttled = Readonly<{ suppressed: number }>;
-
-/** The ids and URLs of a subscription, and of the grant if there is one. */
-export interface SubscriptionFields {
-  readonly subscription: string;
-  readonly service: string;
-  readonly grant?: string;
-  readonly target?: string;
-  readonly hub?: string;
-  readonly topic?: string;
-  readonly hubs?: readonly string[];
-}
-
-/** The next step after a failed attempt: another hub now, a later attempt, or none before `retry()`. */
-export interface NextAttempt {
-  readonly nextHub?: string;
-  readonly nextAttemptAt?: string;
-  readonly retriedByItself?: false;
-}
 
 type FailedAttempt = SubscriptionFields & Detail & NextAttempt & { readonly code: string };
 
@@ -125,6 +110,8 @@ export const LOG_EVENTS = {
     ({ detail }) => `handler ended the subscription: ${detail}`,
   ),
   'subscription.unreadable': error<Failed>('stored subscription unreadable; left unchanged'),
+  'counters.unreadable': error<Failed>('stored counters unreadable; counting from zero'),
+  'history.unreadable': warn<OnSubscription & Failed>('stored history unreadable; a new one begins'),
   'subscription.due-failed': error<OnSubscription & Failed & { retriedBy: 'timer' | 'sweep' }>(({ retriedBy }) =>
     retriedBy === 'timer' ? 'due work failed; retrying in 1 min' : 'due work failed; the next sweep retries',
   ),

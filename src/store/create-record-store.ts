@@ -15,6 +15,8 @@ export interface RecordBackend {
   readonly durable: boolean;
   read(key: string): Promise<unknown>;
   write(key: string, value: unknown): Promise<void>;
+  /** Writes several keys, in one transaction. An undefined value removes its key. Present if the store has transactions. */
+  readonly writeAll?: (rows: readonly (readonly [key: string, value: unknown])[]) => Promise<void>;
   /** @param urgency `'soon'`: the removal may share the commit of the next write. */
   remove(key: string, urgency?: Urgency): Promise<void>;
   /** Every key with this prefix, and a function that reads its value (undefined when the row is gone by then). */
@@ -54,11 +56,21 @@ export function createRecordStore(backend: RecordBackend, namespace: string): Re
     }
   };
 
+  const writeInOrder = async (rows: readonly (readonly [key: string, value: unknown])[]): Promise<void> => {
+    for (const [key, value] of rows) await (value === undefined ? backend.remove(key) : backend.write(key, value));
+  };
+
   return {
     location,
     durable: backend.durable,
     get: (kind, id) => attempt('read', kind, id, (key) => backend.read(key)),
     set: (kind, id, value) => attempt('written', kind, id, (key) => backend.write(key, value)),
+    write: async (changes) => {
+      const rows = changes.map(({ kind, id, value }) => [recordKey(namespace, kind, id), value] as const);
+      const [main] = changes.slice(-1);
+      if (main === undefined) return;
+      await attempt('written', main.kind, main.id, () => (backend.writeAll ?? writeInOrder)(rows));
+    },
     delete: (kind, id, urgency) => attempt('deleted', kind, id, (key) => backend.remove(key, urgency)),
 
     ...(exchange && {

@@ -2,7 +2,15 @@ import type { StoreError, WebSubError } from '../errors.js';
 import type { Urgency } from './lmdb/group-commit.js';
 
 /** The kind of a record. Kind and id make the key. */
-export type RecordKind = 'subscription' | 'event' | 'seen' | 'alive' | 'marker' | 'owner';
+export type RecordKind = 'subscription' | 'stats' | 'history' | 'event' | 'seen' | 'alive' | 'marker' | 'owner';
+
+/** A record to write, or to remove. */
+export interface RecordChange {
+  readonly kind: RecordKind;
+  readonly id: string;
+  /** Undefined removes the record. */
+  readonly value: unknown;
+}
 
 /** The result of an exchange: a new value, a removal, or no change. */
 export type ExchangeResult = { readonly set: unknown } | 'delete' | 'keep';
@@ -30,6 +38,11 @@ export interface RecordStore {
   get(kind: RecordKind, id: string): Promise<unknown>;
   /** Writes the value, replacing an existing one. Resolves when the value is safely stored. */
   set(kind: RecordKind, id: string, value: unknown): Promise<void>;
+  /**
+   * Writes and removes several records. A store with transactions makes all changes or none. Another store makes them in
+   * order, and stops at the first that fails.
+   */
+  write(changes: readonly RecordChange[]): Promise<void>;
   /**
    * Removes the record if it exists.
    *

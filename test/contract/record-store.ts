@@ -11,7 +11,7 @@ export interface RecordStoreSubject {
   readonly survivesClose: boolean;
 }
 
-const kinds: readonly RecordKind[] = ['subscription', 'event', 'owner'];
+const kinds: readonly RecordKind[] = ['subscription', 'stats', 'history', 'event', 'owner'];
 
 /** Defines the tests that every record store must pass, for any backend. */
 export function recordStoreContract(name: string, subject: RecordStoreSubject): void {
@@ -224,6 +224,19 @@ export function recordStoreContract(name: string, subject: RecordStoreSubject): 
       expect(await store.get('subscription', 'x')).toBeUndefined();
     });
 
+    test('several records are written and removed together', async () => {
+      await store.set('history', 'x', { old: true });
+      await store.write([
+        { kind: 'history', id: 'x', value: undefined },
+        { kind: 'stats', id: 'x', value: { received: 1 } },
+        { kind: 'subscription', id: 'x', value: { bytes: new Uint8Array([1]) } },
+      ]);
+      expect(await store.get('history', 'x')).toBeUndefined();
+      expect(await store.get('stats', 'x')).toStrictEqual({ received: 1 });
+      expect(await store.get('subscription', 'x')).toStrictEqual({ bytes: new Uint8Array([1]) });
+      await store.write([]);
+    });
+
     test('after close every call is rejected, and closing again is not an error', async () => {
       const closed = await subject.open();
       await closed.close();
@@ -233,6 +246,7 @@ export function recordStoreContract(name: string, subject: RecordStoreSubject): 
       );
       await expect(closed.set('subscription', 'x', 1)).rejects.toThrow(StoreError);
       await expect(closed.delete('subscription', 'x')).rejects.toThrow(StoreError);
+      await expect(closed.write([{ kind: 'subscription', id: 'x', value: 1 }])).rejects.toThrow(StoreError);
       await expect(recordsOf(closed, 'subscription')).rejects.toThrow(StoreError);
     });
   });

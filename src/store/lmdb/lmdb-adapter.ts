@@ -103,6 +103,17 @@ export class KeyvLmdb implements KeyvStoreAdapter {
     return true;
   }
 
+  /** Writes several keys in one transaction. An undefined value removes its key. */
+  async setAll(rows: readonly (readonly [key: string, value: unknown])[]): Promise<void> {
+    const bytes = rows.reduce((sum, [, value]) => sum + (value === undefined ? 0 : estimateSize(value)), 0);
+    await this.#write(bytes, 'record', () => {
+      for (const [key, value] of rows) {
+        if (value === undefined) this.#database.removeSync(key);
+        else this.#database.putSync(key, [value]);
+      }
+    });
+  }
+
   async delete(key: string): Promise<boolean> {
     return this.deleteMany([key]);
   }

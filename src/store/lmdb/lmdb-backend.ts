@@ -47,6 +47,8 @@ export function openLmdb(directory: string, location: string, { timeoutMs, logge
     async write(key, value) {
       await keyv.set(key, value);
     },
+    writeAll: (rows) =>
+      adapter.setAll(rows.map(([key, value]) => [key, value === undefined ? undefined : { value }] as const)),
     async remove(key, urgency) {
       // Keyv has no urgency option.
       if (urgency === 'soon') await adapter.deleteSoon(key);

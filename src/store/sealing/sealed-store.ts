@@ -72,6 +72,18 @@ export function sealedStore(store: RecordStore, keys: readonly SealKey[]): Seale
         const written = sealValue(kind, id, value);
         return afterReseal(kind, id, () => store.set(kind, id, written));
       },
+      write: async (changes) => {
+        const written = changes.map((change) =>
+          change.value === undefined ? change : { ...change, value: sealValue(change.kind, change.id, change.value) },
+        );
+        const write = (): Promise<void> => store.write(written);
+        await changes.reduce(
+          (act, { kind, id }) =>
+            () =>
+              afterReseal(kind, id, act),
+          write,
+        )();
+      },
       delete: (kind, id, urgency) => afterReseal(kind, id, () => store.delete(kind, id, urgency)),
     }),
 

@@ -10,8 +10,13 @@ export type StoredStats = Omit<SubscriptionStats, 'lastEventAt' | LaterCounter> 
   readonly lastEventAt?: number | undefined;
 };
 
-/** The counters of one subscription, in memory. They are stored with the next write of its record, or in a batch. */
+/** The counts of a subscription without any. */
+export const NO_STATS: StoredStats = { received: 0, rejected: 0, delivered: 0, failed: 0 };
+
+/** The counters of one subscription, in memory. They are stored in a batch. */
 export class Counters {
+  /** The counts in the subscription's record. They never change: later ones are stored apart. */
+  readonly base: StoredStats;
   #received: number;
   #rejected: number;
   #refused: number;
@@ -27,11 +32,8 @@ export class Counters {
    * @param id id of the subscription
    * @param unsaved ids with unsaved counters; each change adds this id
    */
-  constructor(
-    id: string,
-    unsaved: Set<string>,
-    stored: StoredStats = { received: 0, rejected: 0, delivered: 0, failed: 0 },
-  ) {
+  constructor(id: string, unsaved: Set<string>, stored: StoredStats = NO_STATS) {
+    this.base = stored;
     this.#id = id;
     this.#unsaved = unsaved;
     this.#received = stored.received;
@@ -80,7 +82,34 @@ export class Counters {
     this.#unsaved.add(this.#id);
   }
 
-  /** The counters in their stored form. */
+  /** Adds counts that were stored apart from the subscription's record. */
+  restore(stored: StoredStats): void {
+    this.#received += stored.received;
+    this.#rejected += stored.rejected;
+    this.#refused += stored.refused ?? 0;
+    this.#delivered += stored.delivered;
+    this.#failed += stored.failed;
+    this.#duplicates += stored.duplicates ?? 0;
+    this.#missed += stored.missed ?? 0;
+    this.#lastEventAt = stored.lastEventAt ?? this.#lastEventAt;
+  }
+
+  /** The counts that the subscription's record does not have. */
+  sinceBase(): StoredStats {
+    const { base } = this;
+    return {
+      received: this.#received - base.received,
+      rejected: this.#rejected - base.rejected,
+      refused: this.#refused - (base.refused ?? 0),
+      delivered: this.#delivered - base.delivered,
+      failed: this.#failed - base.failed,
+      duplicates: this.#duplicates - (base.duplicates ?? 0),
+      missed: this.#missed - (base.missed ?? 0),
+      lastEventAt: this.#lastEventAt,
+    };
+  }
+
+  /** All counts. */
   stored(): StoredStats & Pick<SubscriptionStats, LaterCounter> {
     return {
       received: this.#received,

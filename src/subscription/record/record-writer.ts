@@ -1,33 +1,118 @@
+import type { Logger } from '../../logger.js';
 import type { RecordStore } from '../../store/record-store.js';
+import type { HistoryEntry } from '../history/history.js';
+import { HistoryRecords } from '../history/history-records.js';
+import type { NamedEffect } from '../machine/transition-types.js';
 import type { StoredSubscription } from '../registry/callback-index.js';
+import { Counters, type StoredStats } from './counters.js';
 import type { SubscriptionRecord } from './record.js';
+import { StatsRecords } from './stats-records.js';
 import { encodeSubscription } from './subscription-codec.js';
 
-/** Writes subscriptions to the store, and tracks which ones have unsaved changes. */
-export class RecordWriter {
-  readonly #store: RecordStore;
-  /** Ids with unsaved counters or deferred writes (see `canDeferWrite`). Flushed with the next write, or in a batch. */
-  readonly unsaved = new Set<string>();
+/** Dependencies of {@link RecordWriter}. */
+export interface RecordWriterOptions {
+  readonly store: RecordStore;
+  readonly logger: Logger;
+  /** Epoch milliseconds. */
+  readonly now: () => number;
+  readonly subscriptions: ReadonlyMap<string, StoredSubscription>;
+}
 
-  constructor(store: RecordStore) {
-    this.#store = store;
+/** Writes subscriptions, their counters and their histories to the store, and tracks unsaved changes. */
+export class RecordWriter {
+  readonly #options: RecordWriterOptions;
+  readonly #histories: HistoryRecords;
+  readonly #stats: StatsRecords;
+  /** Ids with deferred writes (see `canDeferWrite`). Flushed with the next write, or in a batch. */
+  readonly #unsaved = new Set<string>();
+
+  constructor(options: RecordWriterOptions) {
+    const { subscriptions } = options;
+    this.#options = options;
+    this.#histories = new HistoryRecords(options);
+    this.#stats = new StatsRecords({ ...options, countersOf: (id) => subscriptions.get(id)?.counters });
   }
 
-  /** @throws StoreError if the store fails; the subscription then counts as unsaved */
-  async write({ counters }: StoredSubscription, record: SubscriptionRecord): Promise<void> {
-    const stats = counters.stored();
-    this.unsaved.delete(record.id);
+  /** The counters of a subscription. `stored`: the counts in its record. */
+  counters(id: string, stored?: StoredStats): Counters {
+    return new Counters(id, this.#stats.changed, stored);
+  }
+
+  /** Adds the stored counts to the counters of the loaded subscriptions. */
+  loadCounters(): Promise<void> {
+    return this.#stats.load();
+  }
+
+  /** Stores the subscription later: with its next write, or in a batch. */
+  defer(id: string): void {
+    this.#unsaved.add(id);
+  }
+
+  /** @throws StoreError if the store fails */
+  async writeNew(stored: StoredSubscription): Promise<void> {
+    this.#histories.onCreated(stored.record.id);
+    await this.write(stored, stored.record);
+  }
+
+  /**
+   * Stores a subscription, and the hooks of its transition in its history, in one commit if the store has commits.
+   *
+   * @throws StoreError if the store fails; the subscription then counts as unsaved
+   */
+  async write(
+    { counters }: StoredSubscription,
+    record: SubscriptionRecord,
+    effects: readonly NamedEffect[] = [],
+  ): Promise<void> {
+    const { store } = this.#options;
+    const { id } = record;
+    this.#unsaved.delete(id);
     try {
-      await this.#store.set('subscription', record.id, encodeSubscription({ record, stats }));
+      const value = encodeSubscription({ record, stats: counters.base });
+      const history = await this.#histories.changeFor(record, effects);
+      if (history === undefined) {
+        await store.set('subscription', id, value);
+      } else {
+        await store.write([history.change, { kind: 'subscription', id, value }]);
+        history.onStored();
+      }
     } catch (error) {
-      this.unsaved.add(record.id);
+      this.#unsaved.add(id);
       throw error;
     }
   }
 
   /** @throws StoreError if the store fails */
   async remove(id: string): Promise<void> {
-    await this.#store.delete('subscription', id);
-    this.unsaved.delete(id);
+    const kinds = ['stats', 'history', 'subscription'] as const;
+    await this.#options.store.write(kinds.map((kind) => ({ kind, id, value: undefined })));
+    this.#unsaved.delete(id);
+    this.#histories.onRemoved(id);
+  }
+
+  /**
+   * Stores changed counters and deferred writes.
+   *
+   * @param runExclusive runs a write after all earlier work for the subscription
+   * @throws StoreError of the first failed write; the other writes are still made
+   */
+  async flush(runExclusive: (id: string, write: () => Promise<void>) => Promise<void>): Promise<void> {
+    const { subscriptions } = this.#options;
+    const deferred = [...this.#unsaved].flatMap((id) => subscriptions.get(id) ?? []);
+    const results = await Promise.allSettled([
+      ...deferred.map((stored) => runExclusive(stored.record.id, () => this.write(stored, stored.record))),
+      this.#stats.flush(),
+    ]);
+    const failure = results.find((result) => result.status === 'rejected');
+    if (failure !== undefined) throw failure.reason;
+  }
+
+  /**
+   * The last transitions of a subscription, oldest first.
+   *
+   * @throws StoreError if the store fails
+   */
+  history(id: string): Promise<readonly HistoryEntry[]> {
+    return this.#histories.read(id);
   }
 }

@@ -11,6 +11,7 @@ import { fromVersion1 } from './record-version-1.js';
 /** The decoded form of a stored subscription. */
 export interface SubscriptionData {
   readonly record: SubscriptionRecord;
+  /** Counts of an earlier version. Later counts are in records of their own. */
   readonly stats: StoredStats;
 }
 

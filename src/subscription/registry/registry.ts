@@ -9,9 +9,9 @@ import { registryContext, type RegistryContext } from './registry-context.js';
 import type { NamedEffect, TransitionInput } from '../machine/transition-types.js';
 import { CallbackIndex, type CallbackMatch, type StoredSubscription } from './callback-index.js';
 import { callbackKey } from './callback-key.js';
-import { Counters, type StoredStats } from '../record/counters.js';
 import { isCurrent } from '../machine/rules/current-grants.js';
 import type { SubscriptionRecord } from '../record/record.js';
+import type { HistoryEntry } from '../history/history.js';
 import { RecordWriter } from '../record/record-writer.js';
 import { RecordInterner } from '../record/interning.js';
 import { isWorking } from '../machine/state.js';
@@ -21,7 +21,7 @@ import { shouldSweep, withoutOldGrants } from '../record/tombstones.js';
 import { DueSubscriptions } from './due-subscriptions.js';
 import { SubscriptionCreator, type CreatedSubscription, type NewSubscriptionFields } from './subscription-creator.js';
 import { TargetIndex, type ServiceTarget } from './target-index.js';
-import { decide, type Decision, type Update } from './update.js';
+import { decide, NO_EFFECTS, type Decision, type Update } from './update.js';
 
 export type { CallbackMatch, StoredSubscription } from './callback-index.js';
 
@@ -58,7 +58,7 @@ export class Registry {
 
   constructor(options: RegistryOptions) {
     this.#options = options;
-    this.#writer = new RecordWriter(options.store);
+    this.#writer = new RecordWriter({ ...options, subscriptions: this.#subscriptions });
     this.#due = new DueSubscriptions({
       ...options,
       policyOf: ({ service }) => options.requestPolicyOf(service),
@@ -81,9 +81,10 @@ export class Registry {
       for (const { record, stats } of slice) {
         const interned = interner.intern(record);
         this.#indexTarget(interned);
-        this.#index({ record: interned, counters: this.#counters(interned.id, stats), keys: [] });
+        this.#index({ record: interned, counters: this.#writer.counters(interned.id, stats), keys: [] });
       }
     }
+    await this.#writer.loadCounters();
   }
 
   get(id: string): StoredSubscription | undefined {
@@ -141,8 +142,8 @@ export class Registry {
 
   /** Stores a new subscription. */
   async add(record: SubscriptionRecord): Promise<void> {
-    const stored = { record, counters: this.#counters(record.id), keys: [] };
-    await this.#writer.write(stored, record);
+    const stored = { record, counters: this.#writer.counters(record.id), keys: [] };
+    await this.#writer.writeNew(stored);
     this.#indexTarget(record);
     this.#index(stored);
   }
@@ -179,15 +180,17 @@ export class Registry {
    *
    * @throws StoreError of the first failed write; the other writes are still made
    */
-  async flush(): Promise<void> {
-    const unsaved = [...this.#writer.unsaved].flatMap((id) => this.#subscriptions.get(id) ?? []);
-    const results = await Promise.allSettled(
-      unsaved.map((stored) =>
-        this.#options.engine.runExclusive(stored.record.id, () => this.#writer.write(stored, stored.record)),
-      ),
-    );
-    const failure = results.find((result) => result.status === 'rejected');
-    if (failure !== undefined) throw failure.reason;
+  flush(): Promise<void> {
+    return this.#writer.flush((id, write) => this.#options.engine.runExclusive(id, write));
+  }
+
+  /**
+   * The last transitions of a subscription, oldest first.
+   *
+   * @throws StoreError if the store fails
+   */
+  history(id: string): Promise<readonly HistoryEntry[]> {
+    return this.#options.engine.runExclusive(id, () => this.#writer.history(id));
   }
 
   /**
@@ -228,9 +231,9 @@ export class Registry {
   }
 
   async #commit(decision: Decision): Promise<Update> {
-    const { stored, record, effects, context, mayWait } = decision;
+    const { stored, record, effects, mayWait } = decision;
     if (mayWait) this.#deferWrite(stored, record);
-    else if (record !== stored.record) await this.#writeNow(stored, record, context);
+    else if (record !== stored.record) await this.#writeNow(stored, record, decision);
     else this.#due.schedule(record);
     for (const effect of effects) this.#options.perform(record, effect);
     return decision;
@@ -240,18 +243,18 @@ export class Registry {
   #deferWrite(stored: StoredSubscription, record: SubscriptionRecord): void {
     stored.record = record;
     this.#index(stored);
-    this.#writer.unsaved.add(record.id);
+    this.#writer.defer(record.id);
   }
 
-  #counters(id: string, stats?: StoredStats): Counters {
-    return new Counters(id, this.#writer.unsaved, stats);
-  }
-
-  async #writeNow(stored: StoredSubscription, record: SubscriptionRecord, context?: RegistryContext): Promise<void> {
+  async #writeNow(
+    stored: StoredSubscription,
+    record: SubscriptionRecord,
+    { context, effects }: Pick<Decision, 'context' | 'effects'> = NO_EFFECTS,
+  ): Promise<void> {
     const newGrants = new Set(context?.newGrants.map(({ id }) => id));
     const keys = record.grants.flatMap(({ id, callback }) => (newGrants.has(id) ? callbackKey(callback) : []));
     await this.#callbacks.reserveWhile(keys, async () => {
-      await this.#writer.write(stored, record);
+      await this.#writer.write(stored, record, effects);
       stored.record = record;
       this.#index(stored);
     });

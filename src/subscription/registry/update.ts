@@ -23,6 +23,9 @@ export interface Decision extends Update {
   readonly mayWait: boolean;
 }
 
+/** A change that is no transition. */
+export const NO_EFFECTS: Pick<Decision, 'context' | 'effects'> = { context: undefined, effects: [] };
+
 /** Decides what an input changes. Nothing without a context: the subscription's service does not run. */
 export function decide(
   stored: StoredSubscription,
@@ -33,5 +36,10 @@ export function decide(
   if (context === undefined) return { stored, record: before, effects: [], context, isChanged: false, mayWait: false };
   const { record, effects } = transition(before, input, context);
   const isChanged = record !== before || effects.length > 0;
-  return { stored, record, effects, context, isChanged, mayWait: canDeferWrite(before, input, effects) };
+  return { stored, record, effects, context, isChanged, mayWait: canWait(before, input, effects) };
+}
+
+/** Whether the write may be deferred. A hook is stored in the history with its transition. */
+function canWait(before: SubscriptionRecord, input: TransitionInput, effects: readonly NamedEffect[]): boolean {
+  return canDeferWrite(before, input, effects) && !effects.some(({ type }) => type === 'hook');
 }

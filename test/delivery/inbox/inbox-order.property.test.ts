@@ -207,6 +207,7 @@ class Simulation {
           () => {},
         ),
       // In the order of ids, which is not the order of reception.
+      write: async () => {},
       async *list() {
         for (const id of [...rows.keys()].toSorted()) yield [id, rows.get(id)] as const;
       },

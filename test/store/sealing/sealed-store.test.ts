@@ -47,6 +47,21 @@ const textOf = (raw: unknown): string =>
   );
 
 describe('a sealed store', () => {
+  it('seals a subscription that is written together with other records', async () => {
+    const { plain, sealedWith } = await setUp();
+    const { records } = sealedWith(firstKey);
+    await records.set('subscription', 'gone', subscription);
+    await records.write([
+      { kind: 'stats', id: 's', value: { received: 1 } },
+      { kind: 'subscription', id: 'gone', value: undefined },
+      { kind: 'subscription', id: 's', value: subscription },
+    ]);
+    expect(textOf(await plain.get('subscription', 's'))).not.toContain(SECRET);
+    expect(await records.get('subscription', 's')).toEqual(subscription);
+    expect(await plain.get('stats', 's')).toEqual({ received: 1 });
+    expect(await plain.get('subscription', 'gone')).toBeUndefined();
+  });
+
   it('hides the secret, the callback and everything else of a subscription', async () => {
     const { plain, sealedWith } = await setUp();
     await sealedWith(firstKey).records.set('subscription', 's', subscription);

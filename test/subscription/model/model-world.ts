@@ -1,5 +1,5 @@
 import { StoreError } from '../../../src/errors.js';
-import type { RecordStore } from '../../../src/store/record-store.js';
+import type { RecordChange, RecordStore } from '../../../src/store/record-store.js';
 import type { TransitionInput } from '../../../src/subscription/machine/transition-types.js';
 import { newSubscription, type SubscriptionRecord } from '../../../src/subscription/record/record.js';
 import type { RequestPolicy } from '../../../src/subscription/request-policy.js';
@@ -236,33 +236,42 @@ export class ModelWorld implements Watched {
       this.#unwritten = value;
       this.#isUnsure = true;
     };
+    const set: RecordStore['set'] = async (_kind, _id, value) => {
+      if (isDead()) await never();
+      if (faults.failing > 0) {
+        faults.failing -= 1;
+        if (faults.isKept) keep(value);
+        throw new StoreError('the store is down');
+      }
+      if (faults.dyingAt !== undefined) faults.dyingAt -= 1;
+      if (faults.dyingAt === 0) {
+        faults.dyingAt = undefined;
+        if (faults.isKept) keep(value);
+        // Data stored before may or may not have been answered by then.
+        this.#isUnsure = true;
+        this.note(`dying with a write that is ${faults.isKept ? 'kept' : 'lost'}`);
+        if (this.process !== undefined) this.process.isDead = true;
+        await never();
+      }
+      this.watch.onWrite();
+      this.#unwritten = value;
+    };
+    // The model looks at subscriptions only. Histories are written with them.
+    const isSubscription = ({ kind }: Pick<RecordChange, 'kind'>): boolean => kind === 'subscription';
     return {
       location: 'memory',
       durable: true,
-      get: async (_kind, id) => parsed(stored.get(id)),
-      set: async (_kind, _id, value) => {
-        if (isDead()) await never();
-        if (faults.failing > 0) {
-          faults.failing -= 1;
-          if (faults.isKept) keep(value);
-          throw new StoreError('the store is down');
+      get: async (kind, id) => (isSubscription({ kind }) ? parsed(stored.get(id)) : undefined),
+      set,
+      write: async (changes) => {
+        for (const { kind, id, value } of changes.filter(isSubscription)) {
+          if (value === undefined) stored.delete(id);
+          else await set(kind, id, value);
         }
-        if (faults.dyingAt !== undefined) faults.dyingAt -= 1;
-        if (faults.dyingAt === 0) {
-          faults.dyingAt = undefined;
-          if (faults.isKept) keep(value);
-          // Data stored before may or may not have been answered by then.
-          this.#isUnsure = true;
-          this.note(`dying with a write that is ${faults.isKept ? 'kept' : 'lost'}`);
-          if (this.process !== undefined) this.process.isDead = true;
-          await never();
-        }
-        this.watch.onWrite();
-        this.#unwritten = value;
       },
       delete: async (_kind, id) => void stored.delete(id),
-      async *list() {
-        for (const [id, value] of stored) yield [id, parsed(value)] as const;
+      async *list(kind) {
+        if (isSubscription({ kind })) for (const [id, value] of stored) yield [id, parsed(value)] as const;
       },
       close: async () => undefined,
     };

@@ -55,6 +55,10 @@ export async function world(store?: RecordStore): Promise<World> {
       if (registryWorld.isFailing) throw new Error('the store is down');
       await backing.set(...record);
     },
+    write: async (changes) => {
+      if (registryWorld.isFailing) throw new Error('the store is down');
+      await backing.write(changes);
+    },
   };
   const engine = embeddedEngine({ now: () => registryWorld.now });
   const registryWorld: World = {

@@ -251,10 +251,61 @@ describe('counters', () => {
     const registryWorld = await world();
     await addActive(registryWorld);
     registryWorld.registry.get('s')?.counters.delivered();
+    const before = await registryWorld.store.get('subscription', 's');
     await registryWorld.registry.flush();
-    expect(await registryWorld.store.get('subscription', 's')).toMatchObject({ data: { stats: { delivered: 1 } } });
+    expect(await registryWorld.store.get('stats', 's')).toMatchObject({ data: { counts: { delivered: 1 } } });
+    expect(await registryWorld.store.get('subscription', 's')).toEqual(before);
     registryWorld.isFailing = true;
     await registryWorld.registry.flush();
+  });
+
+  test('are added to those in the record of an earlier version, which never change', async () => {
+    const registryWorld = await world();
+    await addActive(registryWorld);
+    const raw = await registryWorld.store.get('subscription', 's');
+    const { data } = Object(raw);
+    const stats = { received: 7, rejected: 1, delivered: 6, failed: 1, lastEventAt: START };
+    await registryWorld.store.set('subscription', 's', { ...Object(raw), data: { ...data, stats } });
+    for (const run of [1, 2]) {
+      const nextWorld = await world(registryWorld.store);
+      await nextWorld.registry.load();
+      const counters = nextWorld.registry.get('s')?.counters;
+      expect(counters?.stats()).toMatchObject({ received: 6 + run, rejected: 1, delivered: 6, failed: 1 });
+      counters?.received(START + run);
+      await nextWorld.registry.flush();
+      // The record is written as well.
+      await nextWorld.apply('s', { type: 'content-rejected', failure: failure('unsigned') });
+      await nextWorld.registry.flush();
+      expect(await nextWorld.store.get('subscription', 's')).toMatchObject({ data: { stats } });
+    }
+    const lastWorld = await world(registryWorld.store);
+    await lastWorld.registry.load();
+    expect(lastWorld.registry.get('s')?.counters.stats()).toMatchObject({
+      received: 9,
+      lastEventAt: new Date(START + 2),
+    });
+  });
+
+  test('that cannot be read are logged, and start at zero', async () => {
+    const registryWorld = await world();
+    await addActive(registryWorld);
+    await registryWorld.store.set('stats', 's', { v: 1, data: { counts: { received: 'many' } } });
+    const nextWorld = await world(registryWorld.store);
+    await nextWorld.registry.load();
+    expect(nextWorld.lines).toMatchObject([{ level: 'error', event: 'counters.unreadable' }]);
+    expect(nextWorld.registry.get('s')?.counters.stats().received).toBe(0);
+  });
+
+  test('are removed with their subscription', async () => {
+    const registryWorld = await world();
+    await registryWorld.registry.add({ ...subscription('s'), declared: false });
+    registryWorld.registry.get('s')?.counters.received(START);
+    await registryWorld.registry.flush();
+    await registryWorld.apply('s', { type: 'unwanted', why: 'unsubscribed' });
+    expect(await registryWorld.registry.history('s')).toHaveLength(1);
+    await registryWorld.registry.sweep(START);
+    for (const kind of ['subscription', 'stats', 'history'] as const)
+      expect(await registryWorld.store.get(kind, 's')).toBeUndefined();
   });
 
   test('that could not be stored are stored the next time', async () => {
@@ -266,7 +317,7 @@ describe('counters', () => {
     await expect(registryWorld.registry.flush()).rejects.toThrow('the store is down');
     registryWorld.isFailing = false;
     await registryWorld.registry.flush();
-    expect(await registryWorld.store.get('subscription', 't')).toMatchObject({ data: { stats: { delivered: 1 } } });
+    expect(await registryWorld.store.get('stats', 't')).toMatchObject({ data: { counts: { delivered: 1 } } });
   });
 });
 

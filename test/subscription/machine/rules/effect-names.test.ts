@@ -13,12 +13,11 @@ import {
 
 const requested = (): SubscriptionMachine => new SubscriptionMachine().apply({ type: 'wanted' }).discovered();
 
-/** Applies an input that must change nothing. */
-function expectIgnored(machine: SubscriptionMachine, input: Parameters<SubscriptionMachine['apply']>[0]): void {
+/** Whether an input changes nothing and has no effects. */
+function isIgnored(machine: SubscriptionMachine, input: Parameters<SubscriptionMachine['apply']>[0]): boolean {
   const { record } = machine;
   machine.apply(input);
-  expect(machine.effects).toEqual([]);
-  expect(machine.record).toBe(record);
+  return machine.record === record && machine.effects.length === 0;
 }
 
 describe('a request', () => {
@@ -35,9 +34,13 @@ describe('a request', () => {
     const machine = requested();
     const requestId = machine.grant.currentRequest ?? '';
     machine.requested();
-    expectIgnored(machine, { type: 'requested', grantId: 'g1', requestId, mode: 'subscribe', secret: 'another' });
+    expect(
+      isIgnored(machine, { type: 'requested', grantId: 'g1', requestId, mode: 'subscribe', secret: 'another' }),
+    ).toBe(true);
     machine.accepted().verified();
-    expectIgnored(machine, { type: 'requested', grantId: 'g1', requestId, mode: 'subscribe', secret: 'another' });
+    expect(
+      isIgnored(machine, { type: 'requested', grantId: 'g1', requestId, mode: 'subscribe', secret: 'another' }),
+    ).toBe(true);
   });
 
   test('S3 that waited for its turn is not sent after the hub answered another one with Retry-After', () => {
@@ -48,14 +51,16 @@ describe('a request', () => {
     machine.requested().unreachable(3_600);
     expect(machine.grant.nextAttemptAt).toBe(machine.now + 3_600_000);
     machine.after(1_000);
-    expectIgnored(machine, { type: 'requested', grantId: 'g1', requestId, mode: 'subscribe', secret: null });
+    expect(isIgnored(machine, { type: 'requested', grantId: 'g1', requestId, mode: 'subscribe', secret: null })).toBe(
+      true,
+    );
   });
 
   test('S6 to unsubscribe is not sent after the hub answered another one with Retry-After', () => {
     const machine = active().unwanted('unsubscribed');
     const requestId = machine.grant.currentRequest ?? '';
     machine.requested().unreachable(3_600).after(1_000);
-    expectIgnored(machine, { type: 'requested', grantId: 'g1', requestId, mode: 'unsubscribe' });
+    expect(isIgnored(machine, { type: 'requested', grantId: 'g1', requestId, mode: 'unsubscribe' })).toBe(true);
   });
 
   test.each<[string, (machine: SubscriptionMachine) => unknown]>([
@@ -95,9 +100,9 @@ describe('a discovery', () => {
     const discoveryId = machine.record.currentDiscovery ?? '';
     expect(machine.namedEffects).toEqual([{ type: 'discover', discoveryId }]);
     machine.discovered();
-    expectIgnored(machine, { type: 'discovered', discoveryId, topic: TOPIC, hubs: [SECOND_HUB] });
-    expectIgnored(machine, { type: 'discovery-failed', discoveryId, failure: failure('discovery') });
-    expectIgnored(machine, { type: 'discovery-deferred', discoveryId, until: machine.now + 1_000 });
+    expect(isIgnored(machine, { type: 'discovered', discoveryId, topic: TOPIC, hubs: [SECOND_HUB] })).toBe(true);
+    expect(isIgnored(machine, { type: 'discovery-failed', discoveryId, failure: failure('discovery') })).toBe(true);
+    expect(isIgnored(machine, { type: 'discovery-deferred', discoveryId, until: machine.now + 1_000 })).toBe(true);
   });
 
   test('serves everyone who wants one before its result', () => {
@@ -112,7 +117,7 @@ describe('a discovery', () => {
     const discoveryId = machine.record.currentDiscovery ?? '';
     machine.unwanted('unsubscribed').apply({ type: 'retried' });
     expect(machine.record.currentDiscovery).not.toBe(discoveryId);
-    expectIgnored(machine, { type: 'discovered', discoveryId, topic: TOPIC, hubs: [HUB] });
+    expect(isIgnored(machine, { type: 'discovered', discoveryId, topic: TOPIC, hubs: [HUB] })).toBe(true);
   });
 });
 
@@ -154,7 +159,7 @@ describe('the results of two handler calls for one verification', () => {
     machine.verified().apply({ type: 'renewal-wanted' }).discovered().requested().accepted();
     const newId = machine.grant.pending?.id;
     machine.apply({ type: 'verified', grantId: 'g1', requestId: newId, mode: 'subscribe', leaseSeconds: '600' });
-    expectIgnored(machine, { type: 'answered', grantId: 'g1', requestId });
+    expect(isIgnored(machine, { type: 'answered', grantId: 'g1', requestId })).toBe(true);
     expect(machine.grant.isConfirmationUnsent).toBe(true);
   });
 });
