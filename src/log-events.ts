@@ -63,7 +63,7 @@ export const LOG_EVENTS = {
   ),
   'service.not-started': warn<Detail & { service: string; subscriptions: readonly string[] }>(
     ({ service, detail }) =>
-      `the store has subscriptions of service "${service}", which is not started; start it, or use another store: ${detail}`,
+      `the store has subscriptions of service "${service}", which is not started; start it, or call runtime.unsubscribe(id): ${detail}`,
   ),
   'shutdown.unsubscribes': info<{ services: readonly string[] }>(
     'a stop unsubscribes; events published until the next start are fetched only if the topic is a feed; set unsubscribeOnShutdown: false to stay subscribed',

@@ -37,6 +37,8 @@ export interface CallbackContext {
   /** Epoch milliseconds. */
   readonly now: () => number;
   readonly serviceOf: (name: string) => CallbackService | undefined;
+  /** Answers hubs for unwanted subscriptions whose service does not run. It has no handlers. */
+  readonly leavingService: CallbackService;
   /** Running verifications, and recent answers to unsolicited ones. */
   readonly recentVerifications: RecentVerifications;
   /** Recent denials and hub errors. */

@@ -57,6 +57,11 @@ function otherAnswer(
   }
   if (context.areCallbacksClosed()) return STOPPED;
   if (served !== undefined) return answerIntent(context, served, request, requestLog);
+  if (match.stored.record.desired === 'unsubscribed') {
+    // The subscription is being left, although its service does not run.
+    if (method === 'POST') return errorAnswer(410, REASON.ended);
+    return answerIntent(context, { ...match, service: context.leavingService }, request, requestLog);
+  }
   return method === 'POST'
     ? unavailable(REASON.serviceNotRunning, RETRY_AFTER_SECONDS)
     : errorAnswer(404, REASON.serviceNotRunning);

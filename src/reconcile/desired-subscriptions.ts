@@ -97,15 +97,18 @@ export class DesiredSubscriptions {
     });
   }
 
-  /** @throws WebSubError if there is no such subscription, or its service does not run */
+  /**
+   * Ends a subscription, even if its service does not run.
+   *
+   * @throws WebSubError if there is no such subscription
+   */
   async unsubscribe(id: string): Promise<void> {
-    this.#require(id);
     await this.#options.registry.apply(id, { type: 'unwanted', why: 'unsubscribed' });
   }
 
   /**
    * @returns the subscription's id
-   * @throws WebSubError if the service has no subscription to the target, or does not run
+   * @throws WebSubError if the service has no subscription to the target
    */
   async unsubscribeFrom(service: string, target: SubscriptionTarget): Promise<string> {
     // Runs after an earlier call of subscribe().

@@ -27,7 +27,8 @@ import type { CheckedServiceConfig } from './config/service-config.js';
 import type { CheckedSecurity } from './config/checks/security-checks.js';
 import type { ScheduleOptions } from './config/start-options.js';
 import { scheduleSweeps } from './background/sweeps.js';
-import { requestPolicyOf } from './services/request-policy-of.js';
+import { LEAVING_CONFIG, leavingService } from './services/leaving-service.js';
+import { requestPolicyOf as requestPolicyFor } from './services/request-policy-of.js';
 import type { SubscriberHandlers } from './subscriber-runtime.js';
 import { BackgroundTasks } from './background/background-tasks.js';
 import { DesiredSubscriptions } from '../reconcile/desired-subscriptions.js';
@@ -73,6 +74,8 @@ export class Core {
   readonly #requestPolicies = new Map<string, RequestPolicy>();
   /** Paths before a callback's token: `basePath` with and without the public URL's path, which a proxy may remove. */
   #basePaths: readonly string[];
+  #base = '';
+  #leavingPolicy: RequestPolicy | undefined;
   #reconciling = Promise.resolve();
   #isStopping = false;
   #areCallbacksClosed = false;
@@ -95,6 +98,7 @@ export class Core {
       contentSinkOf: (record) => this.pipeline.contentSinkOf(record),
       signal,
     });
+    const requestPolicyOf = (service: string): RequestPolicy | undefined => this.#requestPolicies.get(service);
     const concurrencyLimiter = new OriginConcurrencyLimiter(options.security.hubConcurrency, signal);
     const effects: Omit<EffectOptions, 'pipeline'> = {
       requests,
@@ -104,7 +108,7 @@ export class Core {
       hooks: this.hooks,
       logger,
       now,
-      requestPolicyOf: (service) => this.#requestPolicies.get(service),
+      policyOf: (record) => this.registry.policyOf(record),
       subscriptionOf: (id) => this.registry.get(id),
       isStopping: () => this.#isStopping,
       requestsAllowed: this.requestsAllowed,
@@ -116,7 +120,8 @@ export class Core {
       logger,
       now,
       random,
-      requestPolicyOf: effects.requestPolicyOf,
+      requestPolicyOf,
+      leavingPolicy: () => (this.#leavingPolicy ??= requestPolicyFor(LEAVING_CONFIG, options.security, this.#base)),
       perform: (record, effect) => performEffect({ ...effects, pipeline: this.pipeline }, record, effect),
     });
     this.subscriptions = new DesiredSubscriptions({
@@ -134,6 +139,7 @@ export class Core {
     this.pipeline = new EventPipeline({
       ...options,
       ...effects,
+      requestPolicyOf,
       registry: this.registry,
       withheld,
       maxBodyBytes: options.security.maxBodyBytes,
@@ -162,6 +168,7 @@ export class Core {
         unknownCallbacks: new UnknownCallbacks(logger, now),
         now,
         serviceOf,
+        leavingService,
         storeFailure: store.failure,
         areCallbacksClosed,
         recentVerifications: new RecentAnswers(),
@@ -173,6 +180,7 @@ export class Core {
 
   /** Registers the services, and loads their state from the store. */
   async load(services: readonly RunningService[], base: string): Promise<void> {
+    this.#base = base;
     const { basePath } = this.#options;
     // Without a base path, the public URL's path would claim every path of a shared server.
     if (basePath !== '') this.#basePaths = [basePath, new URL(base).pathname];
@@ -191,7 +199,7 @@ export class Core {
         },
       };
       this.#services.set(name, { ...service, callback });
-      this.#requestPolicies.set(name, requestPolicyOf(config, this.#options.security, base));
+      this.#requestPolicies.set(name, requestPolicyFor(config, this.#options.security, base));
     }
     await this.registry.load();
     await this.pipeline.load();

@@ -220,9 +220,9 @@ export abstract class SubscriberRuntime implements AsyncDisposable {
    */
   abstract subscribe(service: ServiceReference, options: SubscribeOptions): Promise<Subscription>;
   /**
-   * Ends a subscription and unsubscribes at the hub. It stays unsubscribed after a restart.
+   * Ends a subscription and unsubscribes at the hub. It stays unsubscribed after a restart. Its service need not run.
    *
-   * @throws WebSubError if there is no subscription with this id, its service is not running, or the runtime stops
+   * @throws WebSubError if there is no subscription with this id, or the runtime stops
    */
   abstract unsubscribe(id: string): Promise<Subscription>;
   /**
@@ -233,7 +233,7 @@ export abstract class SubscriberRuntime implements AsyncDisposable {
    * await runtime.unsubscribe(FeedReader, 'https://example.com/feed');
    * ```
    *
-   * @throws WebSubError if the service is not running or has no subscription to this target, or the runtime stops
+   * @throws WebSubError if the service has no subscription to this target, or the runtime stops
    * @throws ConfigurationError if an argument is not a service or not a target
    */
   abstract unsubscribe(service: ServiceReference, target: SubscribeOptions['target']): Promise<Subscription>;

@@ -27,7 +27,8 @@ export interface EffectOptions {
   readonly logger: Logger;
   /** Epoch milliseconds. */
   readonly now: () => number;
-  readonly requestPolicyOf: (service: string) => RequestPolicy | undefined;
+  /** Undefined if nothing is done for the subscription. */
+  readonly policyOf: (record: SubscriptionRecord) => RequestPolicy | undefined;
   readonly subscriptionOf: (subscriptionId: string) => StoredSubscription | undefined;
   /** Whether the runtime stops: no more subscribe requests then. */
   readonly isStopping: () => boolean;
@@ -37,19 +38,9 @@ export interface EffectOptions {
 
 /** Performs an effect of a transition: network requests in the background, log lines and hooks at once. */
 export function performEffect(options: EffectOptions, record: SubscriptionRecord, effect: NamedEffect): void {
-  const {
-    requests,
-    pipeline,
-    backgroundTasks,
-    rateLimits,
-    hooks,
-    logger,
-    now,
-    requestPolicyOf,
-    subscriptionOf,
-    isStopping,
-  } = options;
-  const policy = requestPolicyOf(record.service);
+  const { requests, pipeline, backgroundTasks, rateLimits, hooks, logger, now, policyOf, subscriptionOf, isStopping } =
+    options;
+  const policy = policyOf(record);
   const stored = subscriptionOf(record.id);
   if (policy === undefined || stored === undefined) return;
   // By the time a slot is free, the record may have changed or been removed.

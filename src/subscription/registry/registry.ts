@@ -1,12 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import type { Engine } from '../../engine/engine.js';
 import { WebSubError } from '../../errors.js';
 import { log } from '../../log-events.js';
-import type { Logger } from '../../logger.js';
-import type { RecordStore } from '../../store/record-store.js';
 import { canConfirm } from '../machine/steps/on-verified.js';
 import { registryContext, type RegistryContext } from './registry-context.js';
-import type { NamedEffect, TransitionInput } from '../machine/transition-types.js';
+import type { TransitionInput } from '../machine/transition-types.js';
 import { CallbackIndex, type CallbackMatch, type StoredSubscription } from './callback-index.js';
 import { callbackKey } from './callback-key.js';
 import { isCurrent } from '../machine/rules/current-grants.js';
@@ -18,27 +15,13 @@ import { isWorking } from '../machine/state.js';
 import { readSubscriptions } from '../record/subscription-codec.js';
 import type { RequestPolicy } from '../request-policy.js';
 import { shouldSweep, withoutOldGrants } from '../record/tombstones.js';
+import type { RegistryOptions } from './registry-options.js';
 import { DueSubscriptions } from './due-subscriptions.js';
 import { SubscriptionCreator, type CreatedSubscription, type NewSubscriptionFields } from './subscription-creator.js';
 import { TargetIndex, type ServiceTarget } from './target-index.js';
 import { decide, NO_EFFECTS, type Decision, type Update } from './update.js';
 
 export type { CallbackMatch, StoredSubscription } from './callback-index.js';
-
-/** Dependencies of the registry. */
-export interface RegistryOptions {
-  readonly store: RecordStore;
-  readonly engine: Engine;
-  readonly logger: Logger;
-  /** Epoch milliseconds. */
-  readonly now: () => number;
-  /** From 0 to 1. */
-  readonly random: () => number;
-  /** Undefined for a service that this runtime does not run. Its subscriptions stay stored and ignore all inputs. */
-  readonly requestPolicyOf: (service: string) => RequestPolicy | undefined;
-  /** Carries out an effect of a transition, after the record is stored. Does not throw. */
-  readonly perform: (record: SubscriptionRecord, effect: NamedEffect) => void;
-}
 
 /**
  * All subscriptions. Applies inputs to them, one at a time per subscription. Stores a record before its effects start,
@@ -61,7 +44,7 @@ export class Registry {
     this.#writer = new RecordWriter({ ...options, subscriptions: this.#subscriptions });
     this.#due = new DueSubscriptions({
       ...options,
-      policyOf: ({ service }) => options.requestPolicyOf(service),
+      policyOf: (record) => this.policyOf(record),
       subscriptions: this.#subscriptions,
       runDue: (id) => this.update(id, { type: 'due' }),
     });
@@ -99,6 +82,15 @@ export class Registry {
     return this.#duplicates;
   }
 
+  /**
+   * The policy of a subscription's requests. If its service does not run, nothing is done for a wanted subscription, and
+   * an unwanted one is left by default rules.
+   */
+  policyOf(record: SubscriptionRecord): RequestPolicy | undefined {
+    const { requestPolicyOf } = this.#options;
+    return record.desired === 'unsubscribed' ? this.#policyToLeave(record) : requestPolicyOf(record.service);
+  }
+
   /** The id of the service's subscription to a target. */
   idOf(subscription: ServiceTarget): string | undefined {
     return this.#targets.idOf(subscription);
@@ -115,7 +107,7 @@ export class Registry {
 
   /** Whether the subscription's state allows confirming a verification. The service's handler may still refuse it. */
   canConfirm({ stored, grant }: CallbackMatch, mode: 'subscribe' | 'unsubscribe'): boolean {
-    const policy = this.#options.requestPolicyOf(stored.record.service);
+    const policy = this.policyOf(stored.record);
     return policy !== undefined && canConfirm(stored.record, grant, mode, policy);
   }
 
@@ -214,19 +206,25 @@ export class Registry {
    */
   async sweep(endedBefore: number): Promise<void> {
     for (const stored of this.#subscriptions.values()) {
-      if (!shouldSweep(stored.record, endedBefore)) continue;
+      const isServed = this.#options.requestPolicyOf(stored.record.service) !== undefined;
+      if (!shouldSweep(stored.record, endedBefore, isServed)) continue;
       await this.#options.engine.runExclusive(stored.record.id, async () => {
-        const record = withoutOldGrants(stored.record, endedBefore);
+        const record = withoutOldGrants(stored.record, endedBefore, isServed);
         if (record === undefined) await this.#remove(stored);
         else await this.#writeNow(stored, record);
       });
     }
   }
 
+  #policyToLeave({ service }: SubscriptionRecord): RequestPolicy {
+    const { requestPolicyOf, leavingPolicy } = this.#options;
+    return requestPolicyOf(service) ?? leavingPolicy();
+  }
+
   #decide(id: string, input: TransitionInput): Decision {
     const stored = this.#subscriptions.get(id);
     if (stored === undefined) throw new WebSubError(`There is no subscription ${id}.`);
-    const policy = this.#options.requestPolicyOf(stored.record.service);
+    const policy = input.type === 'unwanted' ? this.#policyToLeave(stored.record) : this.policyOf(stored.record);
     return decide(stored, input, policy && this.#context(stored, policy));
   }
 

@@ -91,6 +91,7 @@ export class SubscriberProcess {
       now,
       random,
       requestPolicyOf,
+      leavingPolicy: requestPolicyOf,
       perform: (record, effect) => {
         if (this.isDead) return;
         environment.onEffect(effect);
@@ -107,7 +108,7 @@ export class SubscriberProcess {
           hooks,
           logger,
           now,
-          requestPolicyOf,
+          policyOf: requestPolicyOf,
           subscriptionOf,
           isStopping,
           requestsAllowed,
@@ -121,7 +122,10 @@ export class SubscriberProcess {
     this.#callbacks = {
       registry,
       ...nothingOf<
-        Pick<CallbackContext, 'delivery' | 'limits' | 'rejections' | 'overloadRecovery' | 'unknownCallbacks'>
+        Pick<
+          CallbackContext,
+          'delivery' | 'limits' | 'rejections' | 'overloadRecovery' | 'unknownCallbacks' | 'leavingService'
+        >
       >(),
       hooks,
       logger,

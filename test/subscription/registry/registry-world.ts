@@ -81,6 +81,7 @@ export async function world(store?: RecordStore): Promise<World> {
       now: () => registryWorld.now,
       random: () => 0.5,
       requestPolicyOf: () => registryWorld.policy,
+      leavingPolicy: () => POLICY,
       perform: (record, effect) => {
         if (registryWorld.perform !== undefined) registryWorld.perform(record, effect);
         else registryWorld.performed.push({ effect, stored: backing.get('subscription', record.id) });
