@@ -1,3 +1,4 @@
+import type { CollectedBytes } from './body/collected-bytes.js';
 import type { InFlightBytes } from './body/in-flight-bytes.js';
 
 /**
@@ -7,7 +8,7 @@ import type { InFlightBytes } from './body/in-flight-bytes.js';
 export type BodyProblem = 'too-large' | 'stalled' | 'memory-limit' | 'aborted' | 'consumed' | 'failed';
 
 /** A body that was read to its end, or the problem. */
-export type BodyRead = { readonly bytes: Uint8Array } | { readonly problem: BodyProblem };
+export type BodyRead = { readonly body: CollectedBytes } | { readonly problem: BodyProblem };
 
 /** Limits for the reading of a body. */
 export interface BodyLimits {

@@ -46,8 +46,8 @@ export class RequestLog {
   }
 
   /** Records the size of the body after it was read to its end. */
-  setBody({ byteLength }: Uint8Array): void {
-    this.#bytes = byteLength;
+  setBody(bytes: number): void {
+    this.#bytes = bytes;
   }
 
   /** Records the event that the content became. */

@@ -48,12 +48,24 @@ test('C7 a body that fails in our own code is answered 503, and counts as refuse
   vi.spyOn(SignatureCheck.prototype, 'update').mockImplementation(throwBroken);
   expect(await post('one')).toMatchObject({ status: 503, headers: { 'retry-after': '30' } });
   vi.restoreAllMocks();
-  vi.spyOn(CollectedBytes.prototype, 'bytes').mockImplementation(throwBroken);
+  vi.spyOn(CollectedBytes.prototype, 'add').mockImplementation(throwBroken);
   expect(await post('two')).toMatchObject({ status: 503 });
   vi.restoreAllMocks();
   expect(await post('three')).toMatchObject({ status: 202 });
   expect(events.map((event) => event.text())).toEqual(['three']);
   expect((await snapshot()).stats.refused).toBe(1);
+});
+
+test('C7 a body that cannot be joined when the handler reads it is answered 503', async () => {
+  const texts: string[] = [];
+  const { post } = await subscribed({
+    handlers: { onEventNotification: (event) => void texts.push(event.text()) },
+  });
+  vi.spyOn(CollectedBytes.prototype, 'bytes').mockImplementation(throwBroken);
+  expect(await post('one')).toMatchObject({ status: 503 });
+  vi.restoreAllMocks();
+  expect(await post('two')).toMatchObject({ status: 202 });
+  expect(texts).toEqual(['two']);
 });
 
 test('an error in our own code after the answer is logged, and does not end the process', async () => {

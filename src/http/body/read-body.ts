@@ -32,7 +32,8 @@ export function readNodeBody(
     return;
   }
   if (request.headers.expect !== undefined) sendContinue(request);
-  const body = new CollectedBytes(announced, limits.maxBodyBytes);
+  // Dropped at the end: the listeners live as long as the request.
+  let body: CollectedBytes | undefined = new CollectedBytes(announced);
   let reservation: BodyReservation | undefined;
   let isOver = false;
   let timer: NodeJS.Timeout | undefined;
@@ -41,15 +42,13 @@ export function readNodeBody(
     isOver = true;
     clearTimeout(timer);
     reservation?.release();
-    if ('problem' in read) {
-      // The answering code handles the remaining body. The error listener stays: a late error must not end the process.
-      request.off('data', onData).off('end', onEnd);
-      // Frees the bytes now: the listeners would keep them as long as the request.
-      body.clear();
-    }
+    // The answering code handles the remaining body. The error listener stays: a late error must not end the process.
+    if ('problem' in read) request.off('data', onData).off('end', onEnd);
+    body = undefined;
     onRead(read);
   };
   const addChunk = (chunk: Buffer): void => {
+    if (body === undefined) return;
     if (body.size + chunk.length > limits.maxBodyBytes) {
       end({ problem: 'too-large' });
       return;
@@ -71,13 +70,7 @@ export function readNodeBody(
     }
   };
   const onEnd = (): void => {
-    let read: BodyRead;
-    try {
-      read = { bytes: body.bytes() };
-    } catch {
-      read = { problem: 'failed' };
-    }
-    end(read);
+    if (body !== undefined) end({ body });
   };
   const onAborted = (): void => end({ problem: 'aborted' });
   request.on('data', onData).on('end', onEnd).on('error', onAborted).on('close', onAborted);
@@ -98,7 +91,7 @@ function preReadBody(request: IncomingMessage, { maxBodyBytes }: BodyLimits, onC
   if (bytes === undefined) return { problem: 'consumed' };
   if (bytes.byteLength > maxBodyBytes) return { problem: 'too-large' };
   onChunk(bytes);
-  return { bytes };
+  return { body: CollectedBytes.of(bytes) };
 }
 
 /** Reads the body of a fetch request. Never rejects. */
@@ -111,7 +104,7 @@ export async function readWebBody(
   // Other code has read this body, or holds its reader.
   if (request.bodyUsed || request.body?.locked === true) return { problem: 'consumed' };
   if (Number(request.headers.get('content-length') ?? 0) > limits.maxBodyBytes) return { problem: 'too-large' };
-  if (request.body === null) return { bytes: new Uint8Array() };
+  if (request.body === null) return { body: new CollectedBytes() };
   const reader = request.body.getReader();
   let problem: BodyProblem = 'failed';
   const stopReading = (reason: BodyProblem): void => {
@@ -130,10 +123,10 @@ export async function readWebBody(
     }
   };
   try {
-    const body = new CollectedBytes(0, limits.maxBodyBytes);
+    const body = new CollectedBytes();
     for (;;) {
       const { done, value } = await next();
-      if (done) return { bytes: body.bytes() };
+      if (done) return { body };
       if (body.size + value.byteLength > limits.maxBodyBytes) return { problem: 'too-large' };
       body.add(value);
       reservation.update(body.capacity);

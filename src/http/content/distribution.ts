@@ -11,6 +11,7 @@ import {
   type CallbackAnswer,
 } from '../answer.js';
 import { REASON } from '../answer-reasons.js';
+import type { CollectedBytes } from '../body/collected-bytes.js';
 import { acceptedKeys } from './accepted-keys.js';
 import type { BodyProblem, CallbackRequest, HeaderPairs } from '../callback-request.js';
 import type { CallbackContext, ServedMatch } from '../callback-context.js';
@@ -55,14 +56,14 @@ export function answerDistribution(context: CallbackContext, match: ServedMatch,
     (read) =>
       exchange.answer(() => {
         if ('problem' in read) return unreadBody(context, match, read.problem);
-        requestLog?.setBody(read.bytes);
+        requestLog?.setBody(read.body.size);
         const isSigned = check?.isValid() === true;
         if (!isSigned && !unsigned) {
           requestLog?.setRejected();
           return rejectSignature(context, match, signature);
         }
         noteHubActivity(context, match, request, isSigned);
-        return acceptContent(context, match, exchange, read.bytes);
+        return acceptContent(context, match, exchange, read.body);
       }),
   );
 }
@@ -88,12 +89,12 @@ function acceptContent(
   context: CallbackContext,
   match: ServedMatch,
   { request, requestLog }: Exchange,
-  raw: Uint8Array,
+  body: CollectedBytes,
 ): CallbackAnswer | Promise<CallbackAnswer> {
   const headers = request.headers();
   const codings = contentCodings(request.header('content-encoding'));
-  if (codings.length === 0) return deliverContent(context, match, new PushedContent(headers, raw), 0, requestLog);
-  return acceptEncoded(context, match, headers, { raw, codings, requestLog });
+  if (codings.length === 0) return deliverContent(context, match, new PushedContent(headers, body), 0, requestLog);
+  return acceptEncoded(context, match, headers, { body, codings, requestLog });
 }
 
 /** The answer to genuine content that has a `Content-Encoding`. */
@@ -102,24 +103,29 @@ async function acceptEncoded(
   match: ServedMatch,
   headers: () => HeaderPairs,
   {
-    raw,
+    body,
     codings,
     requestLog,
-  }: { readonly raw: Uint8Array; readonly codings: readonly string[]; readonly requestLog: RequestLog | undefined },
+  }: {
+    readonly body: CollectedBytes;
+    readonly codings: readonly string[];
+    readonly requestLog: RequestLog | undefined;
+  },
 ): Promise<CallbackAnswer> {
   const startedAt = performance.now();
+  const raw = body.bytes();
   const decoded = await decodeBody(raw, codings, context.limits, match.grant.id);
   const spentMs = performance.now() - startedAt;
   if ('bytes' in decoded) {
     // The result is `raw` if the body was plain despite its header. It is not stored twice.
     const bytes = decoded.bytes === raw ? undefined : decoded.bytes;
-    return deliverContent(context, match, new PushedContent(headers, raw, bytes), spentMs, requestLog);
+    return deliverContent(context, match, new PushedContent(headers, body, bytes), spentMs, requestLog);
   }
   if (decoded.problem === 'too-large') return errorAnswer(413, REASON.decodedTooLarge);
   if (decoded.problem === 'stopped') {
     return unavailableFor(context, match, REASON.decodingStopped);
   }
-  return deliverContent(context, match, new PushedContent(headers, raw, 'undecodable'), spentMs, requestLog);
+  return deliverContent(context, match, new PushedContent(headers, body, 'undecodable'), spentMs, requestLog);
 }
 
 /**

@@ -176,8 +176,8 @@ describe('a restart', () => {
     await second.ready({ timeoutMs: 100 });
     expect(world.logged('service.not-started')).toMatchObject([{ level: 'warn', fields: { service: 'Old' } }]);
     expect(await topic.publish('news')).toMatchObject([{ status: 503 }]);
-    for (const call of [second.unsubscribe(id), second.retry(id)]) {
-      const failure = await failureOf(call);
+    for (const call of [() => second.renew(id), () => second.retry(id)]) {
+      const failure = await failureOf(call());
       expect(failure).toMatchObject({ code: 'ERR_WEBSUB' });
       expect(failure.message).toMatch(new RegExp(`${id} .*"Old".* not running`));
     }

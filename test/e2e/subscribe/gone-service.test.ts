@@ -13,7 +13,7 @@ const DAY = 86_400_000;
 async function setUp() {
   const hub = await startHub();
   const topic = hub.topic('/feed', { body: 'what there is' });
-  const store = `lmdb://${await temporaryDirectory()}`;
+  const store = `lmdb://${temporaryDirectory()}`;
   const clock = new ManualClock(Date.now());
   const logger = recordingLogger();
   let port = 0;
@@ -23,7 +23,12 @@ async function setUp() {
       { onEventNotification: () => {} },
     );
     const options = { port, store, logger, handleSignals: false };
-    const runtime = await start(service, options, { now: clock.now, random: Math.random, engine: clock.engine, env: {} });
+    const runtime = await start(service, options, {
+      now: clock.now,
+      random: Math.random,
+      engine: clock.engine,
+      env: {},
+    });
     onTestFinished(() => runtime.stopNow());
     port = runtime.port ?? 0;
     return runtime;
@@ -71,6 +76,6 @@ test('an unsubscription that a hub does not verify is repeated, although the ser
   await until(async () => (await runtime.subscriptions.get(id))?.lastError !== undefined);
   hub.configure({ fail: undefined });
   clock.advance(3_600_000);
-  await until(() => requestCount() > count);
+  expect(await until(() => requestCount() > count)).toBe(true);
   await until(async () => (await runtime.subscriptions.get(id))?.state === 'unsubscribed');
 });

@@ -50,8 +50,9 @@ describe('subscribe()', () => {
     let writes = 0;
     const originalSet = store.set.bind(store);
     store.set = (key, value) => {
-      writes += key.includes(':subscription:') ? 1 : 0;
-      if (writes === 2) throw new Error('the disk is full');
+      const isSubscription = key.includes(':subscription:');
+      writes += isSubscription ? 1 : 0;
+      if (isSubscription && writes === 2) throw new Error('the disk is full');
       return originalSet(key, value);
     };
     const { service } = recordingService();

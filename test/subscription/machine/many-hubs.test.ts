@@ -173,7 +173,8 @@ describe("D8 hubs: 'all'", () => {
   test('L4 a hub that a shutdown unsubscribed is requested again, also while another hub waits after a failure', () => {
     const machine = failRequestAt(atAllHubs(HUB, SECOND_HUB).requestedAt(HUB).requestedAt(SECOND_HUB), HUB);
     const { id } = machine.grantAt(SECOND_HUB);
-    machine.verified('864000', id).unwanted('shutdown').apply({ type: 'verified', grantId: id, mode: 'unsubscribe' });
+    machine.verified('864000', id).unwanted('shutdown').requestedAt(SECOND_HUB);
+    machine.apply({ type: 'verified', grantId: id, mode: 'unsubscribe' });
     failRequestAt(machine.due(1_000).requestedAt(HUB), HUB);
     expect(machine.apply({ type: 'wanted' }).actions).toEqual(['discover']);
     expect(machine.discovered(HUB, SECOND_HUB).effects).toEqual([{ type: 'request', grantId: id, mode: 'subscribe' }]);
@@ -182,7 +183,8 @@ describe("D8 hubs: 'all'", () => {
   test('L4 a hub that a shutdown unsubscribed is requested again, also when another hub is due', () => {
     const machine = failRequestAt(atAllHubs(HUB, SECOND_HUB).requestedAt(HUB).requestedAt(SECOND_HUB), HUB);
     const { id } = machine.grantAt(SECOND_HUB);
-    machine.verified('864000', id).unwanted('shutdown').apply({ type: 'verified', grantId: id, mode: 'unsubscribe' });
+    machine.verified('864000', id).unwanted('shutdown').requestedAt(SECOND_HUB);
+    machine.apply({ type: 'verified', grantId: id, mode: 'unsubscribe' });
     expect(machine.after(1_000).apply({ type: 'wanted' }).actions).toEqual(['subscribe', 'discover']);
   });
 

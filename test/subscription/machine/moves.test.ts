@@ -110,7 +110,11 @@ describe.each([
     const machine = move(dueRenewal()).requested().verified();
     const [oldGrant] = machine.record.grants;
     expect(oldGrant && canConfirm(machine.record, oldGrant, 'subscribe', machine)).toBe(false);
-    expect(oldGrant && canConfirm(machine.record, oldGrant, 'unsubscribe', machine)).toBe(true);
+    // V3 its unsubscribe request waits for its turn.
+    expect(oldGrant && canConfirm(machine.record, oldGrant, 'unsubscribe', machine)).toBe(false);
+    machine.requested({ grantId: oldGrant?.id ?? '', mode: 'unsubscribe' });
+    const [leftGrant] = machine.record.grants;
+    expect(leftGrant && canConfirm(machine.record, leftGrant, 'unsubscribe', machine)).toBe(true);
   });
 });
 

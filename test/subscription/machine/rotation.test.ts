@@ -107,6 +107,7 @@ describe('S8 a rotated callback', () => {
     expect(stateOf(machine.record)).toBe('active');
     expect(machine.verified().actions).toEqual(['hook verified', 'unsubscribe']);
     expect(states(machine)).toEqual(['unsubscribing', 'active']);
+    machine.requested({ grantId: 'g1', mode: 'unsubscribe' });
     machine.apply({ type: 'verified', grantId: 'g1', mode: 'unsubscribe' });
     expect(states(machine)).toEqual(['unsubscribed', 'active']);
   });

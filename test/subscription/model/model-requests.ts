@@ -81,7 +81,7 @@ export class RequestWatch {
     );
     // A second request may have waited for an open one.
     const isQueued = this.#sent.some((sent) => sent !== last && sent.grantId === grant.id && now - sent.at <= 10_000);
-    const isUserCall = now - this.#userAt <= 10_000;
+    const isUserCall = now - this.#userAt <= 10_000 + this.#pacedMs;
     const isExplained = last === undefined || hasExpired(grant, last.at, this.#world) || isUserCall || isQueued;
     this.#expect(
       isExplained || !this.#unexplained.has(key) || now - last.at >= 1_000,
@@ -96,6 +96,11 @@ export class RequestWatch {
     this.#denials = this.#denials.filter((at) => at > now - DAY);
     const maxRequests = MAX_REQUESTS_A_DAY + REQUESTS_PER_DENIAL * this.#denials.length;
     this.#expect(this.#sent.length <= maxRequests, `L2 a storm: more than ${maxRequests} requests in a day`);
+  }
+
+  /** How long a discovery and the request after it wait for their turns. */
+  get #pacedMs(): number {
+    return 2 * this.#world.setup.paceSeconds * 1000;
   }
 
   /** An unsubscribe was undone, and its hub is requested again. */
@@ -118,7 +123,7 @@ export class RequestWatch {
     }
     for (const key of [place, grant.id]) {
       const { until, since, refusals } = this.#waits.get(key) ?? { until: 0, since: 0, refusals: 0 };
-      const isUserCall = now - this.#userAt <= 100_000;
+      const isUserCall = now - this.#userAt <= 100_000 + this.#pacedMs;
       const isExplained = isUserCall || this.#hasEnded(grant, since);
       // The user requested the hub before that. The wait is over, and the next one still grows.
       if (isUserCall && now < until) this.#waits.set(key, { refusals, since, until: now });

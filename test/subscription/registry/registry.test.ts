@@ -167,12 +167,21 @@ describe('inputs of one subscription', () => {
     await expect(registryWorld.apply('nobody', { type: 'wanted' })).rejects.toThrow('There is no subscription nobody');
   });
 
-  test('change nothing if the code no longer has the service', async () => {
+  test('change nothing if the code no longer has the service, unless the user leaves the subscription', async () => {
     const registryWorld = await world();
     await addActive(registryWorld);
     const recordBefore = registryWorld.registry.get('s')?.record;
     registryWorld.policy = undefined;
-    await expect(registryWorld.apply('s', { type: 'unwanted', why: 'unsubscribed' })).resolves.toBe(recordBefore);
+    registryWorld.now += 30 * DAY;
+    for (const type of ['wanted', 'due', 'retried', 'renewal-wanted'] as const)
+      await expect(registryWorld.apply('s', { type })).resolves.toBe(recordBefore);
+    registryWorld.engine.tick();
+    expect(registryWorld.registry.get('s')?.record).toBe(recordBefore);
+    expect(await registryWorld.apply('s', { type: 'unwanted', why: 'unsubscribed' })).toMatchObject({
+      desired: 'unsubscribed',
+      grants: [{ state: 'unsubscribing' }],
+    });
+    registryWorld.engine.tick();
   });
 });
 
@@ -327,6 +336,7 @@ describe('a tombstone', () => {
     const grantId = await addActive(registryWorld);
     const key = keyOf(registryWorld, 's');
     await registryWorld.apply('s', { type: 'unwanted', why: 'shutdown' });
+    await registryWorld.apply('s', { type: 'requested', grantId, mode: 'unsubscribe' });
     await registryWorld.apply('s', { type: 'verified', grantId, mode: 'unsubscribe' });
     await registryWorld.registry.sweep(START);
     expect(registryWorld.registry.match(key)?.grant.state).toBe('unsubscribed');

@@ -15,6 +15,8 @@ export function onRequestLost(
   const { pending } = grantOf(record, grantId) ?? {};
   if (pending?.id !== requestId || pending.accepted || pending.denied === true) return withoutEffects(record);
   if (pending.mode === 'subscribe' && !isEnabled(record)) return withoutEffects(record);
-  const closed = withGrant(record, grantId, (grant) => ({ ...grant, pending: undefined }));
+  // The hub may have got the request to unsubscribe, and confirm it.
+  const lateRequest = pending.mode === 'unsubscribe' ? pending.id : undefined;
+  const closed = withGrant(record, grantId, (grant) => ({ ...grant, pending: undefined, lateRequest }));
   return startRequest(closed, grantId, pending.mode, context.now);
 }

@@ -44,13 +44,18 @@ export function canConfirm(
   mode: 'subscribe' | 'unsubscribe',
   context: ConfirmContext,
 ): boolean {
-  if (mode === 'unsubscribe') return grant.state === 'unsubscribing' || grant.state === 'unsubscribed';
+  if (mode === 'unsubscribe') return grant.state === 'unsubscribed' || wasUnsubscribeSent(grant);
   if (record.desired !== 'subscribed' || stopReasonOnceVerified(record) !== undefined) return false;
   if (grant.state === 'active' || hasPendingSubscribe(grant)) return true;
   const wasRequested = grant.state === 'verifying' || grant.state === 'failed' || grant.state === 'expired';
   return (
     wasRequested && !record.grants.some((other) => other.id !== grant.id && isPreferred(record, other, grant, context))
   );
+}
+
+/** Whether the hub was asked to unsubscribe: an unsubscribe that still waits for its turn was not sent. */
+function wasUnsubscribeSent({ state, pending, lateRequest }: GrantRecord): boolean {
+  return state === 'unsubscribing' && (pending?.mode === 'unsubscribe' || lateRequest !== undefined);
 }
 
 /** Whether the grant `other` serves the subscription, so that a late verification of `grant` is refused. */

@@ -129,7 +129,7 @@ describe('V4 an unsolicited verification', () => {
 
   test('leads to a request before a secret that the hub may use lapses', () => {
     const machine = active().after(DAY).apply({ type: 'renewal-wanted' }).discovered().requested({ secret: 'another' });
-    machine.unwanted('unsubscribed');
+    machine.unwanted('unsubscribed').requested();
     const failure = { cause: 'handler-refused', code: 'ERR_WEBSUB', message: 'no', at: machine.now } as const;
     machine.apply({ type: 'handler-refused', grantId: machine.grant.id, mode: 'unsubscribe', failure });
     machine.verified();

@@ -453,12 +453,13 @@ describe('S8 with several grants at one hub', () => {
     machine.callbackOf = (path) => `https://other.example/${path}`;
     started(machine).unwanted('shutdown').discovered();
     const { id } = machine.grant;
+    machine.requested({ grantId: machine.record.grants[0]?.id ?? '', mode: 'unsubscribe' });
     machine.apply({ type: 'verified', grantId: machine.record.grants[0]?.id ?? '', mode: 'unsubscribe' });
     expect(requestedGrants(started(machine, 1_000).discovered())).toEqual([id]);
   });
 
   test('the latest of the ended grants is requested again', () => {
-    const machine = active().unwanted('shutdown');
+    const machine = active().unwanted('shutdown').requested();
     machine.apply({ type: 'verified', grantId: machine.grant.id, mode: 'unsubscribe' });
     const earlier = { ...machine.grant, id: 'earlier', path: 'earlier', callback: machine.callbackOf('earlier') };
     const { id } = machine.grant;
