@@ -191,8 +191,9 @@ describe('a runtime with the option manual', () => {
     const keyv = new Keyv();
     const { service } = recordingService({ target: 'https://example.com/feed' });
     const options = { ...QUIET, logger, store: keyv, manual: true, publicUrl: 'https://me.example.com' };
+    const set = keyv.set.bind(keyv);
+    vi.spyOn(keyv, 'set').mockImplementation(async (key, value) => !key.includes(':subscription:') && set(key, value));
     const runtime = await startService(service, options);
-    vi.spyOn(keyv, 'set').mockResolvedValue(false);
     expect((await failureOf(runtime.ready())).message).toMatch(/the runtime is stopping|Requests begin when/);
     await runtime.stop();
     expect(logger.events('fatal')).toEqual(['declared.not-stored']);
