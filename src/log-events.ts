@@ -115,7 +115,6 @@ export const LOG_EVENTS = {
   'subscription.due-failed': error<OnSubscription & Failed & { retriedBy: 'timer' | 'sweep' }>(({ retriedBy }) =>
     retriedBy === 'timer' ? 'due work failed; retrying in 1 min' : 'due work failed; the next sweep retries',
   ),
-  'subscription.renewal-failed': error<OnSubscription & Failed>('renewal after an overload failed; retrying in 1 min'),
   'task.failed': error<OnSubscription & Failed & { task: string }>(({ task }) => `background task failed: ${task}`),
   'discovery.warning': warn<OnSubscription & Detail & { target: string }>(({ detail }) => `discovery: ${detail}`),
   'discovery.ended': debug<Measured>('discovery ended'),
@@ -165,7 +164,7 @@ export const LOG_EVENTS = {
   'delivery.refused': warn<OnGrant & Throttled & { reason: string }>(
     'content answered 503; fetching the topic and renewing when there is room',
   ),
-  'delivery.missed-not-stored': error<OnSubscription & Failed>('refused content not recorded; retrying in 1 min'),
+  'delivery.missed-not-stored': error<OnSubscription & Failed>('refused content not recorded; retrying in 10 s'),
   'delivery.not-stored': error<OnSubscription & Failed & { eventId?: string }>('event not stored; answered 503'),
   'delivery.too-large': warn<OnSubscription & { maxBodyBytes: number }>(
     ({ maxBodyBytes }) => `content over ${maxBodyBytes} bytes answered 413; see security.maxBodyBytes`,

@@ -32,7 +32,7 @@ import { emitEvent, reportRun } from './report.js';
 import { isTracked } from './dedupe/tracked-keys.js';
 import { SlowHandlers } from './handler/slow-handlers.js';
 import type { StoredEvent } from './inbox/stored-event.js';
-import { isFetchable } from './fetch/topic-reader.js';
+import { isFetchable } from '../subscription/machine/rules/readable-grant.js';
 
 /** Dependencies of `Delivery`. */
 export interface DeliveryOptions extends RecoveredEventsOptions, Omit<DeduplicatorOptions, 'claimedEntries'> {

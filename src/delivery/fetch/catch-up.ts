@@ -1,26 +1,28 @@
-import type { Timetable } from '../../engine/engine.js';
 import { filterInSlices } from '../../engine/slices.js';
 import { isPermanentFailure, type TopicContent } from '../../hub/discovery/fetch-topic.js';
-import type { FetchedRecord, GrantRecord } from '../../subscription/record/record.js';
+import type { CatchUpRecord } from '../../subscription/record/fetch-records.js';
+import type { FetchedRecord, GrantRecord, SubscriptionRecord } from '../../subscription/record/record.js';
 import type { StoredSubscription } from '../../subscription/registry/registry.js';
-import { isEnabled } from '../../subscription/machine/state.js';
-import { retryWaitMs, TOPIC_BUSY_MS, TOPIC_FETCH } from '../../subscription/retry-policy.js';
+import { catchUpDueAt, isCatchingUp } from '../../subscription/machine/rules/catch-up-plan.js';
+import { isFetchable, readableGrant } from '../../subscription/machine/rules/readable-grant.js';
+import { ROOM_CHECK_MS } from '../../subscription/machine/steps/on-content-refused.js';
+import { TOPIC_BUSY_MS, TOPIC_FETCH } from '../../subscription/retry-policy.js';
 import { tracksEntries } from '../dedupe/tracked-keys.js';
 import type { DeliveryService } from '../delivery-service.js';
 import type { FetchingOptions } from './fetching-options.js';
 import { earliestRetryAt } from './publisher-retry-after-error.js';
 import type { StoredEvent } from '../inbox/stored-event.js';
 import { entriesNewAfterGap, topicEntries, type TopicEntry } from './topic-entries.js';
-import { isFetchable, readableGrant } from './topic-reader.js';
 import { WaitingEntries, type DedupeKeysOf } from './waiting-entries.js';
 import type { WaitingEvent } from '../inbox/waiting-events.js';
 import { log } from '../../log-events.js';
 
 /** A period in which events may have been missed. Times are epoch milliseconds. */
 interface Gap {
+  /** Id of the planned catch-up. */
+  readonly id: string;
   readonly since: number;
   readonly requestedAt: number;
-  readonly attempts: number;
 }
 
 /** The content fetched from a topic. */
@@ -32,6 +34,7 @@ interface FetchedTopic {
 
 /** Dependencies of {@link CatchUp}. */
 export interface CatchUpOptions extends FetchingOptions {
+  readonly isFull: (service: DeliveryService) => boolean;
   /** The events of a subscription that wait in the inbox, latest first. */
   readonly waitingEvents: (subscriptionId: string) => readonly WaitingEvent[];
   /** Reads an event from the store; undefined if it no longer exists or cannot be read. */
@@ -39,83 +42,74 @@ export interface CatchUpOptions extends FetchingOptions {
   readonly dedupeKeysOf: DedupeKeysOf;
 }
 
-/** Fetches topics after gaps and delivers the entries that were missed (PROTOCOL L3). */
+/** Fetches topics after gaps and delivers the entries that were missed (PROTOCOL L3). The records hold the plans. */
 export class CatchUp {
   readonly #options: CatchUpOptions;
-  readonly #due: Timetable;
-  readonly #gaps = new Map<string, Gap>();
   /** The entries of waiting events during a gap, by subscription id. */
   readonly #waitingEntries = new Map<string, WaitingEntries>();
 
   constructor(options: CatchUpOptions) {
     this.#options = options;
-    const { engine, now, runTask } = options;
-    this.#due = engine.timetable('catch-up', (id) =>
-      runTask({ task: 'catch-up', subscription: id }, () => this.#run(id)),
-    );
-    engine.onClockSetBack(() => this.#due.bringForwardTo(now() + TOPIC_FETCH.capMs));
-  }
-
-  /**
-   * Schedules a fetch of a subscription's topic for missed entries.
-   *
-   * @param since start of the gap, in epoch milliseconds
-   * @param at when to fetch, in epoch milliseconds
-   */
-  schedule(subscriptionId: string, since: number, at: number): void {
-    const previous = this.#gaps.get(subscriptionId);
-    const now = this.#options.now();
-    // After the clock was set back, `since` may lie in the future.
-    const earliest = Math.min(since, previous?.since ?? since, now);
-    this.#gaps.set(subscriptionId, { since: earliest, requestedAt: now, attempts: 0 });
-    this.#due.set(subscriptionId, at);
-  }
-
-  /** Fetches a topic that the crash guard has skipped until now. Does nothing without an open gap. */
-  resume(subscriptionId: string): void {
-    if (this.#gaps.has(subscriptionId)) this.#due.set(subscriptionId, this.#options.now());
   }
 
   /** Remembers the entries of an event that runs during a gap. The event may leave the inbox before the fetch. */
   onEventRun(event: StoredEvent): void {
     const { subscriptionId, service } = event.meta;
-    const delivery = this.#gaps.has(subscriptionId) ? this.#options.serviceOf(service)?.delivery : undefined;
+    const delivery = this.#hasGap(subscriptionId) ? this.#options.serviceOf(service)?.delivery : undefined;
     if (delivery !== undefined && !tracksEntries(delivery)) this.#waitingEntriesOf(subscriptionId).add(event);
   }
 
-  /** Whether a subscription has an open gap. */
-  hasGap(subscriptionId: string): boolean {
-    return this.#gaps.has(subscriptionId);
-  }
-
   /**
-   * The start of the earliest gap without a fetch attempt, in epoch milliseconds; undefined if there is none. Other
-   * gaps are stored with their subscriptions.
+   * Runs the catch-up of a subscription that is due.
+   *
+   * @returns when to run again (epoch milliseconds) if its plan stays as it is
    */
-  get unsavedGapSince(): number | undefined {
-    let earliest: number | undefined;
-    for (const { since, attempts } of this.#gaps.values()) {
-      if (attempts === 0) earliest = Math.min(since, earliest ?? since);
+  async run(id: string): Promise<number | undefined> {
+    try {
+      return await this.#run(id);
+    } finally {
+      if (!this.#hasGap(id)) this.#waitingEntries.delete(id);
     }
-    return earliest;
   }
 
-  async #run(id: string): Promise<void> {
-    const { subscriptionOf, serviceOf, isStopping } = this.#options;
-    const gap = this.#gaps.get(id);
-    if (gap === undefined || isStopping()) return;
+  async #run(id: string): Promise<number | undefined> {
+    const { subscriptionOf, serviceOf, isFull, isStopping, apply, now } = this.#options;
+    const record = subscriptionOf(id)?.record;
+    if (record?.catchUp === undefined || isStopping()) return undefined;
+    const { catchUp: plan } = record;
+    const service = serviceOf(record.service);
+    if (service === undefined) return undefined;
+    if (isFull(service)) return this.#waitForRoom(id, plan);
+    const started = await this.#started(record, plan);
     const subscription = subscriptionOf(id);
-    const service = subscription && serviceOf(subscription.record.service);
-    const grant = subscription && readableGrant(subscription.record);
-    const isWanted = service?.delivery.catchUp === true && subscription !== undefined && isEnabled(subscription.record);
-    if (!isWanted || grant === undefined || !isFetchable(grant.topic)) {
-      this.#end(id);
-      return;
+    if (!started || subscription === undefined) return undefined;
+    const grant = readableGrant(subscription.record);
+    if (!service.delivery.catchUp || grant === undefined || !isFetchable(grant.topic)) {
+      await apply(id, { type: 'catch-up-dropped', gapId: plan.id });
+      return undefined;
     }
+    const { gapSince = plan.requestedAt } = subscription.record;
+    // After the clock was set back, the gap may begin in the future.
+    const gap: Gap = { id: plan.id, since: Math.min(gapSince, now()), requestedAt: plan.requestedAt };
     const fetch = (): Promise<void> => this.#fetch(gap, service, subscription, grant);
     const run = await this.#options.crashGuard.run(subscription.record, grant.topic, fetch);
-    if (run === 'busy') this.#due.set(id, this.#options.now() + TOPIC_BUSY_MS);
-    if (run === 'skipped') await this.#skip(id, gap);
+    if (run === 'skipped') await apply(id, { type: 'catch-up-skipped', gapId: gap.id });
+    return run === 'busy' ? now() + TOPIC_BUSY_MS : undefined;
+  }
+
+  async #waitForRoom(id: string, { id: gapId, refused }: CatchUpRecord): Promise<number | undefined> {
+    const { apply, now } = this.#options;
+    if (refused !== 'spread') return now() + ROOM_CHECK_MS;
+    await apply(id, { type: 'room-missing', gapId });
+    return undefined;
+  }
+
+  /** There is room. Resolves to whether to fetch now: after an overload, fetches are spread over time. */
+  async #started({ id, renewalOwed }: SubscriptionRecord, { id: gapId, refused }: CatchUpRecord): Promise<boolean> {
+    const { apply, now } = this.#options;
+    if (refused === undefined && renewalOwed === undefined) return true;
+    const record = await apply(id, { type: 'room-found', gapId });
+    return record.catchUp?.id === gapId && (catchUpDueAt(record) ?? Infinity) <= now();
   }
 
   async #fetch(
@@ -133,7 +127,8 @@ export class CatchUp {
     try {
       const content = await reader.read(subscription.record, grant, 'catch-up', known);
       if (content !== undefined && !(await this.#enqueueNew(gap, service, { subscription, grant, content }))) {
-        return this.#retryLater(id, gap);
+        await apply(id, { type: 'catch-up-failed', gapId: gap.id, notBefore: 0 });
+        return;
       }
       fetchedRecord = content === undefined ? (known ?? fetchedRecord) : { ...fetchedRecord, ...content.validators };
     } catch (error) {
@@ -142,12 +137,12 @@ export class CatchUp {
       const fields = { subscription: id, topic, since: new Date(gap.since).toISOString(), err: error };
       if (canRetry) {
         log(logger, 'catch-up.delayed', fields);
-        return this.#retryLater(id, gap, earliestRetryAt(error));
+        await apply(id, { type: 'catch-up-failed', gapId: gap.id, notBefore: earliestRetryAt(error) });
+        return;
       }
       log(logger, 'catch-up.failed', fields);
     }
-    if (this.#gaps.get(id) === gap) this.#end(id);
-    await apply(id, { type: 'fetched', since: gap.since, beganAt, fetched: fetchedRecord });
+    await apply(id, { type: 'caught-up', gapId: gap.id, beganAt, fetched: fetchedRecord });
   }
 
   /** Resolves to true when all new entries are stored and no entry in progress can still fail. */
@@ -204,33 +199,18 @@ export class CatchUp {
     return filterInSlices(entries, ({ dedupeKey }) => !waiting.has(dedupeKey));
   }
 
+  #hasGap(id: string): boolean {
+    const record = this.#options.subscriptionOf(id)?.record;
+    return record !== undefined && isCatchingUp(record);
+  }
+
   #waitingEntriesOf(id: string): WaitingEntries {
-    const waiting = this.#waitingEntries.get(id) ?? new WaitingEntries(this.#options.dedupeKeysOf);
+    const known = this.#waitingEntries.get(id);
+    if (known !== undefined) return known;
+    // A gap may have ended without a fetch.
+    for (const other of this.#waitingEntries.keys()) if (!this.#hasGap(other)) this.#waitingEntries.delete(other);
+    const waiting = new WaitingEntries(this.#options.dedupeKeysOf);
     this.#waitingEntries.set(id, waiting);
     return waiting;
-  }
-
-  #end(id: string): void {
-    this.#gaps.delete(id);
-    this.#waitingEntries.delete(id);
-  }
-
-  /**
-   * Retries a topic that cannot be fetched now. Stores the gap with its subscription, so that a restart fetches only
-   * this topic again.
-   */
-  async #retryLater(id: string, gap: Gap, earliest = 0): Promise<void> {
-    if (this.#gaps.get(id) !== gap) return;
-    const { now, random, apply } = this.#options;
-    const attempts = gap.attempts + 1;
-    this.#due.set(id, Math.max(now() + retryWaitMs(attempts, random(), TOPIC_FETCH), earliest));
-    await apply(id, { type: 'missed', since: gap.since });
-    if (this.#gaps.get(id) === gap) this.#gaps.set(id, { ...gap, attempts });
-  }
-
-  /** Stores the gap of a skipped topic, and keeps it open until the topic may be fetched again. */
-  async #skip(id: string, gap: Gap): Promise<void> {
-    await this.#options.apply(id, { type: 'missed', since: gap.since });
-    if (this.#gaps.get(id) === gap) this.#gaps.set(id, { ...gap, attempts: gap.attempts + 1 });
   }
 }

@@ -8,7 +8,6 @@ import type { TransitionInput } from '../../subscription/machine/transition-type
 import { publisherRetryAt, publisherRetryAfterOf } from '../../subscription/machine/rules/publisher-retry-after.js';
 import type { GrantRecord, SubscriptionRecord } from '../../subscription/record/record.js';
 import type { StoredSubscription } from '../../subscription/registry/registry.js';
-import { isOver, isWorking } from '../../subscription/machine/state.js';
 import type { RequestPolicy } from '../../subscription/request-policy.js';
 import { fetchLine, type FetchPurpose } from './fetch-line.js';
 import { PublisherRetryAfterError } from './publisher-retry-after-error.js';
@@ -150,14 +149,4 @@ export class TopicReader {
 
 function retryAfterMessage(url: string, until: number): string {
   return `${url} is not fetched before ${new Date(until).toISOString()}, because it sent Retry-After.`;
-}
-
-/** The grant whose topic is read: a working one, else one that is not over, else the first. */
-export function readableGrant({ grants }: SubscriptionRecord): GrantRecord | undefined {
-  return grants.find(isWorking) ?? grants.find((grant) => !isOver(grant)) ?? grants[0];
-}
-
-/** Whether a topic has a URL that can be fetched. A FHIRcast topic, for example, has none. */
-export function isFetchable(topic: string): boolean {
-  return URL.canParse(topic) && /^https?:$/.test(new URL(topic).protocol);
 }

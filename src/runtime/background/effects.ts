@@ -17,7 +17,7 @@ import type { RunInSlot, BackgroundTasks } from './background-tasks.js';
 /** Dependencies of `performEffect`. */
 export interface EffectOptions {
   readonly requests: SubscriptionRequests;
-  readonly pipeline: Pick<EventPipeline, 'catchUp' | 'startPolling' | 'resumeTopic'>;
+  readonly pipeline: Pick<EventPipeline, 'resumeTopic'>;
   readonly backgroundTasks: BackgroundTasks;
   /** Limits requests in flight per origin. */
   readonly concurrencyLimiter: OriginConcurrencyLimiter;
@@ -59,7 +59,6 @@ export function performEffect(options: EffectOptions, record: SubscriptionRecord
     }
     case 'request': {
       const { grantId, mode } = effect;
-      if (mode === 'subscribe') pipeline.startPolling(record);
       const hub = grantOf(record, grantId)?.hub;
       const request = async (): Promise<void> => {
         const current = currentRecord();
@@ -82,9 +81,6 @@ export function performEffect(options: EffectOptions, record: SubscriptionRecord
     }
     case 'bypass-rate-limits':
       rateLimits.bypass(record.id);
-      return;
-    case 'catch-up':
-      pipeline.catchUp(record);
       return;
     case 'log':
       logEffect(logger, logFieldsOf(record, grantOf(record, effect.grantId)), effect);

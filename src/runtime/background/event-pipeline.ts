@@ -26,7 +26,9 @@ import type { Logger } from '../../logger.js';
 import type { RecordStore } from '../../store/record-store.js';
 import type { SubscriptionRecord } from '../../subscription/record/record.js';
 import type { Registry } from '../../subscription/registry/registry.js';
-import { isEnabled, isWorking } from '../../subscription/machine/state.js';
+import { isEnabled } from '../../subscription/machine/state.js';
+import { missedSince } from '../../subscription/machine/steps/on-resumed.js';
+import type { DueFetch } from '../../subscription/registry/due-subscriptions.js';
 import type { RequestPolicy } from '../../subscription/request-policy.js';
 import { Liveness } from './liveness.js';
 import type { BackgroundTasks } from './background-tasks.js';
@@ -58,8 +60,6 @@ export interface EventPipelineOptions {
 /** Catch-ups after a downtime start at random times: within 20 ms per topic, at most 30 min in total. */
 const SPREAD_STEP_MS = 20;
 const MAX_SPREAD_MS = 1_800_000;
-/** Extra delay before fetching a topic without a working grant, in milliseconds. Its hub may redeliver meanwhile. */
-const REDELIVERY_WAIT_MS = 60_000;
 
 /** Delivers events to the handlers: from hubs, from the inbox, and from fetched topics. */
 export class EventPipeline {
@@ -77,7 +77,7 @@ export class EventPipeline {
   readonly #discoveredTopics: DiscoveredTopicCache;
 
   constructor(options: EventPipelineOptions) {
-    const { store, engine, logger, now, random, registry, hooks, backgroundTasks, serviceOf, isStopping } = options;
+    const { store, engine, logger, now, random, registry, hooks, serviceOf, isStopping } = options;
     this.#options = options;
     this.processedLog = new ProcessedLog({ store, logger, now });
     this.markers = new CrashMarkers({ store, logger });
@@ -135,22 +135,20 @@ export class EventPipeline {
       onDeleted: async (id) => void (await registry.apply(id, { type: 'unwanted', why: 'deleted' })),
     });
     const fetching: FetchingOptions = {
-      engine,
       logger,
       now,
-      random,
       reader,
       processedLog: this.processedLog,
       delivery: this.delivery,
       serviceOf,
       subscriptionOf,
       apply,
-      runTask: (task, work) => backgroundTasks.startAfterCurrent(`${task.subscription} ${task.task}`, work, task),
       crashGuard: this.#topicCrashGuard,
       isStopping,
     };
     this.#catchUp = new CatchUp({
       ...fetching,
+      isFull: (service) => this.delivery.isFull(service),
       waitingEvents: (id) => waiting.of(id),
       readEvent,
       dedupeKeysOf: async (event) => {
@@ -158,17 +156,9 @@ export class EventPipeline {
         return message === undefined ? [] : entryDedupeKeys(message);
       },
     });
-    this.#polling = new Polling({
-      ...fetching,
-      hooks,
-      discoveredTopics: this.#discoveredTopics,
-      isCatchingUp: (id) => this.#catchUp.hasGap(id),
-    });
-    this.overloadRecovery = new OverloadRecovery({
-      ...fetching,
-      isFull: (service) => this.delivery.isFull(service),
-      catchUp: (id, since) => this.#catchUp.schedule(id, since, now()),
-    });
+    this.#polling = new Polling({ ...fetching, discoveredTopics: this.#discoveredTopics });
+    registry.onDueFetch((due) => this.#runFetch(due));
+    this.overloadRecovery = new OverloadRecovery({ registry, logger, now });
     this.liveness = new Liveness({
       store,
       engine,
@@ -178,9 +168,9 @@ export class EventPipeline {
       onDowntime: (since) => {
         const at = new Date(since).toISOString();
         log(logger, 'liveness.gap', { since: at });
-        this.#scheduleCatchUp(() => since);
+        this.#resume(() => since);
       },
-      unsavedGapSince: () => earliest(this.#catchUp.unsavedGapSince, this.overloadRecovery.unsavedGapSince),
+      saveGaps: () => registry.flush(),
     });
   }
 
@@ -192,39 +182,41 @@ export class EventPipeline {
     this.#topicCrashGuard.onLoaded((id) => this.#options.registry.get(id) !== undefined);
     this.deadLetters.onLoaded();
     await this.liveness.load();
-    for (const { record } of this.#options.registry.all()) {
-      if (record.grants.length > 0 && isEnabled(record)) this.#polling.schedule(record);
-    }
-    this.#scheduleCatchUp((service) => this.liveness.aliveUntil(service));
+    this.#resume((service) => this.liveness.aliveUntil(service));
     await this.liveness.start();
   }
 
-  /** Schedules a catch-up, spread over time, for each subscription that may have missed events. */
-  #scheduleCatchUp(downSince: (service: string) => number | undefined): void {
+  /** Plans the fetches of each subscription that may have missed events or is polled, spread over time. */
+  #resume(receivedUntilOf: (service: string) => number | undefined): void {
     const { registry, now, random, serviceOf } = this.#options;
     let count = 0;
     for (const { record } of registry.all()) {
-      if (serviceOf(record.service)?.delivery.catchUp !== true || !isEnabled(record)) continue;
-      const since = missedSince(record, downSince(record.service));
-      if (since === undefined) continue;
-      count += 1;
-      const spread = random() * Math.min(MAX_SPREAD_MS, count * SPREAD_STEP_MS);
-      const redeliveryWait = record.grants.some(isWorking) ? 0 : REDELIVERY_WAIT_MS;
-      this.#catchUp.schedule(record.id, since, now() + Math.floor(spread) + redeliveryWait);
+      const service = serviceOf(record.service);
+      if (service === undefined || !isEnabled(record)) continue;
+      const receivedUntil = receivedUntilOf(record.service);
+      const hasMissed = service.delivery.catchUp && missedSince(record, receivedUntil) !== undefined;
+      const isFetching = record.catchUp !== undefined || record.poll !== undefined || service.delivery.pollSeconds > 0;
+      if (!hasMissed && !isFetching) continue;
+      if (hasMissed) count += 1;
+      const fetchAt = now() + Math.floor(random() * Math.min(MAX_SPREAD_MS, count * SPREAD_STEP_MS));
+      // The write is deferred, so it cannot fail.
+      void registry.update(record.id, { type: 'resumed', receivedUntil, fetchAt });
     }
   }
 
-  /** Schedules a catch-up now, for a subscription that may have missed events. */
-  catchUp({ id, gapSince }: SubscriptionRecord): void {
-    const { now } = this.#options;
-    this.#catchUp.schedule(id, gapSince ?? now(), now());
+  /** Runs a fetch that is due. A stop waits for it. Its failure is logged. */
+  async #runFetch({ id, kind }: DueFetch): Promise<number | undefined> {
+    let again: number | undefined;
+    const work = async (): Promise<void> => {
+      again = await (kind === 'poll' ? this.#polling.run(id) : this.#catchUp.run(id));
+    };
+    await this.#options.backgroundTasks.startAfterCurrent(`${id} ${kind}`, work, { task: kind, subscription: id });
+    return again;
   }
 
-  /** Resumes fetching a topic that was skipped after crashes. Called when a hub has verified the subscription. */
-  resumeTopic(record: SubscriptionRecord): void {
-    if (!this.#topicCrashGuard.onRenewed(record.id)) return;
-    this.#catchUp.resume(record.id);
-    this.#polling.schedule(record);
+  /** Lets a topic be fetched that was skipped after crashes. Called when a hub has verified the subscription. */
+  resumeTopic({ id }: SubscriptionRecord): void {
+    this.#topicCrashGuard.onRenewed(id);
   }
 
   /** A sink that keeps the topic content read by discovery for the first poll; undefined if no first poll is due. */
@@ -233,19 +225,4 @@ export class EventPipeline {
     const take: TopicContentSink['take'] = (topic, content) => this.#discoveredTopics.add(record.id, topic, content);
     return { maxBytes: this.#options.maxBodyBytes, take };
   }
-
-  /** Starts polling the topic if the service wants polls. Called when a subscribe request is queued. */
-  startPolling(record: SubscriptionRecord): void {
-    this.#polling.schedule(record);
-  }
-}
-
-/** The time since which a subscription may have missed events, in epoch milliseconds, after a downtime. */
-function missedSince({ grants, gapSince }: SubscriptionRecord, downSince: number | undefined): number | undefined {
-  return earliest(gapSince, grants.some(isWorking) ? downSince : undefined);
-}
-
-function earliest(one: number | undefined, other: number | undefined): number | undefined {
-  if (one === undefined || other === undefined) return one ?? other;
-  return Math.min(one, other);
 }

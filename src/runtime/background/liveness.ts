@@ -22,11 +22,8 @@ export interface LivenessOptions {
   readonly services: () => readonly string[];
   /** Called when heartbeats paused although this process was running, as after sleep. `since`: epoch milliseconds. */
   readonly onDowntime: (since: number) => void;
-  /**
-   * The start of the earliest gap that is not stored with its subscription yet, in epoch milliseconds; undefined if
-   * there is none.
-   */
-  readonly unsavedGapSince: () => number | undefined;
+  /** Stores the gaps found so far with their subscriptions. A heartbeat says that none is missing there. */
+  readonly saveGaps: () => Promise<void>;
 }
 
 /**
@@ -61,7 +58,7 @@ export class Liveness {
     return until === undefined ? undefined : Math.min(this.#options.now(), until);
   }
 
-  /** Starts the heartbeat, and stores the first one. */
+  /** Starts the heartbeat. The first one is stored at once for new services, and soon for the others. */
   async start(): Promise<void> {
     this.#options.engine.every('liveness', HEARTBEAT_CRON, () => {
       const { now, onDowntime } = this.#options;
@@ -70,18 +67,33 @@ export class Liveness {
       // Not awaited: a write that hangs must not stop the next heartbeat.
       void this.writeHeartbeat();
     });
-    this.#lastHeartbeatAt = this.#options.now();
-    await this.writeHeartbeat();
-  }
-
-  /** Stores a heartbeat. Does nothing before `start()`. Never rejects. */
-  async writeHeartbeat(): Promise<void> {
-    if (this.#lastHeartbeatAt === undefined) return;
-    const { store, logger, now, unsavedGapSince, services } = this.#options;
+    const { now, services } = this.#options;
     const at = now();
     this.#lastHeartbeatAt = at;
-    const until = Math.min(at, unsavedGapSince() ?? at);
-    for (const service of services()) this.#aliveUntil.set(service, until);
+    const newServices = services().filter((service) => !this.#aliveUntil.has(service));
+    if (newServices.length > 0) await this.#store(newServices, at);
+    // Not awaited: after a downtime, every subscription may have a gap to store.
+    if (newServices.length < services().length) void this.writeHeartbeat();
+  }
+
+  /** Stores the gaps, then a heartbeat. Does nothing before `start()`. Never rejects. */
+  async writeHeartbeat(): Promise<void> {
+    if (this.#lastHeartbeatAt === undefined) return;
+    const { logger, now, saveGaps, services } = this.#options;
+    const at = now();
+    this.#lastHeartbeatAt = at;
+    try {
+      await saveGaps();
+    } catch (error) {
+      log(logger, 'liveness.not-stored', { err: error });
+      return;
+    }
+    await this.#store(services(), at);
+  }
+
+  async #store(services: readonly string[], until: number): Promise<void> {
+    const { store, logger } = this.#options;
+    for (const service of services) this.#aliveUntil.set(service, until);
     try {
       await store.set('alive', ID, encodeRecord(VERSION, { services: [...this.#aliveUntil] }));
     } catch (error) {

@@ -1,4 +1,5 @@
 import type { HookPayload, SubscriberHooks } from '../../delivery/hook-payloads.js';
+import { WebSubError } from '../../errors.js';
 import { log, type NextAttempt, type SubscriptionFields } from '../../log-events.js';
 import type { Logger } from '../../logger.js';
 import type { HookEffect } from '../../subscription/machine/hook-effect.js';
@@ -55,6 +56,10 @@ export function logAndEmitHook(
     const { code, message: detail } = effect.failure;
     const nextAttempt = nextAttemptOf(record, effect.nextHub, isStopping());
     log(logger, `subscription.${effect.name}`, { ...fields, code, ...nextAttempt, detail });
+  } else if (effect.name === 'hub-silent') {
+    stored.counters.missed(effect.missed);
+    const { hub = '', topic = '' } = grant ?? {};
+    log(logger, 'hub.silent', { subscription: record.id, hub, topic, missed: effect.missed });
   } else {
     log(logger, `subscription.${effect.name}`, fields);
   }
@@ -80,6 +85,10 @@ function emitHook(
   } else if (grant !== undefined && effect.name === 'denied') {
     const { failure } = effect;
     hooks.emit('denied', () => ({ ...subject(), grant: grantSnapshot(grant), error: errorOf(failure) }));
+  } else if (grant !== undefined && effect.name === 'hub-silent') {
+    const { hub, topic } = grant;
+    const message = `Hub ${hub} did not deliver ${effect.missed} new entries of ${topic}. They come from the poll.`;
+    hooks.emit('hub-silent', () => ({ ...subject(), grant: grantSnapshot(grant), error: new WebSubError(message) }));
   } else if (grant !== undefined && effect.name !== 'denied') {
     hooks.emit(effect.name, () => ({ ...subject(), grant: grantSnapshot(grant) }));
   }

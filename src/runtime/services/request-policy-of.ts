@@ -9,7 +9,7 @@ export function requestPolicyOf(config: CheckedServiceConfig, security: CheckedS
   const { allowPrivateNetworks, allowInsecureSecret, defaultLeaseSeconds, maxLeaseSeconds, maxRenewalSeconds } =
     security;
   const { leaseSeconds, verifyTimeoutSeconds, maxAttempts, hubs, afterDenial, rotateSecret, rotateCallback } = config;
-  const { catchUp } = config.delivery;
+  const { catchUp, pollSeconds } = config.delivery;
   return {
     rules: {
       leaseSeconds,
@@ -20,6 +20,7 @@ export function requestPolicyOf(config: CheckedServiceConfig, security: CheckedS
       rotateCallback,
       hubs,
       catchUp,
+      pollSeconds,
       defaultLeaseSeconds,
       maxLeaseSeconds,
       maxRenewalSeconds,

@@ -35,8 +35,16 @@ interface FailedHook extends HookBase {
   readonly nextHub?: string | undefined;
 }
 
+/** Polling found entries that the hub had not delivered. */
+interface HubSilentHook extends HookBase {
+  readonly name: 'hub-silent';
+  readonly grantId: string;
+  /** Number of new entries that it has not delivered. */
+  readonly missed: number;
+}
+
 /** A hook that a transition triggers. */
-export type HookEffect = GrantHook | UnsubscribedHook | DeniedHook | FailedHook;
+export type HookEffect = GrantHook | HubSilentHook | UnsubscribedHook | DeniedHook | FailedHook;
 
 /** The names of the hooks that transitions trigger. */
 export type TransitionHook = HookEffect['name'];

@@ -5,7 +5,15 @@ import type {
   SubscriptionOverrides,
   TopicSource,
 } from '../record/record.js';
+import type { MissingSince } from '../record/fetch-records.js';
 import type { SubscriptionMetadata } from '../record/snapshot.js';
+
+/** A hub that has not delivered entries in time. */
+export interface SilentHubReport {
+  readonly grantId: string;
+  /** Number of new entries that it has not delivered. */
+  readonly missed: number;
+}
 
 /** Something that happens to a subscription. */
 export type TransitionInput =
@@ -161,35 +169,57 @@ export type TransitionInput =
   | { readonly type: 'denial-answered'; readonly grantId: string }
   /** A silent hub sent genuine content, or signed content came after an unsolicited denial was answered. */
   | { readonly type: 'hub-delivered'; readonly grantId: string; readonly isSigned: boolean }
-  /** Polling found entries that the hub had not delivered. */
-  | { readonly type: 'hub-silent'; readonly grantId: string }
   /** Pushed content names another hub or topic than the stored ones. */
   | { readonly type: 'links-differ' }
   /** The hub reported an error right after it had verified. */
   | { readonly type: 'hub-error'; readonly grantId: string; readonly failure: FailureRecord }
   /** Working grants are renewed with a new secret, or move to a new callback. */
   | { readonly type: 'rotation-wanted'; readonly rotate: 'secret' | 'callback' }
-  /** Events may have been missed since `since` (epoch milliseconds). They are fetched later. */
-  | {
-      readonly type: 'missed';
-      readonly since: number;
-      /**
-       * A hub may have dropped us because of the missed events. Working grants are renewed once there is room again.
-       * @default false
-       */
-      readonly isRenewalOwed?: boolean | undefined;
-    }
   /**
-   * The topic was fetched, and the events missed since `since` are stored for the handler. Without `since`, the fetch
-   * looked for no missed events.
+   * Genuine content was answered 503 at `since` (epoch milliseconds). It is fetched, and the subscription renewed, once
+   * there is room. Ignored while that is planned already.
    */
+  | { readonly type: 'content-refused'; readonly since: number }
+  /** There is room for events. Like all results of a catch-up, it counts only for the current plan. */
+  | { readonly type: 'room-found'; readonly gapId: string }
+  /** There is no room again. */
+  | { readonly type: 'room-missing'; readonly gapId: string }
+  /** The topic was fetched, and the missed events are stored for the handler. */
   | {
-      readonly type: 'fetched';
-      /** Epoch milliseconds. */
-      readonly since?: number | undefined;
+      readonly type: 'caught-up';
+      readonly gapId: string;
       /** Epoch milliseconds. */
       readonly beganAt: number;
       readonly fetched: FetchedRecord;
+    }
+  /** The topic could not be fetched now. It is fetched again, not before `notBefore` (epoch milliseconds). */
+  | { readonly type: 'catch-up-failed'; readonly gapId: string; readonly notBefore: number }
+  /** The topic is not fetched before a hub verifies again. */
+  | { readonly type: 'catch-up-skipped'; readonly gapId: string }
+  /** There is nothing to fetch. */
+  | { readonly type: 'catch-up-dropped'; readonly gapId: string }
+  /** A poll read the topic. Like all results of a poll, it counts only for the poll that was due at `dueAt`. */
+  | {
+      readonly type: 'polled';
+      /** Epoch milliseconds. */
+      readonly dueAt: number;
+      readonly fetched: Omit<FetchedRecord, 'polledAt'>;
+      /** Entries that no hub has delivered yet. */
+      readonly missing: readonly MissingSince[];
+      /** The hub that has not delivered entries in time. Absent if there is none. */
+      readonly silent?: SilentHubReport | undefined;
+    }
+  /** A poll failed. The next one is not before `notBefore`. Both times are epoch milliseconds. */
+  | { readonly type: 'poll-failed'; readonly dueAt: number; readonly notBefore: number }
+  /** The topic is not polled before a hub verifies again. */
+  | { readonly type: 'poll-skipped'; readonly dueAt: number }
+  /** The service receives again: after a start, or after a sleep of the machine. */
+  | {
+      readonly type: 'resumed';
+      /** The time until which the service missed no event (epoch milliseconds). Undefined: it never ran. */
+      readonly receivedUntil: number | undefined;
+      /** When to fetch missed events, in epoch milliseconds. */
+      readonly fetchAt: number;
     }
   /** Content was rejected because it could not be trusted. */
   | { readonly type: 'content-rejected'; readonly failure: FailureRecord }

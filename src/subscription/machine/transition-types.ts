@@ -2,7 +2,7 @@ import type { SubscriptionRecord } from '../record/record.js';
 import type { HookEffect } from './hook-effect.js';
 import type { LeaseBounds } from './rules/lease.js';
 
-export type { InputOf, TransitionInput } from './transition-input.js';
+export type { InputOf, SilentHubReport, TransitionInput } from './transition-input.js';
 
 /** A log line about a grant. `event` is a key of `LOG_EVENTS`. */
 export type LogEffect = { readonly type: 'log'; readonly grantId: string } & (
@@ -35,8 +35,6 @@ type OtherEffect =
   | HookEffect
   /** Stop deferring the next requests of the subscription. */
   | { readonly type: 'bypass-rate-limits' }
-  /** Fetch the topic and deliver the missed events. */
-  | { readonly type: 'catch-up' }
   | LogEffect;
 
 /** The service's options that decide transitions. */
@@ -53,6 +51,8 @@ export interface SubscriptionRules extends LeaseBounds {
   readonly hubs: 'failover' | 'all';
   /** Whether missed events are fetched. @default true */
   readonly catchUp?: boolean | undefined;
+  /** Seconds between polls of the topic; 0 for none. @default 0 */
+  readonly pollSeconds?: number | undefined;
   /** The lease to request, if one is configured. */
   readonly leaseSeconds?: number | undefined;
 }

@@ -7,7 +7,12 @@ import { onHubDelivered, onDenialAnswered } from './steps/on-hub-delivered.js';
 import { onDenied } from './steps/on-denied.js';
 import { onDue } from './steps/on-due.js';
 import type { Effect, NamedTransition, TransitionInput, Transition, TransitionContext } from './transition-types.js';
-import { onFetched, onMissed, withFirstVerification, withGap } from './steps/content-gap.js';
+import { withFirstVerification, withGap, withSkippedFetches } from './steps/content-gap.js';
+import { onCatchUpDropped, onCatchUpFailed, onCatchUpSkipped, onCaughtUp } from './steps/on-caught-up.js';
+import { onContentRefused, onRoomFound, onRoomMissing } from './steps/on-content-refused.js';
+import { onPolled, onPollFailed, onPollSkipped } from './steps/on-polled.js';
+import { onResumed } from './steps/on-resumed.js';
+import { withPoll } from './rules/poll-plan.js';
 import { withEffectNames } from './rules/effect-names.js';
 import { withoutStaleGuards } from './rules/in-flight-guard.js';
 import { onRequestDeferred, retryWithoutDeferral, withDeferredRequests } from './steps/on-request-deferred.js';
@@ -17,7 +22,7 @@ import type { HookEffect } from './hook-effect.js';
 import { onHubErrorReported } from './steps/on-hub-error.js';
 import { onAccepted, onRefusedOrUnreachable, onRequested } from './steps/on-request-result.js';
 import { onRequestLost } from './steps/on-request-lost.js';
-import { onHubSilent, onLinksDiffer } from './steps/on-hub-silent.js';
+import { onLinksDiffer } from './steps/on-hub-silent.js';
 import { isEnabled } from './state.js';
 import { onCountersReset, onRenewalWanted, onRetried, onRotationWanted } from './steps/on-retried.js';
 import { onUnwanted, onWanted } from './steps/on-wanted.js';
@@ -35,7 +40,8 @@ export function transition(
     withKnownHub(withoutRequestsIfStopped(applyInput(record, input, context)), context),
   );
   const updated = withGap(record, input, withNextHub(withDeferredRequests(next, context)), context);
-  const complete = withFirstVerification(record, withRemovedGrants(record, withoutStaleGuards(record, updated)));
+  const fetching = withPoll(record, withSkippedFetches(updated, context), context);
+  const complete = withFirstVerification(record, withRemovedGrants(record, withoutStaleGuards(record, fetching)));
   return withEffectNames(record, complete, context);
 }
 
@@ -147,18 +153,34 @@ function applyInput(record: SubscriptionRecord, input: TransitionInput, context:
       return onDenialAnswered(record, input);
     case 'hub-delivered':
       return onHubDelivered(record, input, context);
-    case 'hub-silent':
-      return onHubSilent(record, input, context);
     case 'links-differ':
       return onLinksDiffer(record, context);
     case 'hub-error':
       return onHubErrorReported(record, input, context);
     case 'rotation-wanted':
       return onRotationWanted(record, input, context);
-    case 'missed':
-      return onMissed(record, input);
-    case 'fetched':
-      return onFetched(record, input);
+    case 'content-refused':
+      return onContentRefused(record, input, context);
+    case 'room-found':
+      return onRoomFound(record, input, context);
+    case 'room-missing':
+      return onRoomMissing(record, input, context);
+    case 'caught-up':
+      return onCaughtUp(record, input);
+    case 'catch-up-failed':
+      return onCatchUpFailed(record, input, context);
+    case 'catch-up-skipped':
+      return onCatchUpSkipped(record, input, context);
+    case 'catch-up-dropped':
+      return onCatchUpDropped(record, input);
+    case 'polled':
+      return onPolled(record, input, context);
+    case 'poll-failed':
+      return onPollFailed(record, input, context);
+    case 'poll-skipped':
+      return onPollSkipped(record, input);
+    case 'resumed':
+      return onResumed(record, input, context);
     case 'content-rejected':
       return { record: { ...record, lastError: input.failure }, effects: [] };
     case 'due':

@@ -1,4 +1,4 @@
-import type { Effect, TransitionInput } from '../machine/transition-types.js';
+import type { Effect, Transition, TransitionInput } from '../machine/transition-types.js';
 import type { SubscriptionRecord } from './record.js';
 
 /**
@@ -6,12 +6,12 @@ import type { SubscriptionRecord } from './record.js';
  *
  * A user's decision is never deferred. Of a hub's answers, only the acceptance of a request is, at a URL where the hub
  * has accepted one before. Rejected content is deferred, because strangers can cause any number of rejections. It
- * may be lost.
+ * may be lost. Plans of fetches are deferred, too: the fetch that the stored record plans takes the place of a lost one.
  */
 export function canDeferWrite(
-  { grants }: SubscriptionRecord,
+  before: SubscriptionRecord,
   input: TransitionInput,
-  effects: readonly Effect[],
+  { record, effects }: Pick<Transition, 'record' | 'effects'>,
 ): boolean {
   switch (input.type) {
     case 'wanted':
@@ -19,10 +19,21 @@ export function canDeferWrite(
     case 'discovered':
       return effects.length > 0 && effects.every(isDiscoveryOrSubscribe);
     case 'accepted': {
-      const grant = grants.find(({ id }) => id === input.grantId);
+      const grant = before.grants.find(({ id }) => id === input.grantId);
       return input.isDone !== true && grant?.hub === input.hub && grant.hasHubAccepted;
     }
+    case 'polled':
+      // Without the time of the last poll, the next one would count entries that are new as old.
+      return before.fetched?.polledAt === record.fetched?.polledAt;
     case 'content-rejected':
+    case 'content-refused':
+    case 'room-missing':
+    case 'catch-up-failed':
+    case 'catch-up-skipped':
+    case 'catch-up-dropped':
+    case 'poll-failed':
+    case 'poll-skipped':
+    case 'resumed':
       return true;
     default:
       return false;

@@ -1,3 +1,4 @@
+import { slices } from '../../engine/slices.js';
 import type { Logger } from '../../logger.js';
 import type { RecordStore } from '../../store/record-store.js';
 import type { HistoryEntry } from '../history/history.js';
@@ -82,6 +83,15 @@ export class RecordWriter {
     }
   }
 
+  /**
+   * Stores a subscription if its write was deferred. No other work for the subscription may run meanwhile.
+   *
+   * @throws StoreError if the store fails; the subscription then still counts as unsaved
+   */
+  async save(stored: StoredSubscription): Promise<void> {
+    if (this.#unsaved.has(stored.record.id)) await this.write(stored, stored.record);
+  }
+
   /** @throws StoreError if the store fails */
   async remove(id: string): Promise<void> {
     const kinds = ['stats', 'history', 'subscription'] as const;
@@ -98,13 +108,15 @@ export class RecordWriter {
    */
   async flush(runExclusive: (id: string, write: () => Promise<void>) => Promise<void>): Promise<void> {
     const { subscriptions } = this.#options;
-    const deferred = [...this.#unsaved].flatMap((id) => subscriptions.get(id) ?? []);
-    const results = await Promise.allSettled([
-      ...deferred.map((stored) => runExclusive(stored.record.id, () => this.write(stored, stored.record))),
-      this.#stats.flush(),
-    ]);
-    const failure = results.find((result) => result.status === 'rejected');
-    if (failure !== undefined) throw failure.reason;
+    const failures: unknown[] = [];
+    // After a start, there may be one for each subscription.
+    for await (const slice of slices([...this.#unsaved])) {
+      const deferred = slice.flatMap((id) => subscriptions.get(id) ?? []);
+      const writes = deferred.map((stored) => runExclusive(stored.record.id, () => this.save(stored)));
+      failures.push(...rejectionsOf(await Promise.allSettled(writes)));
+    }
+    failures.push(...rejectionsOf(await Promise.allSettled([this.#stats.flush()])));
+    if (failures.length > 0) throw failures[0];
   }
 
   /**
@@ -115,4 +127,8 @@ export class RecordWriter {
   history(id: string): Promise<readonly HistoryEntry[]> {
     return this.#histories.read(id);
   }
+}
+
+function rejectionsOf(results: readonly PromiseSettledResult<unknown>[]): readonly unknown[] {
+  return results.flatMap((result) => (result.status === 'rejected' ? [result.reason] : []));
 }

@@ -1,3 +1,4 @@
+import type { CatchUpRecord, PollRecord } from './fetch-records.js';
 import type { GrantRecord } from './grant-record.js';
 import type { FailureTally, SubscriptionFailure, SubscriptionMetadata, SubscriptionTarget } from './snapshot.js';
 
@@ -130,6 +131,10 @@ export interface SubscriptionRecord {
   readonly gapSince?: number | undefined;
   /** Whether a renewal is owed for refused content and has not started. */
   readonly renewalOwed?: boolean | undefined;
+  /** The planned fetch of missed events. Absent if none is planned. */
+  readonly catchUp?: CatchUpRecord | undefined;
+  /** The polling of the topic. Absent if it is not polled. */
+  readonly poll?: PollRecord | undefined;
   /** Validators of the topic content last read. Absent before the first fetch. */
   readonly fetched?: FetchedRecord | undefined;
   /** URL that the content is read from until the next renewal. Absent if the topic's own URL could be read. */

@@ -4,6 +4,7 @@ import { isRecord } from '../../protocol/encoding/is-record.js';
 import { decodeRecord, encodeRecord } from '../../store/codec.js';
 import type { RecordStore } from '../../store/record-store.js';
 import type { StoredStats } from './counters.js';
+import { isCatchUpRecord, isPollRecord } from './fetch-records.js';
 import { withMemoryNames, withStoredNames } from './field-names.js';
 import { SUBSCRIPTION_RECORD_VERSION, type SubscriptionRecord } from './record.js';
 import { fromVersion1 } from './record-version-1.js';
@@ -74,6 +75,8 @@ function isSubscriptionData(data: unknown, id: string): data is SubscriptionData
     (record['topicSource'] === undefined ||
       (isRecord(record['topicSource']) && areStrings(record['topicSource'], ['topic', 'url']))) &&
     (record['publisherRetryAfters'] === undefined || isPublisherRetryAfters(record['publisherRetryAfters'])) &&
+    (record['catchUp'] === undefined || isCatchUpRecord(record['catchUp'])) &&
+    (record['poll'] === undefined || isPollRecord(record['poll'])) &&
     isOverrides(record['overrides']) &&
     (record['metadata'] === undefined || isStringsByName(record['metadata'])) &&
     isTarget &&

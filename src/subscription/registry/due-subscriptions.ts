@@ -1,13 +1,29 @@
 import type { Engine, Timetable } from '../../engine/engine.js';
 import { log } from '../../log-events.js';
 import type { Logger } from '../../logger.js';
+import { catchUpDueAt } from '../machine/rules/catch-up-plan.js';
 import { isAffectedByClockSetBack } from '../machine/rules/clock-set-back.js';
+import { pollDueAt } from '../machine/rules/poll-plan.js';
 import { dueAt } from '../machine/steps/on-due.js';
 import type { SubscriptionRecord } from '../record/record.js';
 import type { RequestPolicy } from '../request-policy.js';
 import { STORE_RETRY_MS } from '../retry-policy.js';
 import type { StoredSubscription } from './callback-index.js';
 import type { Update } from './update.js';
+
+/** A fetch of a subscription's topic that is due. */
+export interface DueFetch {
+  readonly id: string;
+  readonly kind: 'catch-up' | 'poll';
+}
+
+/**
+ * Runs a due fetch, and applies its result to the subscription. Does not run again for the same subscription and kind
+ * until it has settled.
+ *
+ * @returns when to run again (epoch milliseconds) if the subscription is to stay as it is; undefined otherwise
+ */
+export type RunFetch = (due: DueFetch) => Promise<number | undefined>;
 
 /** Dependencies of {@link DueSubscriptions}. */
 export interface DueSubscriptionsOptions {
@@ -22,36 +38,53 @@ export interface DueSubscriptionsOptions {
   readonly runDue: (id: string) => Update | Promise<Update>;
 }
 
+const DUE_AT = { 'catch-up': catchUpDueAt, poll: pollDueAt } as const;
+const PLAN_NAMES = { 'catch-up': 'catchUp', poll: 'poll' } as const;
+
 /** Runs the work of subscriptions at its due time, also after the clock was set back. */
 export class DueSubscriptions {
   readonly #options: DueSubscriptionsOptions;
-  readonly #timetable: Timetable;
+  readonly #life: Timetable;
+  readonly #fetches: Readonly<Record<DueFetch['kind'], Timetable>>;
+  #runFetch: RunFetch | undefined;
 
   constructor(options: DueSubscriptionsOptions) {
+    const { engine } = options;
     this.#options = options;
-    this.#timetable = options.engine.timetable('subscriptions', (id) => this.#run(id));
-    options.engine.onClockSetBack(() => this.#onClockSetBack());
+    this.#life = engine.timetable('subscriptions', (id) => this.#run(id));
+    this.#fetches = {
+      'catch-up': engine.timetable('catch-ups', (id) => this.#fetch({ id, kind: 'catch-up' })),
+      poll: engine.timetable('polls', (id) => this.#fetch({ id, kind: 'poll' })),
+    };
+    engine.onClockSetBack(() => this.#onClockSetBack());
+  }
+
+  /** Sets what runs the due fetches. Without it, none run. */
+  onDueFetch(run: RunFetch): void {
+    this.#runFetch = run;
   }
 
   /** Plans the next work of a subscription, or none. */
   schedule(record: SubscriptionRecord): void {
     const { now, policyOf } = this.#options;
     if (policyOf(record) === undefined) {
-      this.#timetable.set(record.id, undefined);
+      this.remove(record.id);
       return;
     }
     // Work planned by a clock that was set back since, maybe while the process was down, is due now.
-    this.#timetable.set(record.id, this.#isAffectedByClockSetBack(record) ? now() : dueAt(record));
+    this.#life.set(record.id, this.#isAffectedByClockSetBack(record) ? now() : dueAt(record));
+    this.#scheduleFetch(record, 'catch-up');
+    this.#scheduleFetch(record, 'poll');
   }
 
   remove(id: string): void {
-    this.#timetable.set(id, undefined);
+    for (const timetable of [this.#life, ...Object.values(this.#fetches)]) timetable.set(id, undefined);
   }
 
   /** Whether a subscription is due, but missing in the timetable. */
   isDueUnscheduled(record: SubscriptionRecord): boolean {
     const { now, policyOf } = this.#options;
-    if (policyOf(record) === undefined || this.#timetable.has(record.id)) return false;
+    if (policyOf(record) === undefined || this.#life.has(record.id)) return false;
     return (dueAt(record) ?? Infinity) <= now();
   }
 
@@ -65,8 +98,27 @@ export class DueSubscriptions {
       if (!isChanged) this.schedule(stored.record);
     } catch (error) {
       log(logger, 'subscription.due-failed', { subscription: id, retriedBy: 'timer', err: error });
-      this.#timetable.set(id, now() + STORE_RETRY_MS);
+      this.#life.set(id, now() + STORE_RETRY_MS);
     }
+  }
+
+  #scheduleFetch(record: SubscriptionRecord, kind: DueFetch['kind']): void {
+    this.#fetches[kind].set(record.id, this.#runFetch && DUE_AT[kind](record));
+  }
+
+  async #fetch(due: DueFetch): Promise<void> {
+    const { now, subscriptions } = this.#options;
+    const { id, kind } = due;
+    const before = subscriptions.get(id)?.record;
+    // The plan may have changed since the fetch was scheduled, or while the last one ran.
+    const isDue = before !== undefined && (DUE_AT[kind](before) ?? Infinity) <= now();
+    const again = isDue ? await this.#runFetch?.(due) : undefined;
+    const record = subscriptions.get(id)?.record;
+    if (record === undefined) return;
+    const name = PLAN_NAMES[kind];
+    const isUnserved = isDue && record[name] === before[name];
+    if (again === undefined && !isUnserved) this.#scheduleFetch(record, kind);
+    else this.#fetches[kind].set(id, again ?? now() + STORE_RETRY_MS);
   }
 
   /** The clock was set back. Work that is due by the old clock must not wait until the new one gets there. */
@@ -75,7 +127,9 @@ export class DueSubscriptions {
     for (const { record } of subscriptions.values()) {
       if (policyOf(record) === undefined) continue;
       // Retries after a failed write were also planned by the old clock.
-      this.#timetable.set(record.id, dueAt(record));
+      this.#life.set(record.id, dueAt(record));
+      this.#scheduleFetch(record, 'catch-up');
+      this.#scheduleFetch(record, 'poll');
       if (this.#isAffectedByClockSetBack(record)) void this.#run(record.id);
     }
   }

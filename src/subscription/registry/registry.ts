@@ -16,7 +16,7 @@ import { readSubscriptions } from '../record/subscription-codec.js';
 import type { RequestPolicy } from '../request-policy.js';
 import { shouldSweep, withoutOldGrants } from '../record/tombstones.js';
 import type { RegistryOptions } from './registry-options.js';
-import { DueSubscriptions } from './due-subscriptions.js';
+import { DueSubscriptions, type RunFetch } from './due-subscriptions.js';
 import { SubscriptionCreator, type CreatedSubscription, type NewSubscriptionFields } from './subscription-creator.js';
 import { TargetIndex, type ServiceTarget } from './target-index.js';
 import { decide, NO_EFFECTS, type Decision, type Update } from './update.js';
@@ -117,6 +117,11 @@ export class Registry {
     return policy !== undefined && record.grants.some((grant) => isWorking(grant) && isCurrent(record, grant, policy));
   }
 
+  /** Sets what runs the due fetches of topics. Called once, before the subscriptions are loaded. */
+  onDueFetch(run: RunFetch): void {
+    this.#due.onDueFetch(run);
+  }
+
   /** Whether a subscription is due, but missing in the timetable. */
   isDueUnscheduled(record: SubscriptionRecord): boolean {
     return this.#due.isDueUnscheduled(record);
@@ -174,6 +179,16 @@ export class Registry {
    */
   flush(): Promise<void> {
     return this.#writer.flush((id, write) => this.#options.engine.runExclusive(id, write));
+  }
+
+  /**
+   * Stores a subscription now if its last write was deferred.
+   *
+   * @throws StoreError if the store fails; the change stays in memory, and is stored with the next write or in a batch
+   */
+  async save(id: string): Promise<void> {
+    const stored = this.#subscriptions.get(id);
+    if (stored !== undefined) await this.#options.engine.runExclusive(id, () => this.#writer.save(stored));
   }
 
   /**
@@ -239,8 +254,10 @@ export class Registry {
 
   /** Replaces the record in memory. It is stored with the next write, or in a batch. */
   #deferWrite(stored: StoredSubscription, record: SubscriptionRecord): void {
+    const hasSameGrants = stored.record.grants === record.grants;
     stored.record = record;
-    this.#index(stored);
+    if (hasSameGrants) this.#due.schedule(record);
+    else this.#index(stored);
     this.#writer.defer(record.id);
   }
 

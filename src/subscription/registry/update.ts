@@ -1,5 +1,5 @@
 import { transition } from '../machine/transition.js';
-import type { NamedEffect, TransitionInput } from '../machine/transition-types.js';
+import type { NamedEffect, NamedTransition, TransitionInput } from '../machine/transition-types.js';
 import { canDeferWrite } from '../record/deferred-write.js';
 import type { SubscriptionRecord } from '../record/record.js';
 import type { StoredSubscription } from './callback-index.js';
@@ -34,12 +34,12 @@ export function decide(
 ): Decision {
   const before = stored.record;
   if (context === undefined) return { stored, record: before, effects: [], context, isChanged: false, mayWait: false };
-  const { record, effects } = transition(before, input, context);
-  const isChanged = record !== before || effects.length > 0;
-  return { stored, record, effects, context, isChanged, mayWait: canWait(before, input, effects) };
+  const next = transition(before, input, context);
+  const isChanged = next.record !== before || next.effects.length > 0;
+  return { stored, ...next, context, isChanged, mayWait: canWait(before, input, next) };
 }
 
 /** Whether the write may be deferred. A hook is stored in the history with its transition. */
-function canWait(before: SubscriptionRecord, input: TransitionInput, effects: readonly NamedEffect[]): boolean {
-  return canDeferWrite(before, input, effects) && !effects.some(({ type }) => type === 'hook');
+function canWait(before: SubscriptionRecord, input: TransitionInput, next: NamedTransition): boolean {
+  return canDeferWrite(before, input, next) && !next.effects.some(({ type }) => type === 'hook');
 }

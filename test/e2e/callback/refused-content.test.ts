@@ -200,6 +200,18 @@ describe('C7 genuine content that is answered 503', () => {
     expect(fixture.received).toEqual([]);
   });
 
+  test('leads to a renewal after a restart, even if catchUp is off', async () => {
+    const fixture = await setUp({ delivery: { catchUp: false }, handle: () => throws(new Error('not now')) });
+    const requestCount = fixture.requestCountAtHub();
+    fixture.store.faults = new Set(['set']);
+    expect(await fixture.publish('news')).toBe(503);
+    fixture.store.faults = new Set();
+    await fixture.stop();
+    await fixture.start();
+    await fixture.pass(11 * MINUTE);
+    expect(fixture.requestCountAtHub()).toBe(requestCount + 1);
+  });
+
   test('is fetched later if the inbox is full again before the catch-up', async () => {
     const handlerRuns = [deferred(), deferred()];
     let runCount = 0;

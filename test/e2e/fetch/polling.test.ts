@@ -262,6 +262,44 @@ describe('with delivery.pollSeconds', () => {
     expect(fixture.received).toEqual(['poll: silent new', 'poll: later new']);
   });
 
+  it('an entry found missing before a restart is delivered at the planned time, and its hub is reported', async () => {
+    const fixture = await setUp({ delivery: { catchUp: false } });
+    fixture.publisher.body = atom([fixture.newEntry('silent'), fixture.oldEntry]);
+    const { length } = fixture.publisher.requests;
+    while (fixture.publisher.requests.length === length) await fixture.advance(30 * SECOND);
+    await fixture.runtime.stop();
+    fixture.world.advance(MINUTE);
+    await fixture.start();
+    await fixture.advance(3 * MINUTE);
+    expect(fixture.received).toEqual([]);
+    await fixture.advance(2 * MINUTE);
+    expect(fixture.received).toEqual(['poll: silent new']);
+    expect(fixture.silences).toHaveLength(1);
+  });
+
+  it('a silent hub gets one new request an hour, even if the process restarts', async () => {
+    const fixture = await setUp({ delivery: { catchUp: false } });
+    const entries: WrittenEntry[] = [fixture.oldEntry];
+    const findSilent = async (id: string): Promise<void> => {
+      const { length } = fixture.silences;
+      entries.unshift(fixture.newEntry(id));
+      fixture.publisher.body = atom(entries);
+      while (fixture.silences.length === length) await fixture.advance(MINUTE);
+    };
+    await findSilent('one');
+    await fixture.settle();
+    const count = fixture.subscribeCount();
+    await fixture.runtime.stop();
+    await fixture.start();
+    await findSilent('two');
+    await fixture.settle();
+    expect(fixture.subscribeCount()).toBe(count);
+    await fixture.advance(HOUR);
+    await findSilent('three');
+    await fixture.settle();
+    expect(fixture.subscribeCount()).toBe(count + 1);
+  });
+
   it('a topic that is not a feed, or cannot be fetched, is only logged', async () => {
     const fixture = await setUp();
     fixture.publisher.body = '<feed xmlns="http://www.w3.org/2005/Atom"><entry>';

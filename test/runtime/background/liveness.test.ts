@@ -7,7 +7,7 @@ async function setUp() {
   const world = new FakeWorld(1_000);
   const store = await openStore('memory');
   onTestFinished(() => store.close());
-  let gapSince: number | undefined;
+  const saves: { isFailing: boolean; count: number } = { isFailing: false, count: 0 };
   const heartbeats: (() => void)[] = [];
   const downtimes: number[] = [];
   const createLiveness = (...services: readonly string[]): Liveness =>
@@ -18,16 +18,18 @@ async function setUp() {
       engine: { every: (_name, _cronTime, run) => void heartbeats.push(() => void run()) },
       logger: world.logger,
       now: () => world.now,
-      unsavedGapSince: () => gapSince,
+      saveGaps: async () => {
+        saves.count += 1;
+        if (saves.isFailing) throw new Error('the store is down');
+      },
     });
-  const setGap = (since: number | undefined): void => void (gapSince = since);
   /** Reads the store like the next process. */
   const aliveUntil = async (service = 'news'): Promise<number | undefined> => {
     const next = createLiveness();
     await next.load();
     return next.aliveUntil(service);
   };
-  return { world, store, createLiveness, heartbeats, downtimes, aliveUntil, setGap };
+  return { world, store, createLiveness, heartbeats, downtimes, aliveUntil, saves };
 }
 
 test('a service is unknown before its first heartbeat', async () => {
@@ -47,14 +49,30 @@ test('a service was alive until its last heartbeat', async () => {
   expect(await aliveUntil()).toBe(121_000);
 });
 
-test('the start of an open gap counts as the last time alive', async () => {
-  const { world, createLiveness, aliveUntil, setGap } = await setUp();
+test('a heartbeat is stored only after the gaps, so that no gap is lost', async () => {
+  const { world, createLiveness, aliveUntil, saves } = await setUp();
   const liveness = createLiveness();
   await liveness.start();
-  setGap(500);
+  saves.isFailing = true;
   world.advance(60_000);
   await liveness.writeHeartbeat();
-  expect(await aliveUntil()).toBe(500);
+  expect(await aliveUntil()).toBe(1_000);
+  expect(world.logged('liveness.not-stored')).toMatchObject([{ level: 'warn' }]);
+  saves.isFailing = false;
+  await liveness.writeHeartbeat();
+  expect(await aliveUntil()).toBe(61_000);
+});
+
+test('the first heartbeat of a known service waits for its gaps, the start does not', async () => {
+  const { world, createLiveness, aliveUntil, saves } = await setUp();
+  await createLiveness().start();
+  expect(saves.count).toBe(0);
+  world.advance(60_000);
+  const next = createLiveness();
+  await next.load();
+  saves.isFailing = true;
+  await next.start();
+  expect([saves.count, await aliveUntil()]).toEqual([1, 1_000]);
 });
 
 test('nothing is stored before the heartbeat has started', async () => {
@@ -82,6 +100,7 @@ test('a service counts as down while a process runs only other services', async 
   const second = createLiveness('other');
   await second.load();
   await second.start();
+  await second.writeHeartbeat();
   expect([await aliveUntil('news'), await aliveUntil('other'), await aliveUntil('third')]).toEqual([
     1_000,
     61_000,

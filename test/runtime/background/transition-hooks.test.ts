@@ -37,7 +37,7 @@ function logAndEmit(
 const FAILED = { code: 'ERR_WEBSUB' };
 
 /** The hooks, each with the level and the further fields of its line. */
-const NAMES: readonly (readonly [TransitionHook, 'info' | 'warn', object])[] = [
+const NAMES: readonly (readonly [Exclude<TransitionHook, 'hub-silent'>, 'info' | 'warn', object])[] = [
   ['requested', 'info', { mode: 'subscribe' }],
   ['verified', 'info', {}],
   ['renewed', 'info', {}],

@@ -5,9 +5,11 @@ import { expectedRequest } from '../../../src/subscription/machine/state.js';
 /** An input whose ids may be missing. */
 export type BareInput = TransitionInput extends infer Input
   ? Input extends { readonly type: string }
-    ? Omit<Input, 'requestId' | 'discoveryId'> & {
+    ? Omit<Input, 'requestId' | 'discoveryId' | 'gapId' | 'dueAt'> & {
         readonly requestId?: string | undefined;
         readonly discoveryId?: string;
+        readonly gapId?: string;
+        readonly dueAt?: number;
       }
     : never
   : never;
@@ -42,6 +44,17 @@ function missingIds(input: BareInput, record: SubscriptionRecord, now: number): 
     case 'verified':
     case 'handler-refused':
       return { requestId: grant && expectedRequest(grant, input.mode, now) };
+    case 'room-found':
+    case 'room-missing':
+    case 'caught-up':
+    case 'catch-up-failed':
+    case 'catch-up-skipped':
+    case 'catch-up-dropped':
+      return { gapId: record.catchUp?.id ?? 'no catch-up' };
+    case 'polled':
+    case 'poll-failed':
+    case 'poll-skipped':
+      return { dueAt: record.poll?.at ?? 0 };
     case 'answered':
       return { requestId: grant?.verifiedRequest ?? 'no request' };
     default:

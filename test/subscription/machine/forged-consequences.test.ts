@@ -198,7 +198,7 @@ test("N2 afterDenial: 'stop' does not take a forged denial as the answer to a re
 
 describe('C7 a renewal that is owed for refused content', () => {
   test('starts within ten minutes after a restart', () => {
-    const machine = active().apply({ type: 'missed', since: 0, isRenewalOwed: true });
+    const machine = active().apply({ type: 'content-refused', since: 0 });
     machine.apply({ type: 'wanted' });
     expect(dueIn(machine)).toBeLessThanOrEqual(600_000);
     expect(machine.record.renewalOwed).toBeUndefined();

@@ -97,8 +97,9 @@ function inputOf(machine: SubscriptionMachine, { kind, which, hubs, secret, leas
     case 'denied':
       return { type: 'denied', grantId, failure: request.failure };
     case 'denial-answered':
-    case 'hub-silent':
       return { type: kind, grantId };
+    case 'hub-silent':
+      return { type: 'polled', fetched: { topic: TOPIC }, missing: [], silent: { grantId, missed: 1 } };
     case 'hub-delivered':
       return { type: 'hub-delivered', grantId, isSigned: secret !== null };
     case 'hub-error':

@@ -54,6 +54,8 @@ export class SubscriptionMachine {
   effects: readonly Effect[] = [];
   /** The effects of the last input. */
   namedEffects: readonly NamedEffect[] = [];
+  /** Whether the last input planned a catch-up for now. */
+  isCatchUpStarted = false;
   /** The run of the process. */
   member = 'this run';
   #ids = 0;
@@ -84,6 +86,8 @@ export class SubscriptionMachine {
     if (input.type.startsWith('discover') && !('discoveryId' in input) && this.record.currentDiscovery === undefined)
       throw new Error('no discovery is in progress');
     const { record, effects } = transition(this.record, withCurrentIds(input, this.record, this.now), this.context);
+    const { catchUp } = record;
+    this.isCatchUpStarted = catchUp?.id !== this.record.catchUp?.id && catchUp?.at === this.now;
     this.record = record;
     this.namedEffects = effects;
     this.effects = effects.map(withoutIds);
@@ -164,9 +168,10 @@ export class SubscriptionMachine {
   /** Verifies whether or not the request was answered. */
   verifiedInPost(leaseSeconds: string | undefined = '864000', grantId = this.grant.id): this {
     this.apply({ type: 'verified', grantId, mode: 'subscribe', leaseSeconds });
-    const { effects } = this;
+    const { effects, isCatchUpStarted } = this;
     this.apply({ type: 'answered', grantId });
     this.effects = effects;
+    this.isCatchUpStarted = isCatchUpStarted;
     return this;
   }
 
@@ -200,9 +205,9 @@ export class SubscriptionMachine {
     return this.apply({ type: 'unwanted', why });
   }
 
-  /** The effects of the last input, in words. */
+  /** The effects of the last input, and the catch-up that it planned for now, in words. */
   get actions(): readonly string[] {
-    return this.effects.map(inWords);
+    return [...this.effects.map(inWords), ...(this.isCatchUpStarted ? ['catch up'] : [])];
   }
 }
 
@@ -221,8 +226,6 @@ function inWords(effect: Effect): string {
       return effect.mode;
     case 'hook':
       return `hook ${effect.name}`;
-    case 'catch-up':
-      return 'catch up';
     case 'log':
       return `log ${effect.event}`;
     default:

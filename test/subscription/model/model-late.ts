@@ -23,6 +23,7 @@ export class LateWatch {
   readonly #expect: Expect;
   #requests: RequestEffect[] = [];
   #discoveries: string[] = [];
+  #gapIds: string[] = [];
   #lastChecked: SubscriptionRecord | undefined;
 
   constructor(world: Watched, expect: Expect) {
@@ -38,6 +39,7 @@ export class LateWatch {
   check(record: SubscriptionRecord): void {
     if (record === this.#lastChecked) return;
     this.#lastChecked = record;
+    this.#checkFetches(record);
     const failure: FailureRecord = { cause: 'refused', code: 'ERR_WEBSUB', message: 'late', at: this.#world.now };
     for (const discoveryId of this.#discoveries) {
       if (discoveryId === record.currentDiscovery) continue;
@@ -46,6 +48,26 @@ export class LateWatch {
       this.#ignores(record, { type: 'discovery-deferred', discoveryId, until: this.#world.now + 1_000 });
     }
     for (const effect of this.#requests) this.#checkRequest(record, effect, failure);
+  }
+
+  /** The results of catch-ups that are not planned any more, and of polls that are not due. */
+  #checkFetches(record: SubscriptionRecord): void {
+    const { now } = this.#world;
+    const current = record.catchUp?.id;
+    for (const gapId of this.#gapIds) {
+      if (gapId === current) continue;
+      this.#ignores(record, { type: 'caught-up', gapId, beganAt: now, fetched: { topic: 'https://late.example/' } });
+      this.#ignores(record, { type: 'catch-up-failed', gapId, notBefore: now });
+      for (const type of FURTHER_RESULTS) this.#ignores(record, { type, gapId });
+    }
+    if (current !== undefined && this.#gapIds[0] !== current) {
+      this.#gapIds = [current, ...this.#gapIds].slice(0, REMEMBERED);
+    }
+    const silent = { grantId: record.grants[0]?.id ?? '', missed: 1 };
+    const fetched = { topic: 'https://late.example/' };
+    this.#ignores(record, { type: 'polled', dueAt: now - 1, fetched, missing: [], silent });
+    this.#ignores(record, { type: 'poll-failed', dueAt: now - 1, notBefore: now });
+    this.#ignores(record, { type: 'poll-skipped', dueAt: now - 1 });
   }
 
   #checkRequest(record: SubscriptionRecord, { grantId, requestId }: RequestEffect, failure: FailureRecord): void {
@@ -75,6 +97,8 @@ export class LateWatch {
     this.#expect(after === record && effects.length === 0, `a late "${input.type}" changes the subscription`);
   }
 }
+
+const FURTHER_RESULTS = ['catch-up-skipped', 'catch-up-dropped', 'room-found', 'room-missing'] as const;
 
 /** Whether a verification may still answer the request. */
 function isExpected(grant: GrantRecord | undefined, requestId: string): boolean {

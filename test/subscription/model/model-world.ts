@@ -182,8 +182,10 @@ export class ModelWorld implements Watched {
   }
 
   #nextDue(): number {
-    const due = this.process?.dueTimes.get(ID);
-    return due === undefined ? Infinity : Math.max(due - this.skew, this.timeline.now);
+    const { process } = this;
+    const isFetching = process?.inFlight.has(`catch-up ${ID}`) === true;
+    const times = [...(process?.dueTimes ?? [])].flatMap(([key, at]) => (key === ID || !isFetching ? at : []));
+    return Math.max(Math.min(...times) - this.skew, this.timeline.now);
   }
 
   #removeDead(): void {

@@ -59,7 +59,10 @@ export type CallbackResult = 'confirmed' | 'acknowledged' | 'refused by the hand
 /** A process with a registry. When it dies, all work in flight stops. */
 export class SubscriberProcess {
   readonly registry: Registry;
-  /** When each subscription next needs work, in the time of the process. */
+  /**
+   * When each subscription next needs work, in the time of the process. For fetches, the key begins with the kind of
+   * fetch.
+   */
   readonly dueTimes = new Map<string, number>();
   /** Requests and discoveries in flight. */
   readonly inFlight = new Set<string>();
@@ -69,6 +72,8 @@ export class SubscriberProcess {
   readonly #environment: Environment;
   readonly #callbacks: CallbackContext;
   readonly #service: CallbackService;
+  /** Whether the result of a fetch is applied now. It draws no number, so that a life goes on as without fetches. */
+  #isCaughtUp = false;
   /** Grants as they were at their last GET. */
   readonly #matched = new Map<string, GrantRecord>();
 
@@ -89,7 +94,7 @@ export class SubscriberProcess {
       engine: this.#watched(this.#engine),
       logger,
       now,
-      random,
+      random: () => (this.#isCaughtUp ? 0.5 : random()),
       requestPolicyOf,
       leavingPolicy: requestPolicyOf,
       perform: (record, effect) => {
@@ -97,8 +102,7 @@ export class SubscriberProcess {
         environment.onEffect(effect);
         const subscriptionOf = (id: string) => this.registry.get(id);
         const isStopping = (): boolean => this.isStopping;
-        // Catch-up and polling have nothing to do with the hubs of the model.
-        const pipeline = { catchUp: () => {}, startPolling: () => {}, resumeTopic: () => {} };
+        const pipeline = { resumeTopic: () => {} };
         const effectContext = {
           requests,
           pipeline,
@@ -117,6 +121,7 @@ export class SubscriberProcess {
       },
     });
     const { registry } = this;
+    registry.onDueFetch(({ id }) => this.#catchUp(id));
     const recentVerifications: RecentVerifications = new RecentAnswers();
     const recentNotices = new NoticeThrottle();
     this.#callbacks = {
@@ -211,6 +216,22 @@ export class SubscriberProcess {
       this.#inBackground(id, { type: 'content-rejected', failure });
     }
     return status;
+  }
+
+  /** Fetches the topic at its turn, which always succeeds. The result may not be stored. The model polls no topic. */
+  async #catchUp(id: string): Promise<undefined> {
+    const record = this.registry.get(id)?.record;
+    if (this.isDead || record?.catchUp === undefined) return;
+    const beganAt = this.#environment.now();
+    const { id: gapId } = record.catchUp;
+    await this.#tracked(`catch-up ${id}`, async () => {
+      await this.#environment.waitForSlot();
+      const fetched = { topic: record.topic ?? '' };
+      this.#isCaughtUp = true;
+      const applied = this.apply(id, { type: 'caught-up', gapId, beganAt, fetched });
+      this.#isCaughtUp = false;
+      await applied.catch(() => undefined);
+    });
   }
 
   #inBackground(id: string, input: TransitionInput): void {
@@ -311,8 +332,9 @@ export class SubscriberProcess {
     return {
       ...engine,
       timetable: (name, run) => {
+        const nameOf = (key: string): string => (name === 'subscriptions' ? key : `${name} ${key}`);
         const table = engine.timetable(name, (key) => {
-          this.dueTimes.delete(key);
+          this.dueTimes.delete(nameOf(key));
           return run(key);
         });
         return {
@@ -320,13 +342,13 @@ export class SubscriberProcess {
             return table.size;
           },
           set: (key, at) => {
-            if (at === undefined) this.dueTimes.delete(key);
-            else this.dueTimes.set(key, at);
+            if (at === undefined) this.dueTimes.delete(nameOf(key));
+            else this.dueTimes.set(nameOf(key), at);
             table.set(key, at);
           },
           has: (key) => table.has(key),
           bringForwardTo: (at) => {
-            for (const [key, each] of this.dueTimes) if (each > at) this.dueTimes.set(key, at);
+            for (const [key, each] of this.dueTimes) if (table.has(key) && each > at) this.dueTimes.set(key, at);
             table.bringForwardTo(at);
           },
         };

@@ -8,7 +8,7 @@ function canDefer(machine: SubscriptionMachine, bareInput: BareInput): boolean {
   const { record } = machine;
   const input = withCurrentIds(bareInput, record, machine.now);
   machine.apply(input);
-  return canDeferWrite(record, input, machine.effects);
+  return canDeferWrite(record, input, machine);
 }
 
 /** An active subscription with an answered unsolicited denial. */
@@ -38,6 +38,25 @@ test('the write after an accepted request is deferred, except at the first accep
   );
 });
 
+test.each([
+  ['refused content', active(), { type: 'content-refused', since: 0 }],
+  ['a failed catch-up', active().due(10 * DAY), { type: 'catch-up-failed', notBefore: 0 }],
+  ['a start after a downtime', active(), { type: 'resumed', receivedUntil: 0, fetchAt: 0 }],
+] as const)('the write after %s is deferred: the stored record plans the same fetch', (_name, machine, input) => {
+  expect(canDefer(machine, input)).toBe(true);
+  expect(machine.record.catchUp).toBeDefined();
+});
+
+test('the write after a poll is deferred, unless it stores when the topic was polled', () => {
+  const machine = new SubscriptionMachine();
+  machine.rules = { ...machine.rules, pollSeconds: 60 };
+  machine.apply({ type: 'wanted' }).discovered();
+  const input = { type: 'polled', fetched: { topic: 'https://t.example/' }, missing: [] } as const;
+  expect(canDefer(machine, input)).toBe(false);
+  expect(canDefer(machine, input)).toBe(true);
+  expect(canDefer(machine.after(2 * DAY), input)).toBe(false);
+});
+
 test('the write after rejected content is deferred, because anyone can send such content', () => {
   expect(canDefer(active(), { type: 'content-rejected', failure: failure('unsigned') })).toBe(true);
 });
@@ -55,6 +74,7 @@ test.each([
   ['a denial', active(), { type: 'denied', grantId: 'g1', failure: failure('denied') }],
   ['the failure of a denied request', verifying().accepted().denied().after(60_000), { type: 'due' }],
   ['signed content after a denial', answeredDenial(), { type: 'hub-delivered', grantId: 'g1', isSigned: true }],
+  ['a catch-up', active().due(10 * DAY), { type: 'caught-up', beganAt: 0, fetched: { topic: 'https://t.example/' } }],
   ['a hub error', active(), { type: 'hub-error', grantId: 'g1', failure: failure('hub-error') }],
   ['a rotation of the secret', active(), { type: 'rotation-wanted', rotate: 'secret' }],
   ['an unsubscription by the user', active(), { type: 'unwanted', why: 'unsubscribed' }],

@@ -27,6 +27,15 @@ describe('a stored subscription', () => {
     expect(readWith({ overrides: { leaseSeconds: 60 } }).overrides).toEqual({ leaseSeconds: 60 });
   });
 
+  test('keeps the plans of its fetches', () => {
+    const plans = {
+      catchUp: { id: 'a', at: 5, requestedAt: 4, attempts: 2, refused: 'waiting' },
+      poll: { at: 5, attempts: 1, missing: [['an entry', 4]], othersMissingSince: 3, renewedAt: 2 },
+    };
+    expect(readWith(plans)).toMatchObject(plans);
+    expect(readWith({ poll: {} }).poll).toEqual({});
+  });
+
   test.each([
     [{ overrides: { customParams: 'text' } }],
     [{ overrides: { customParams: { key: 7 } } }],
@@ -34,6 +43,12 @@ describe('a stored subscription', () => {
     [{ metadata: ['a'] }],
     [{ metadata: null }],
     [{ metadata: { customer: 7 } }],
+    [{ catchUp: 'text' }],
+    [{ catchUp: { id: 'a', at: 5 } }],
+    [{ catchUp: { id: 'a', requestedAt: 5, at: '5' } }],
+    [{ poll: 5 }],
+    [{ poll: { at: '5' } }],
+    [{ poll: { at: 5, missing: ['an entry'] } }],
   ])('is corrupt with %j', (change) => {
     expect(() => readWith(change)).toThrow(StoreError);
   });

@@ -9,7 +9,7 @@ import type { SubscriptionTarget } from '../../../src/subscription/record/snapsh
 import type { RequestPolicy } from '../../../src/subscription/request-policy.js';
 import { recordingLogger, type RecordedLine } from '../../kit/recording-logger.js';
 import { withCurrentIds, type BareInput } from '../machine/current-ids.js';
-import { RULES, START, TOPIC } from '../machine/subscription-machine.js';
+import { HUB, RULES, START, TOPIC } from '../machine/subscription-machine.js';
 
 /** The request policy of a service without options. */
 export const POLICY: RequestPolicy = {
@@ -93,3 +93,21 @@ export async function world(store?: RecordStore): Promise<World> {
 
 export const subscription = (id: string, target: SubscriptionTarget = TOPIC): SubscriptionRecord =>
   newSubscription({ id, service: 'News', target, declared: true, createdAt: START, overrides: undefined });
+
+/** Adds a subscription whose hub has verified it. Resolves to the id of its grant. */
+export async function addActive(registryWorld: World, id = 's'): Promise<string> {
+  await registryWorld.registry.add(subscription(id));
+  await registryWorld.apply(id, { type: 'wanted' });
+  const { grants } = await registryWorld.apply(id, { type: 'discovered', topic: TOPIC, hubs: [HUB] });
+  const grantId = grants[0]?.id ?? '';
+  await registryWorld.apply(id, {
+    type: 'requested',
+    grantId,
+    mode: 'subscribe',
+    secret: null,
+  });
+  await registryWorld.apply(id, { type: 'accepted', grantId, hub: HUB, moved: false });
+  await registryWorld.apply(id, { type: 'verified', grantId, mode: 'subscribe', leaseSeconds: '864000' });
+  await registryWorld.apply(id, { type: 'answered', grantId });
+  return grantId;
+}

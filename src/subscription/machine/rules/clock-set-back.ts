@@ -1,10 +1,15 @@
 import type { TransitionContext } from '../transition-types.js';
 import { lateVerificationMs } from './lease.js';
+import { maxPollWaitMs } from './poll-plan.js';
+import type { CatchUpRecord } from '../../record/fetch-records.js';
 import type { GrantRecord, SubscriptionRecord } from '../../record/record.js';
-import { HUB_REFUSED, MAX_WAIT_MS } from '../../retry-policy.js';
+import { HUB_REFUSED, MAX_RETRY_AFTER_MS, MAX_WAIT_MS, TOPIC_FETCH } from '../../retry-policy.js';
 
 /** Clock corrections up to this many milliseconds need no action. */
 const TOLERANCE_MS = 60_000;
+
+/** A poll that waits longer than planned by less than this is ignored, in milliseconds. */
+const POLL_TOLERANCE_MS = 1_000;
 
 /** Grant fields with times in the past. A value in the future means that the clock was set back. */
 const PAST_TIMES = [
@@ -30,7 +35,8 @@ export function isAffectedByClockSetBack(record: SubscriptionRecord, clock: Cloc
       waitsTooLong(record, grant, clock) ||
       PAST_TIMES.some((name) => isInFuture(grant[name], clock)),
   );
-  return isGrantAffected || hasErrorInFuture(record, clock) || isTooFar(nextAttemptAt, clock);
+  const isFetchAffected = isCatchUpTooLate(record, clock) || isPollTooLate(record, clock);
+  return isGrantAffected || isFetchAffected || hasErrorInFuture(record, clock) || isTooFar(nextAttemptAt, clock);
 }
 
 /** Corrects times that are too far ahead because the clock was set back. Planned work becomes due now. */
@@ -46,6 +52,8 @@ export function withClockSetBackCorrected(record: SubscriptionRecord, clock: Clo
     // Moved to now. Otherwise this failure would also cut later waits short.
     lastError: isErrorInFuture && lastError !== undefined ? { ...lastError, at: now } : lastError,
     nextAttemptAt: dueNow(record.nextAttemptAt),
+    ...(isCatchUpTooLate(record, clock) ? { catchUp: catchUpSooner(record.catchUp, now) } : {}),
+    ...(isPollTooLate(record, clock) ? { poll: { ...record.poll, at: now } } : {}),
     grants: record.grants.map((grant) => ({
       ...grant,
       ...Object.fromEntries(PAST_TIMES.flatMap((name) => (isInFuture(grant[name], clock) ? [[name, now]] : []))),
@@ -117,6 +125,32 @@ function lateMs({ rules }: Clock): number {
 /** Whether the deadline gives the hub more time to verify than the rules allow. */
 function isDeadlineTooLate({ pending }: GrantRecord, { now, rules }: Clock): boolean {
   return pending !== undefined && pending.deadline > now + rules.verifyTimeoutSeconds * 1000 + TOLERANCE_MS;
+}
+
+/** Whether a catch-up was planned by the old clock, and would wait too long by the new one. */
+function isCatchUpTooLate(record: SubscriptionRecord, clock: Clock): boolean {
+  const { at = 0, requestedAt = 0 } = record.catchUp ?? {};
+  if (isInFuture(requestedAt, clock)) return true;
+  return at > clock.now + TOPIC_FETCH.capMs + TOLERANCE_MS && !isRetryAfter(record, at, clock);
+}
+
+function catchUpSooner(plan: CatchUpRecord | undefined, now: number): CatchUpRecord | undefined {
+  if (plan === undefined) return undefined;
+  const at = plan.at === undefined ? undefined : Math.min(plan.at, now + TOPIC_FETCH.capMs);
+  return { ...plan, at, requestedAt: Math.min(plan.requestedAt, now) };
+}
+
+/** Whether the next poll was planned by the old clock, and would wait too long by the new one. */
+function isPollTooLate(record: SubscriptionRecord, clock: Clock): boolean {
+  const { poll } = record;
+  if (poll?.at === undefined) return false;
+  const latest = clock.now + maxPollWaitMs(poll, clock.rules) + POLL_TOLERANCE_MS;
+  return poll.at > latest && !isRetryAfter(record, poll.at, clock);
+}
+
+/** Whether a publisher's `Retry-After` explains a long wait. */
+function isRetryAfter({ publisherRetryAfters = [] }: SubscriptionRecord, at: number, { now }: Clock): boolean {
+  return publisherRetryAfters.some(({ until }) => until >= at && until <= now + MAX_RETRY_AFTER_MS);
 }
 
 function isTooFar(at: number | undefined, { now }: Clock): boolean {

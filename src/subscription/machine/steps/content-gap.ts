@@ -1,4 +1,7 @@
-import { withoutEffects } from '../record-changes.js';
+import { planCatchUp, withoutCatchUp } from '../rules/catch-up-plan.js';
+import { canFetchTopic } from '../rules/readable-grant.js';
+import { resumeCatchUp } from './on-caught-up.js';
+import { resumePolls } from './on-polled.js';
 import type { InputOf, TransitionInput, Transition, TransitionContext } from '../transition-types.js';
 import type { SubscriptionRecord } from '../../record/record.js';
 import { isEnabled, isWorking } from '../state.js';
@@ -16,20 +19,40 @@ export function withGap(
   next: Transition,
   context: TransitionContext,
 ): Transition {
-  const { record } = next;
-  if (record === before || input.type === 'fetched' || input.type === 'missed') return next;
-  if (isContentUnwanted(record) || context.rules.catchUp === false) {
-    return record.gapSince === undefined ? next : { ...next, record: withoutGap(record) };
+  const { record, effects } = next;
+  if (record === before || FETCH_INPUTS.has(input.type)) return next;
+  if (isContentUnwanted(record)) return { record: withoutGap(withoutCatchUp(record)), effects };
+  if (context.rules.catchUp === false) {
+    // Refused content still leads to a renewal.
+    return { record: withoutGap(record.renewalOwed === true ? record : withoutCatchUp(record)), effects };
   }
-  const wasReceiving = isReceiving(before);
-  if (isVerification(before, input, next, context)) return startCatchUp(before, next, context);
+  if (isVerification(before, input, next, context)) return { record: startCatchUp(before, record, context), effects };
   const gapSince = record.gapSince ?? gapBetween(before, record, context);
   if (gapSince === undefined) return next;
-  const hasLapsed = input.type === 'due' && wasReceiving && !isReceiving(record) && isEnabled(record);
-  return {
-    record: gapSince === record.gapSince ? record : { ...record, gapSince },
-    effects: hasLapsed ? [...next.effects, { type: 'catch-up' }] : next.effects,
-  };
+  const withSince = gapSince === record.gapSince ? record : { ...record, gapSince };
+  const hasLapsed = input.type === 'due' && isReceiving(before) && !isReceiving(record) && isEnabled(record);
+  return { record: hasLapsed && canFetchTopic(record) ? planCatchUp(withSince, context) : withSince, effects };
+}
+
+/** Inputs about fetches and refused content. They decide about the gap themselves. */
+const FETCH_INPUTS: ReadonlySet<TransitionInput['type']> = new Set<TransitionInput['type']>([
+  'caught-up',
+  'catch-up-failed',
+  'catch-up-skipped',
+  'catch-up-dropped',
+  'content-refused',
+  'room-found',
+  'room-missing',
+  'resumed',
+]);
+
+/** Plans the fetches that were skipped after crashes, once a hub has verified the subscription. */
+export function withSkippedFetches(next: Transition, context: TransitionContext): Transition {
+  const { record, effects } = next;
+  const isVerified = effects.some(
+    (effect) => effect.type === 'hook' && (effect.name === 'verified' || effect.name === 'renewed'),
+  );
+  return isVerified ? { record: resumePolls(resumeCatchUp(record, context), context), effects } : next;
 }
 
 /**
@@ -61,53 +84,28 @@ function isVerification(
   return record.grants.some((grant) => grant.id === input.grantId && isWorking(grant) && grant.verifiedAt === now);
 }
 
-/** Stores that events may have been missed, so that a catch-up follows even after a restart. */
-export function onMissed(record: SubscriptionRecord, { since, isRenewalOwed = false }: InputOf<'missed'>): Transition {
-  const { gapSince = Infinity, renewalOwed = false } = record;
-  const isNoted = since >= gapSince && (renewalOwed || !isRenewalOwed);
-  if (isNoted) return withoutEffects(record);
-  return withoutEffects({
-    ...record,
-    gapSince: Math.min(since, gapSince),
-    renewalOwed: isRenewalOwed ? true : record.renewalOwed,
-  });
-}
-
-/**
- * The topic was fetched. With `since`, everything published between `since` and the fetch is stored for the handler.
- */
-export function onFetched(record: SubscriptionRecord, { since, beganAt, fetched }: InputOf<'fetched'>): Transition {
-  const gapSince = gapAfter(record, since, beganAt);
-  const isSame = gapSince === record.gapSince && JSON.stringify(fetched) === JSON.stringify(record.fetched);
-  return withoutEffects(isSame ? record : { ...record, gapSince, fetched });
-}
-
-function gapAfter(record: SubscriptionRecord, since: number | undefined, beganAt: number): number | undefined {
-  const { gapSince } = record;
-  if (gapSince === undefined || since === undefined || since > gapSince) return gapSince;
-  const verifiedAt = record.grants.flatMap((grant) => (isWorking(grant) ? (grant.verifiedAt ?? 0) : []));
-  // The gap closes only if a hub was verified before the fetch and none is failing. Otherwise content published after
-  // the fetch may be missing.
-  const isClosed = record.attempts === 0 && verifiedAt.some((at) => at <= beganAt);
-  return isClosed ? undefined : Math.max(gapSince, beganAt);
-}
-
 /** Whether the accepted request was verified while it was in flight. */
 function wasVerifiedInFlight({ grants }: SubscriptionRecord, { grantId, requestId }: InputOf<'accepted'>): boolean {
   return grants.some(({ id, pending }) => id === grantId && pending?.id === requestId && pending.verified === true);
 }
 
-/** A hub delivers again: starts a catch-up if a lease had expired or the outage was long. */
-function startCatchUp(before: SubscriptionRecord, next: Transition, { now }: TransitionContext): Transition {
-  const { record, effects } = next;
-  if (record.gapSince === undefined || !isReceiving(record)) return next;
+/**
+ * A hub delivers again. Plans a catch-up if a lease had expired or the outage was long; a plan that was made before stays.
+ * Otherwise nothing was missed.
+ */
+function startCatchUp(
+  before: SubscriptionRecord,
+  record: SubscriptionRecord,
+  context: TransitionContext,
+): SubscriptionRecord {
+  if (record.gapSince === undefined || !isReceiving(record)) return record;
   const isSettled = record.attempts === 0 || record.grants.some(({ pending }) => pending?.verified === true);
-  if (!isSettled) return next;
+  if (!isSettled) return record;
   const hasLapsed = !isReceiving(before) && before.grants.some(({ verifiedAt }) => verifiedAt !== undefined);
-  if (hasLapsed || now - record.gapSince >= MIN_OUTAGE_MS) {
-    return { record, effects: [...effects, { type: 'catch-up' }] };
-  }
-  return { record: withoutGap(record), effects };
+  const isPlanned = record.catchUp !== undefined;
+  if (isPlanned && !hasLapsed) return record;
+  if (!hasLapsed && context.now - record.gapSince < MIN_OUTAGE_MS) return withoutGap(record);
+  return canFetchTopic(record) ? planCatchUp(record, context) : record;
 }
 
 function gapBetween(
@@ -135,6 +133,8 @@ function isReceiving({ grants }: SubscriptionRecord): boolean {
   return grants.some(isWorking);
 }
 
-function withoutGap({ gapSince: _over, ...record }: SubscriptionRecord): SubscriptionRecord {
-  return record;
+function withoutGap(record: SubscriptionRecord): SubscriptionRecord {
+  if (record.gapSince === undefined) return record;
+  const { gapSince: _over, ...closed } = record;
+  return closed;
 }

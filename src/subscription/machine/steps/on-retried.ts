@@ -35,7 +35,7 @@ function withOutdatedRequests(record: SubscriptionRecord, { now }: TransitionCon
 /** Renews working grants now, except those with a request in flight. */
 export function onRenewalWanted(
   before: SubscriptionRecord,
-  { isOwed = false }: InputOf<'renewal-wanted'>,
+  { isOwed = false }: Pick<InputOf<'renewal-wanted'>, 'isOwed'>,
   context: TransitionContext,
 ): Transition {
   const record = before.renewalOwed === undefined ? before : { ...before, renewalOwed: undefined };

@@ -21,6 +21,37 @@ describe('after the clock was set back by a day', () => {
     expect(dueIn(machine)).toBeLessThanOrEqual(3_600_000);
   });
 
+  test('L3 a planned catch-up runs within an hour, and a failing one is given up in time', () => {
+    const machine = active().after(DAY);
+    machine.apply({ type: 'resumed', receivedUntil: machine.now, fetchAt: machine.now + 1_000 });
+    machine.after(-DAY);
+    expect(isAffectedByClockSetBack(machine.record, machine)).toBe(true);
+    machine.due();
+    expect(machine.record.catchUp).toMatchObject({ at: machine.now + 3_600_000, requestedAt: machine.now });
+    expect(isAffectedByClockSetBack(machine.record, machine)).toBe(false);
+  });
+
+  test("L3 a catch-up that waits for the publisher's Retry-After keeps its time", () => {
+    const machine = active().due(10 * DAY);
+    const until = machine.now + 80_000_000;
+    machine.apply({ type: 'publisher-retry-after', retryAfter: { url: 'https://publisher.example/feed', until } });
+    machine.apply({ type: 'catch-up-failed', notBefore: until });
+    expect(isAffectedByClockSetBack(machine.record, machine)).toBe(false);
+  });
+
+  test('the next poll runs at once', () => {
+    const machine = new SubscriptionMachine();
+    machine.rules = { ...machine.rules, pollSeconds: 600 };
+    machine.apply({ type: 'wanted' }).discovered();
+    machine.apply({ type: 'polled', fetched: { topic: 'https://publisher.example/feed' }, missing: [] });
+    expect(isAffectedByClockSetBack(machine.record, machine)).toBe(false);
+    machine.after(-30_000);
+    expect(isAffectedByClockSetBack(machine.record, machine)).toBe(false);
+    machine.after(-DAY);
+    expect(isAffectedByClockSetBack(machine.record, machine)).toBe(true);
+    expect(machine.due().record.poll?.at).toBe(machine.now);
+  });
+
   test('L2 an open request fails at once, instead of a day later', () => {
     expect(verifying().due(-DAY).actions).toEqual(['hook failed']);
   });

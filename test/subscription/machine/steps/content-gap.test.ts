@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import { active, DAY, HUB, SubscriptionMachine, RULES, SECOND_HUB, START, TOPIC } from '../subscription-machine.js';
 
-/** The topic was fetched for the gap that was open when the fetch began. */
+/** The topic was fetched for the gap that is open, or for another one. */
 function fetched(
   machine: SubscriptionMachine,
-  { since = machine.record.gapSince, beganAt = machine.now } = {},
+  { gapId = machine.record.catchUp?.id ?? 'no catch-up', beganAt = machine.now } = {},
 ): SubscriptionMachine {
-  return machine.apply({ type: 'fetched', since, beganAt, fetched: { topic: TOPIC, etag: '"1"' } });
+  return machine.apply({ type: 'caught-up', gapId, beganAt, fetched: { topic: TOPIC, etag: '"1"' } });
 }
 
 const requested = (): SubscriptionMachine =>
@@ -23,15 +23,18 @@ describe('L3 events may have been missed', () => {
 
     machine.after(60_000).discovered().requested().accepted().verified();
     expect(machine.actions).toEqual(['hook verified', 'catch up']);
-    expect(fetched(machine).record).toMatchObject({ gapSince: undefined, fetched: { topic: TOPIC, etag: '"1"' } });
+    expect(fetched(machine).record.fetched).toEqual({ topic: TOPIC, etag: '"1"' });
+    expect(machine.record).not.toHaveProperty('gapSince');
   });
 
-  test('between the start of a fetch and a verification during it', () => {
+  test('also by a fetch that began before the hub verified: its result does not count', () => {
     const machine = active().due(10 * DAY);
     const beganAt = machine.now;
-    const since = machine.record.gapSince;
+    const gapId = machine.record.catchUp?.id ?? 'no catch-up';
     machine.discovered().requested().accepted().after(3_000).verified();
-    expect(fetched(machine, { since, beganAt }).record.gapSince).toBe(beganAt);
+    const { record } = machine;
+    expect(fetched(machine, { gapId, beganAt }).record).toBe(record);
+    expect(fetched(machine).record).not.toHaveProperty('gapSince');
   });
 
   test('while a hub fails, even if its lease runs and the topic was fetched meanwhile', () => {
@@ -40,7 +43,8 @@ describe('L3 events may have been missed', () => {
       .discovered()
       .requested()
       .unreachable();
-    fetched(machine.after(60_000));
+    machine.after(60_000).apply({ type: 'resumed', receivedUntil: undefined, fetchAt: machine.now });
+    fetched(machine);
     expect(machine.record.gapSince).toBe(machine.now);
   });
 
@@ -201,8 +205,8 @@ describe('L3 the time of the first verification', () => {
   });
 });
 
-test('a fetch with the same result does not change the record', () => {
-  const machine = fetched(active());
+test('a fetch for a subscription without a gap does not change it', () => {
+  const machine = active();
   const { record } = machine;
   expect(fetched(machine).record).toBe(record);
 });
