@@ -24,12 +24,13 @@ export class DiscoveredTopicCache {
     this.#now = now;
   }
 
-  /** Adds a topic for a subscription. The oldest topics are dropped if there is no room. */
+  /** Adds a topic for a subscription. Topics that are too old are dropped, and the oldest ones if there is no room. */
   add(subscriptionId: string, topic: string, content: TopicContent): void {
     this.drop(subscriptionId);
     if (content.body.byteLength > MAX_BYTES) return;
-    for (const oldest of this.#topics.keys()) {
-      if (this.#bytes + content.body.byteLength <= MAX_BYTES) break;
+    for (const [oldest, { readAt }] of this.#topics) {
+      const isRecent = this.#now() - readAt <= MAX_AGE_MS;
+      if (isRecent && this.#bytes + content.body.byteLength <= MAX_BYTES) break;
       this.drop(oldest);
     }
     this.#topics.set(subscriptionId, { topic, content, readAt: this.#now() });

@@ -18,6 +18,7 @@ import { SuspectLock } from '../../delivery/crash-guard/suspect-lock.js';
 import { TopicReader } from '../../delivery/fetch/topic-reader.js';
 import { WaitingEvents } from '../../delivery/inbox/waiting-events.js';
 import type { Engine } from '../../engine/engine.js';
+import { slices } from '../../engine/slices.js';
 import type { TopicContentSink } from '../../hub/discovery/buffered-document.js';
 import type { OriginConcurrencyLimiter } from '../../hub/pacing/origin-concurrency-limiter.js';
 import type { WithheldCredentials } from '../../hub/redaction/withheld-credentials.js';
@@ -168,7 +169,7 @@ export class EventPipeline {
       onDowntime: (since) => {
         const at = new Date(since).toISOString();
         log(logger, 'liveness.gap', { since: at });
-        this.#resume(() => since);
+        void this.#resume(() => since);
       },
       saveGaps: () => registry.flush(),
     });
@@ -182,25 +183,27 @@ export class EventPipeline {
     this.#topicCrashGuard.onLoaded((id) => this.#options.registry.get(id) !== undefined);
     this.deadLetters.onLoaded();
     await this.liveness.load();
-    this.#resume((service) => this.liveness.aliveUntil(service));
+    await this.#resume((service) => this.liveness.aliveUntil(service));
     await this.liveness.start();
   }
 
   /** Plans the fetches of each subscription that may have missed events or is polled, spread over time. */
-  #resume(receivedUntilOf: (service: string) => number | undefined): void {
+  async #resume(receivedUntilOf: (service: string) => number | undefined): Promise<void> {
     const { registry, now, random, serviceOf } = this.#options;
     let count = 0;
-    for (const { record } of registry.all()) {
-      const service = serviceOf(record.service);
-      if (service === undefined || !isEnabled(record)) continue;
-      const receivedUntil = receivedUntilOf(record.service);
-      const hasMissed = service.delivery.catchUp && missedSince(record, receivedUntil) !== undefined;
-      const isFetching = record.catchUp !== undefined || record.poll !== undefined || service.delivery.pollSeconds > 0;
-      if (!hasMissed && !isFetching) continue;
-      if (hasMissed) count += 1;
-      const fetchAt = now() + Math.floor(random() * Math.min(MAX_SPREAD_MS, count * SPREAD_STEP_MS));
-      // The write is deferred, so it cannot fail.
-      void registry.update(record.id, { type: 'resumed', receivedUntil, fetchAt });
+    for await (const slice of slices(registry.all())) {
+      for (const { record } of slice) {
+        const service = serviceOf(record.service);
+        if (service === undefined || !isEnabled(record)) continue;
+        const receivedUntil = receivedUntilOf(record.service);
+        const hasMissed = service.delivery.catchUp && missedSince(record, receivedUntil) !== undefined;
+        const isFetched = record.catchUp !== undefined || record.poll !== undefined;
+        if (!hasMissed && !isFetched && service.delivery.pollSeconds === 0) continue;
+        if (hasMissed) count += 1;
+        const fetchAt = now() + Math.floor(random() * Math.min(MAX_SPREAD_MS, count * SPREAD_STEP_MS));
+        // The write is deferred, so it cannot fail.
+        void registry.update(record.id, { type: 'resumed', receivedUntil, fetchAt });
+      }
     }
   }
 
