@@ -1,9 +1,10 @@
 import type { Inbox } from './inbox/inbox.js';
 import type { GrantRecord } from '../subscription/record/record.js';
-import type { StoredSubscription } from '../subscription/registry/registry.js';
+import type { Registry, StoredSubscription } from '../subscription/registry/registry.js';
 import { answerDeadlineOf, type AnswerDeadline } from './handler/answer-deadline.js';
 import { ClaimedEntries } from './dedupe/claimed-entries.js';
 import { ACKNOWLEDGED, answerOf, INBOX_FULL, STORE_FAILED, type DeliveryAnswer } from './delivery-answer.js';
+import type { DeliveryContext } from './delivery-context.js';
 import type { DeliveryService } from './delivery-service.js';
 import { endSubscription } from './handler/end-subscription.js';
 import {
@@ -21,12 +22,13 @@ import { abortEvent, closeEvent, type ContentDistributionMessage } from './messa
 import type { FetchedMeta } from './message/event-meta.js';
 import type { ReceivedContent } from './message/received-content.js';
 import { LateRuns } from './handler/late-runs.js';
-import { RecoveredEvents, type RecoveredEventsOptions } from './inbox/recovered-events.js';
-import { Deduplicator, type DeduplicatorOptions } from './dedupe/deduplicator.js';
+import { RecoveredEvents } from './inbox/recovered-events.js';
+import { Deduplicator } from './dedupe/deduplicator.js';
 import { OpenAnswers } from './handler/open-answers.js';
 import { AckTimeout, peek } from './handler/ack-timeout.js';
-import { EventFactory, type EventFactoryOptions } from './message/event-factory.js';
+import { EventFactory, type EventParts } from './message/event-factory.js';
 import { isThinPing } from './fetch/thin-ping.js';
+import type { TopicReader } from './fetch/topic-reader.js';
 import type { EventContext } from './event-context.js';
 import { emitEvent, reportRun } from './report.js';
 import { isTracked } from './dedupe/tracked-keys.js';
@@ -34,27 +36,23 @@ import { SlowHandlers } from './handler/slow-handlers.js';
 import type { StoredEvent } from './inbox/stored-event.js';
 import { isFetchable } from '../subscription/machine/rules/readable-grant.js';
 
-/** Dependencies of `Delivery`. */
-export interface DeliveryOptions extends RecoveredEventsOptions, Omit<DeduplicatorOptions, 'claimedEntries'> {
+/** The parts that events are delivered with. */
+export interface DeliveryParts {
   readonly inbox: Pick<
     Inbox,
     'enqueue' | 'newPosition' | 'storeUnscheduled' | 'schedule' | 'storeFailed' | 'settle' | 'loadOf'
   >;
-  /** Milliseconds the store may take while a hub waits. */
-  readonly storeTimeoutMs: number;
-  readonly processedLog: DeduplicatorOptions['processedLog'] & EventFactoryOptions['processedLog'];
-  /** Fetches the current content of a grant's topic. Returns an error if that fails. */
-  readonly fetchPingContent: (subscription: StoredSubscription, grant: GrantRecord) => Promise<ReceivedContent | Error>;
-  readonly subscriptionOf: (subscriptionId: string) => StoredSubscription | undefined;
-  /** Called when a handler ends the subscription. Rejects if that cannot be stored. */
-  readonly onDeleted: (subscriptionId: string) => Promise<void>;
+  readonly processedLog: ConstructorParameters<typeof Deduplicator>[1] & EventParts['processedLog'];
+  readonly registry: Pick<Registry, 'get' | 'apply'>;
+  readonly reader: Pick<TopicReader, 'readPingContent'>;
 }
 
 /** Delivers events to handlers: inline while the hub waits, or from the inbox. */
 export class Delivery {
   /** Registers the stored events of previous processes for deduplication. Reports new dead letters. */
   readonly recoveredEvents: RecoveredEvents;
-  readonly #options: DeliveryOptions;
+  readonly #context: DeliveryContext;
+  readonly #parts: DeliveryParts;
   readonly #deduplicator: Deduplicator;
   readonly #writer: EventWriter;
   readonly #eventFactory: EventFactory;
@@ -64,17 +62,20 @@ export class Delivery {
   readonly #lateRuns: LateRuns;
   readonly #slowHandlers: SlowHandlers;
   readonly #openAnswers = new OpenAnswers();
-  #isAborted = false;
+  /** Aborted once the runtime no longer waits for handlers. */
+  readonly #abort = new AbortController();
 
-  constructor(options: DeliveryOptions) {
-    this.#options = options;
-    const claimed = new ClaimedEntries();
-    this.#deduplicator = new Deduplicator({ ...options, claimedEntries: claimed }, this.#ackTimeout);
-    this.#writer = new EventWriter(options);
-    this.#lateRuns = new LateRuns(options.logger);
-    this.#slowHandlers = new SlowHandlers(options);
-    this.#eventFactory = new EventFactory({ ...options, claimedEntries: claimed, isAborted: () => this.#isAborted });
-    this.recoveredEvents = new RecoveredEvents(options, this.#eventFactory, this.#deduplicator);
+  constructor(context: DeliveryContext, parts: DeliveryParts) {
+    this.#context = context;
+    this.#parts = parts;
+    const { inbox, processedLog, registry } = parts;
+    const claimedEntries = new ClaimedEntries();
+    this.#deduplicator = new Deduplicator(context, processedLog, claimedEntries, this.#ackTimeout);
+    this.#writer = new EventWriter(context, inbox);
+    this.#lateRuns = new LateRuns(context.logger);
+    this.#slowHandlers = new SlowHandlers(context);
+    this.#eventFactory = new EventFactory({ processedLog, claimedEntries, registry, aborted: this.#abort.signal });
+    this.recoveredEvents = new RecoveredEvents(context, this.#eventFactory, this.#deduplicator);
   }
 
   /** Whether the service's inbox is full. */
@@ -96,12 +97,12 @@ export class Delivery {
     elapsedMs = 0,
     onEvent?: (context: EventContext) => void,
   ): DeliveryAnswer | Promise<DeliveryAnswer> {
-    const context = this.#eventFactory.create(subscription, grant, content, this.#options.now());
+    const context = this.#eventFactory.create(subscription, grant, content, this.#context.now());
     onEvent?.(context);
     if (!isTracked(service.delivery)) return this.#dispatch(service, context, elapsedMs);
     const delivery: PendingDelivery = {
       dispatch: (deadline) => this.#dispatch(service, context, elapsedMs, deadline),
-      deadline: () => answerDeadlineOf(this.#options, service, context, elapsedMs),
+      deadline: () => answerDeadlineOf(this.#context, service, context, elapsedMs),
       storeUndecided: ({ storeMs: timeoutMs }) =>
         this.#writer.storeUndecided(service, context, { timeoutMs, onAccept: () => this.#reportReceived(context) }),
     };
@@ -122,7 +123,7 @@ export class Delivery {
     fetched: FetchedMeta,
   ): Promise<boolean> {
     if (this.isFull(service)) return false;
-    const context = this.#eventFactory.create(subscription, grant, content, this.#options.now(), fetched);
+    const context = this.#eventFactory.create(subscription, grant, content, this.#context.now(), fetched);
     this.#reportReceived(context);
     const store = (): Promise<DeliveryAnswer> => this.#writer.enqueue(service, context);
     return (await this.#deduplicator.enqueueFetched(context, store, fetched.dedupeKeys)).type === 'acknowledged';
@@ -132,7 +133,7 @@ export class Delivery {
   async redeliver(stored: StoredEvent): Promise<StoredRun> {
     const { service, isPing } = stored.meta;
     const attempt = stored.retry.attempts + 1;
-    const deliveryService = this.#options.serviceOf(service);
+    const deliveryService = this.#context.services.get(service);
     let context = this.#eventFactory.fromStored(stored, attempt);
     if (deliveryService === undefined || context === undefined) {
       return {
@@ -141,8 +142,8 @@ export class Delivery {
       };
     }
     if (isPing === true && isFetchable(context.grant.topic)) {
-      const content = await this.#options.fetchPingContent(context.subscription, context.grant);
-      if (content instanceof Error && this.#isAborted) return { type: 'interrupted' };
+      const content = await this.#parts.reader.readPingContent(context.subscription.record, context.grant);
+      if (content instanceof Error && this.#abort.signal.aborted) return { type: 'interrupted' };
       if (content instanceof Error) return this.#onRunEnded(context, { type: 'failed', error: content });
       context = this.#eventFactory.fromStored(stored, attempt, content) ?? context;
     }
@@ -174,7 +175,7 @@ export class Delivery {
 
   /** Aborts the signals of running handlers. A handler that fails from now on counts as interrupted. */
   abort(): void {
-    this.#isAborted = true;
+    this.#abort.abort();
     for (const event of this.#running) abortEvent(event);
   }
 
@@ -190,22 +191,22 @@ export class Delivery {
     const isPing = isThinPing(service, context);
     if (service.delivery.mode === 'queued' || isPing === true) {
       closeEvent(event); // The handler gets another object, which claims the entries.
-      const timeoutMs = (deadline ?? answerDeadlineOf(this.#options, service, context, elapsedMs)).storeMs;
+      const timeoutMs = (deadline ?? answerDeadlineOf(this.#context, service, context, elapsedMs)).storeMs;
       return this.#openAnswers.track(this.#writer.enqueue(service, context, { isPing, timeoutMs }));
     }
     const run = this.#run(service, event);
     if (!(run instanceof Promise) && run.type === 'done' && !this.#deduplicator.shouldRecord(service, event)) {
       closeEvent(event);
-      reportRun(this.#options, context, run);
+      reportRun(this.#context, context, run);
       return answerOf(run);
     }
-    const answerDeadline = deadline ?? answerDeadlineOf(this.#options, service, context, elapsedMs);
+    const answerDeadline = deadline ?? answerDeadlineOf(this.#context, service, context, elapsedMs);
     return this.#openAnswers.track(this.#conclude(service, context, { run, deadline: answerDeadline }));
   }
 
   #reportReceived(context: EventContext): void {
     context.subscription.counters.received(context.meta.receivedAt);
-    emitEvent(this.#options, 'notification', context);
+    emitEvent(this.#context, 'notification', context);
   }
 
   async #conclude(
@@ -213,7 +214,7 @@ export class Delivery {
     context: EventContext,
     { run, deadline }: InlineRun,
   ): Promise<DeliveryAnswer> {
-    const { inbox } = this.#options;
+    const { inbox } = this.#parts;
     const { handlerMs } = deadline;
     const outcome = run instanceof Promise ? await this.#ackTimeout.wait(run, handlerMs) : run;
     if (outcome !== undefined) {
@@ -257,7 +258,7 @@ export class Delivery {
   #trackLateRun(context: EventContext, run: HandlerRun, stored?: StoredEvent): void {
     const awaitRun = async (): Promise<void> => {
       const ended = await this.#onRunEnded(context, await run);
-      if (stored !== undefined) await this.#options.inbox.settle(stored, ended);
+      if (stored !== undefined) await this.#parts.inbox.settle(stored, ended);
     };
     this.#lateRuns.add(awaitRun());
   }
@@ -276,10 +277,12 @@ export class Delivery {
    */
   async #onRunEnded(context: EventContext, outcome: HandlerOutcome, deadline?: AnswerDeadline): Promise<StoredRun> {
     const hasWaited = this.#running.delete(context.event);
-    if (outcome.type === 'failed' && hasWaited && this.#isAborted) return { type: 'interrupted' };
-    const end = (): Promise<void> => this.#options.onDeleted(context.subscription.record.id);
+    if (outcome.type === 'failed' && hasWaited && this.#abort.signal.aborted) return { type: 'interrupted' };
+    const end = async (): Promise<void> => {
+      await this.#parts.registry.apply(context.subscription.record.id, { type: 'unwanted', why: 'deleted' });
+    };
     const settled = outcome.type === 'deleted' ? await endSubscription(outcome, end, deadline) : outcome;
-    reportRun(this.#options, context, settled);
+    reportRun(this.#context, context, settled);
     this.#deduplicator.onRunEnded(context, settled.type);
     return settled;
   }

@@ -1,11 +1,11 @@
+import type { DeliveryContext, DeliveryServices } from '../delivery/delivery-context.js';
 import type { DeliveryService } from '../delivery/delivery-service.js';
 import type { Delivery } from '../delivery/delivery.js';
 import type { OverloadRecovery } from '../delivery/fetch/overload-recovery.js';
 import type { Acknowledgement } from '../delivery/handler/acknowledgement.js';
-import type { SubscriberHooks } from '../delivery/hook-payloads.js';
-import type { Logger } from '../logger.js';
 import type { SignatureAlgorithm } from '../protocol/signature.js';
 import type { CallbackMatch, Registry } from '../subscription/registry/registry.js';
+import type { ServicePolicies } from '../subscription/subscription-context.js';
 import type { CallbackAnswer } from './answer.js';
 import type { BodyLimits } from './callback-request.js';
 import type { RejectionLog } from './content/rejection-log.js';
@@ -24,29 +24,26 @@ export interface CallbackService extends DeliveryService {
   readonly redactedValues: readonly string[];
 }
 
-/** Dependencies of the functions that answer callback requests. */
-export interface CallbackContext {
+/** The running services, as callbacks need them. */
+export interface CallbackServices extends DeliveryServices {
+  get(service: string): CallbackService | undefined;
+  /** Answers hubs for unwanted subscriptions whose service does not run. It has no handlers. */
+  readonly leaving: CallbackService;
+}
+
+/** The parts of a runtime that answer callback requests. */
+export interface CallbackContext extends DeliveryContext {
+  readonly services: ServicePolicies & CallbackServices;
   readonly registry: Registry;
   readonly delivery: Delivery;
-  readonly hooks: SubscriberHooks;
-  readonly logger: Logger;
   readonly limits: BodyLimits;
   readonly rejections: Pick<RejectionLog, 'note'>;
   readonly overloadRecovery: Pick<OverloadRecovery, 'onRefused' | 'onRefusedUnread'>;
   readonly unknownCallbacks: UnknownCallbacks;
-  /** Epoch milliseconds. */
-  readonly now: () => number;
-  readonly serviceOf: (name: string) => CallbackService | undefined;
-  /** Answers hubs for unwanted subscriptions whose service does not run. It has no handlers. */
-  readonly leavingService: CallbackService;
   /** Running verifications, and recent answers to unsolicited ones. */
   readonly recentVerifications: RecentVerifications;
   /** Recent denials and hub errors. */
   readonly recentNotices: NoticeThrottle;
-  /** The error of the store if it is known to be down, without a new request to the store. */
-  readonly storeFailure?: (() => Error | undefined) | undefined;
-  /** Whether a stop has closed the callbacks. No handler is called for them then. */
-  readonly areCallbacksClosed: () => boolean;
 }
 
 /** A callback match whose service is running. */

@@ -30,14 +30,14 @@ export function answerCallback(
   exchange.run(() => {
     const { method } = exchange.request;
     const served = match && servedMatch(context, match);
-    if (method === 'POST' && served !== undefined && !context.areCallbacksClosed())
+    if (method === 'POST' && served !== undefined && !context.closing.areCallbacksClosed)
       answerDistribution(context, served, exchange);
     else exchange.answer(() => otherAnswer(context, exchange, { match, served }));
   });
 }
 
-function servedMatch({ serviceOf }: CallbackContext, { stored, grant }: CallbackMatch): ServedMatch | undefined {
-  const service = serviceOf(stored.record.service);
+function servedMatch({ services }: CallbackContext, { stored, grant }: CallbackMatch): ServedMatch | undefined {
+  const service = services.get(stored.record.service);
   return service && { stored, grant, service };
 }
 
@@ -55,12 +55,12 @@ function otherAnswer(
     context.unknownCallbacks.warn(request);
     return errorAnswer(404, REASON.unknownCallback);
   }
-  if (context.areCallbacksClosed()) return STOPPED;
+  if (context.closing.areCallbacksClosed) return STOPPED;
   if (served !== undefined) return answerIntent(context, served, request, requestLog);
   if (match.stored.record.desired === 'unsubscribed') {
     // The subscription is being left, although its service does not run.
     if (method === 'POST') return errorAnswer(410, REASON.ended);
-    return answerIntent(context, { ...match, service: context.leavingService }, request, requestLog);
+    return answerIntent(context, { ...match, service: context.services.leaving }, request, requestLog);
   }
   return method === 'POST'
     ? unavailable(REASON.serviceNotRunning, RETRY_AFTER_SECONDS)

@@ -1,6 +1,6 @@
 import { Throttle } from '../delivery/throttle.js';
+import type { EngineContext } from '../engine/engine-context.js';
 import { log } from '../log-events.js';
-import type { Logger } from '../logger.js';
 import type { CallbackRequest } from './callback-request.js';
 
 /** Maximum length of a logged path, in characters. */
@@ -12,19 +12,17 @@ const TOKEN_LIKE = /[\w%-]{32,}/g;
 /** Logs requests for unknown callbacks: one line a minute, with the number of suppressed lines. */
 export class UnknownCallbacks {
   readonly #throttle = new Throttle();
-  readonly #logger: Logger;
-  readonly #now: () => number;
+  readonly #context: Pick<EngineContext, 'logger' | 'now'>;
 
-  /** @param now epoch milliseconds */
-  constructor(logger: Logger, now: () => number) {
-    this.#logger = logger;
-    this.#now = now;
+  constructor(context: Pick<EngineContext, 'logger' | 'now'>) {
+    this.#context = context;
   }
 
   warn({ method, target }: Pick<CallbackRequest, 'method' | 'target'>): void {
-    const suppressed = this.#throttle.tryPass(this, this.#now());
+    const { logger, now } = this.#context;
+    const suppressed = this.#throttle.tryPass(this, now());
     if (suppressed === undefined) return;
-    log(this.#logger, 'callback.unknown', { method, path: withoutLastSegment(target), suppressed });
+    log(logger, 'callback.unknown', { method, path: withoutLastSegment(target), suppressed });
   }
 }
 

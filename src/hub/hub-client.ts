@@ -1,5 +1,5 @@
+import type { EngineContext } from '../engine/engine-context.js';
 import { log } from '../log-events.js';
-import type { Logger } from '../logger.js';
 import type { TopicContentSink } from './discovery/buffered-document.js';
 import { discover, type Discovery } from './discovery/discover.js';
 import { hubGuard } from './guard/private-network-guard.js';
@@ -10,16 +10,11 @@ import type { OriginRateLimits, DeferrableRequest } from './pacing/origin-rate-l
 import type { WithheldCredentials } from './redaction/withheld-credentials.js';
 import { sendHubRequest, type HubAcceptance, type HubAnswer, type HubRequest } from './request/hub-request.js';
 
-/** Dependencies of the hub client. */
-export interface HubClientOptions {
-  readonly logger: Logger;
-  /** Epoch milliseconds. */
-  readonly now: () => number;
+/** The parts that requests share. */
+export interface HubClientParts {
   /** Origins that answered 429. Subscribe requests to them are deferred. */
   readonly rateLimits: Pick<OriginRateLimits, 'limit' | 'deferUntil'>;
   readonly withheld: Pick<WithheldCredentials, 'warn'>;
-  /** Aborts all requests. */
-  readonly signal: AbortSignal;
 }
 
 /** The subscription that a request is for, as log lines name it. */
@@ -74,7 +69,11 @@ export interface HubClient {
 }
 
 /** Creates the hub client of a runtime. */
-export function hubClient({ logger, now, rateLimits, withheld, signal }: HubClientOptions): HubClient {
+export function hubClient(
+  { logger, now, closing }: Pick<EngineContext, 'logger' | 'now' | 'closing'>,
+  { rateLimits, withheld }: HubClientParts,
+): HubClient {
+  const { signal } = closing;
   return {
     discover({ subscription, service, target, config, allowPrivateNetworks, lastFeed, contentSink }) {
       const line = {

@@ -1,11 +1,10 @@
-import type { Engine } from '../engine/engine.js';
 import type { GrantRecord, SubscriptionOverrides, SubscriptionRecord } from '../subscription/record/record.js';
 import type { SubscriptionMetadata, SubscriptionTarget } from '../subscription/record/snapshot.js';
 import { latestSecret } from '../subscription/machine/rules/secrets.js';
 import { isEnabled, isWorking, stateOf } from '../subscription/machine/state.js';
 import { isLiteralCallback } from './callback-paths.js';
 import { forEachSubscription } from './each-subscription.js';
-import { reconcileStored, addDeclared, type ReconcileOptions } from './reconcile.js';
+import { reconcileStored, addDeclared, type Reconciliation } from './reconcile.js';
 import { callbackRotationProblem, secretRotationProblem } from './rotation-checks.js';
 import {
   callbackInUse,
@@ -18,16 +17,10 @@ import {
   serviceNotRunning,
   subscriptionNotRunning,
 } from './subscription-error.js';
-import type { DeclaredService } from './declared-service.js';
+import type { DeclaredService, ReconcileContext } from './declared-service.js';
+import type { Registry } from '../subscription/registry/registry.js';
 import { targetName } from '../subscription/record/target.js';
 import { log } from '../log-events.js';
-
-/** Dependencies of {@link DesiredSubscriptions}. */
-export interface DesiredSubscriptionsOptions extends Omit<ReconcileOptions, 'isSubscribeCalled'> {
-  readonly engine: Engine;
-  /** Throws a ConfigurationError if the service's options do not allow the target. */
-  readonly checkTarget: (service: string, target: SubscriptionTarget) => void;
-}
 
 /** The checked arguments of `subscribe()`. Undefined `overrides` or `metadata` keep those of an earlier call. */
 export interface CheckedSubscribeOptions {
@@ -38,12 +31,17 @@ export interface CheckedSubscribeOptions {
 
 /** Decides which subscriptions should exist: one for each service and target, declared or from `subscribe()`. */
 export class DesiredSubscriptions {
-  readonly #options: DesiredSubscriptionsOptions;
+  readonly #context: ReconcileContext;
+  readonly #registry: Registry;
+  readonly #reconciliation: Reconciliation;
   /** Ids of subscriptions that `subscribe()` was called for in this process. */
   readonly #subscribeCalledIds = new Set<string>();
 
-  constructor(options: DesiredSubscriptionsOptions) {
-    this.#options = options;
+  constructor(context: ReconcileContext, registry: Registry, { pruneDeclared }: Pick<Reconciliation, 'pruneDeclared'>) {
+    this.#context = context;
+    this.#registry = registry;
+    const isSubscribeCalled = (id: string): boolean => this.#subscribeCalledIds.has(id);
+    this.#reconciliation = { registry, pruneDeclared, isSubscribeCalled };
   }
 
   /**
@@ -51,19 +49,17 @@ export class DesiredSubscriptions {
    * pruned ones.
    */
   async reconcile(configs: readonly DeclaredService[]): Promise<void> {
-    const options = {
-      ...this.#options,
-      isSubscribeCalled: (id: string) => this.#subscribeCalledIds.has(id),
-    };
+    const { logger, services, closing } = this.#context;
+    const registry = this.#registry;
     const declared = new Set<string>();
-    for (const { id, service, target } of options.registry.duplicates) {
-      if (options.isStopping() || this.#subscribeCalledIds.has(id) || options.configOf(service) === undefined) continue;
-      log(options.logger, 'declared.duplicate', { subscription: id, service, detail: targetName(target) });
-      await options.registry.apply(id, { type: 'unwanted', why: 'pruned' });
+    for (const { id, service, target } of registry.duplicates) {
+      if (closing.isStopping || this.#subscribeCalledIds.has(id) || services.configOf(service) === undefined) continue;
+      log(logger, 'declared.duplicate', { subscription: id, service, detail: targetName(target) });
+      await registry.apply(id, { type: 'unwanted', why: 'pruned' });
     }
     for (const config of configs)
-      await this.#withServiceLock(config.name, () => addDeclared(options, config, declared));
-    if (!options.isStopping()) await reconcileStored(options, declared);
+      await this.#withServiceLock(config.name, () => addDeclared(this.#context, registry, config, declared));
+    if (!closing.isStopping) await reconcileStored(this.#context, this.#reconciliation, declared);
   }
 
   /**
@@ -74,10 +70,11 @@ export class DesiredSubscriptions {
    * subscription, or if its options do not allow the target
    */
   async subscribe(service: string, { target, overrides, metadata }: CheckedSubscribeOptions): Promise<string> {
-    const { registry, configOf, checkTarget } = this.#options;
-    const config = configOf(service);
+    const { services } = this.#context;
+    const registry = this.#registry;
+    const config = services.configOf(service);
     if (config === undefined) throw serviceNotRunning(service);
-    checkTarget(service, target);
+    services.checkTarget(service, target);
     // One call at a time per service: two calls with the same target must find the same subscription.
     return this.#withServiceLock(service, async () => {
       const existingId = registry.idOf({ service, target });
@@ -103,7 +100,7 @@ export class DesiredSubscriptions {
    * @throws WebSubError if there is no such subscription
    */
   async unsubscribe(id: string): Promise<void> {
-    await this.#options.registry.apply(id, { type: 'unwanted', why: 'unsubscribed' });
+    await this.#registry.apply(id, { type: 'unwanted', why: 'unsubscribed' });
   }
 
   /**
@@ -113,7 +110,7 @@ export class DesiredSubscriptions {
   async unsubscribeFrom(service: string, target: SubscriptionTarget): Promise<string> {
     // Runs after an earlier call of subscribe().
     return this.#withServiceLock(service, async () => {
-      const id = this.#options.registry.idOf({ service, target });
+      const id = this.#registry.idOf({ service, target });
       if (id === undefined) throw noSubscriptionTo(service, target);
       await this.unsubscribe(id);
       return id;
@@ -127,9 +124,9 @@ export class DesiredSubscriptions {
    * @throws ConfigurationError if its literal callback now serves another subscription
    */
   async retry(id: string | undefined): Promise<void> {
-    const { registry } = this.#options;
+    const registry = this.#registry;
     if (id === undefined) {
-      await forEachSubscription(this.#options, (record) =>
+      await forEachSubscription(this.#context, registry, (record) =>
         isStuck(record) ? registry.apply(record.id, { type: 'retried' }) : undefined,
       );
       return;
@@ -145,7 +142,7 @@ export class DesiredSubscriptions {
   async renew(id: string): Promise<void> {
     const { record } = this.#require(id);
     if (stateOf(record) !== 'active' || !isEnabled(record)) throw notRenewable(id, statusOf(record));
-    await this.#options.registry.apply(id, { type: 'renewal-wanted' });
+    await this.#registry.apply(id, { type: 'renewal-wanted' });
   }
 
   /**
@@ -166,7 +163,7 @@ export class DesiredSubscriptions {
     ) {
       throw noSecretToRotate(id, config.name);
     }
-    await this.#options.registry.apply(id, { type: 'rotation-wanted', rotate: part });
+    await this.#registry.apply(id, { type: 'rotation-wanted', rotate: part });
   }
 
   /**
@@ -175,13 +172,13 @@ export class DesiredSubscriptions {
    * @throws WebSubError if there is no such subscription, or its service does not run
    */
   async resetCounters(id: string | undefined): Promise<void> {
-    const { registry } = this.#options;
+    const registry = this.#registry;
     if (id !== undefined) {
       this.#require(id);
       await registry.apply(id, { type: 'counters-reset' });
       return;
     }
-    await forEachSubscription(this.#options, (record) =>
+    await forEachSubscription(this.#context, registry, (record) =>
       hasFailures(record) ? registry.apply(record.id, { type: 'counters-reset' }) : undefined,
     );
   }
@@ -189,22 +186,21 @@ export class DesiredSubscriptions {
   /** @throws ConfigurationError if the service's callback is literal and serves another wanted subscription */
   #refuseSharedCallback(config: DeclaredService, id: string | undefined): void {
     if (!isLiteralCallback(config)) return;
-    for (const { record } of this.#options.registry.all()) {
+    for (const { record } of this.#registry.all()) {
       if (record.service !== config.name || record.desired !== 'subscribed' || record.id === id) continue;
       throw callbackInUse(config.name, record.target);
     }
   }
 
   #withServiceLock<T>(service: string, work: () => Promise<T>): Promise<T> {
-    return this.#options.engine.runExclusive(`subscriptions of ${service}`, work);
+    return this.#context.engine.runExclusive(`subscriptions of ${service}`, work);
   }
 
   #require(id: string): { readonly record: SubscriptionRecord; readonly config: DeclaredService } {
-    const { registry, configOf } = this.#options;
-    const stored = registry.get(id);
+    const stored = this.#registry.get(id);
     if (stored === undefined) throw noSubscription(id);
     const { record } = stored;
-    const config = configOf(record.service);
+    const config = this.#context.services.configOf(record.service);
     if (config === undefined) throw subscriptionNotRunning(id, record.service);
     return { record, config };
   }

@@ -1,24 +1,19 @@
 import { slices } from '../engine/slices.js';
 import { log } from '../log-events.js';
-import type { Logger } from '../logger.js';
 import type { SubscriptionRecord } from '../subscription/record/record.js';
 import type { SubscriptionTarget } from '../subscription/record/snapshot.js';
 import type { Registry } from '../subscription/registry/registry.js';
 import { isOver } from '../subscription/machine/state.js';
 import { isLiteralCallback } from './callback-paths.js';
 import { forEachSubscription } from './each-subscription.js';
-import type { DeclaredService } from './declared-service.js';
+import type { DeclaredService, ReconcileContext } from './declared-service.js';
 import { targetName } from '../subscription/record/target.js';
 
-/** Options of reconciling the code with the store. */
-export interface ReconcileOptions {
+/** The stored subscriptions, and how they are compared with the code. */
+export interface Reconciliation {
   readonly registry: Registry;
-  readonly logger: Logger;
-  readonly configOf: (service: string) => DeclaredService | undefined;
   /** Whether `subscribe()` was called for a subscription in this process. */
   readonly isSubscribeCalled: (id: string) => boolean;
-  /** Whether the runtime is stopping. Then nothing new is started. */
-  readonly isStopping: () => boolean;
   /** Whether to unsubscribe subscriptions that the code no longer declares. */
   readonly pruneDeclared: boolean;
 }
@@ -31,13 +26,14 @@ const MAX_NAMED = 10;
  * is literal and a target is declared, unsubscribes the service's other subscriptions.
  */
 export async function addDeclared(
-  { registry, isStopping, logger }: ReconcileOptions,
+  { closing, logger }: ReconcileContext,
+  registry: Registry,
   config: DeclaredService,
   declared: Set<string>,
 ): Promise<void> {
   const { name: service, targets } = config;
   for await (const slice of slices(targets)) {
-    if (isStopping()) return;
+    if (closing.isStopping) return;
     const idOf = async (target: SubscriptionTarget): Promise<string> => {
       const existingId = registry.idOf({ service, target });
       if (existingId !== undefined) return existingId;
@@ -48,7 +44,7 @@ export async function addDeclared(
     for (const id of await Promise.all(ids)) declared.add(id);
   }
   if (!isLiteralCallback(config) || targets.length === 0) return;
-  await forEachSubscription({ registry, isStopping }, (record) => {
+  await forEachSubscription({ closing }, registry, (record) => {
     const { id, target, desired } = record;
     if (record.service !== service || desired === 'unsubscribed' || declared.has(id)) return undefined;
     // A literal callback serves one target only, and now that is the declared one.
@@ -61,22 +57,27 @@ export async function addDeclared(
  * Compares the stored subscriptions with the code: stores differences, and requests wanted subscriptions that are not
  * in progress. Most subscriptions need neither a request nor a write.
  */
-export async function reconcileStored(options: ReconcileOptions, declared: ReadonlySet<string>): Promise<void> {
-  const { logger, pruneDeclared } = options;
+export async function reconcileStored(
+  context: ReconcileContext,
+  reconciliation: Reconciliation,
+  declared: ReadonlySet<string>,
+): Promise<void> {
+  const { logger, services } = context;
+  const { registry, pruneDeclared } = reconciliation;
   const orphans: SubscriptionRecord[] = [];
   const stopped: SubscriptionRecord[] = [];
   const unservedByService = new Map<string, SubscriptionRecord[]>();
-  await forEachSubscription(options, (record) => {
-    if (options.configOf(record.service) === undefined) {
+  await forEachSubscription(context, registry, (record) => {
+    if (services.configOf(record.service) === undefined) {
       if (isInUse(record)) getOrAddList(unservedByService, record.service).push(record);
       return undefined;
     }
-    const isOrphan = !declared.has(record.id) && isOrphaned(record, options);
+    const isOrphan = !declared.has(record.id) && isOrphaned(record, reconciliation);
     if (isOrphan && record.desired === 'subscribed') orphans.push(record);
     const isDeclared = declared.has(record.id);
     // A pruned subscription that is declared again is requested again, so it is not reported.
     if (isDeclared && record.stoppedBecause !== undefined && record.stoppedBecause !== 'pruned') stopped.push(record);
-    return reconcileOne(record, { isDeclared, isOrphan }, options);
+    return reconcileOne(record, { isDeclared, isOrphan }, reconciliation);
   });
   if (stopped.length > 0) {
     const subscriptions = stopped.slice(0, MAX_NAMED).map(({ id, stoppedBecause }) => ({ id, stoppedBecause }));
@@ -96,7 +97,7 @@ export async function reconcileStored(options: ReconcileOptions, declared: Reado
 function reconcileOne(
   record: SubscriptionRecord,
   { isDeclared, isOrphan }: { readonly isDeclared: boolean; readonly isOrphan: boolean },
-  { registry, isSubscribeCalled, pruneDeclared }: ReconcileOptions,
+  { registry, isSubscribeCalled, pruneDeclared }: Reconciliation,
 ): Promise<unknown> | undefined {
   const { id, stoppedBecause, desired } = record;
   const isUpToDate = record.declared === isDeclared && (record.orphaned ?? false) === isOrphan;
@@ -123,7 +124,7 @@ async function runInOrder(
 }
 
 /** Whether the code declared a subscription in the past, and `subscribe()` has not been called for it since. */
-function isOrphaned({ id, declared, orphaned }: SubscriptionRecord, { isSubscribeCalled }: ReconcileOptions): boolean {
+function isOrphaned({ id, declared, orphaned }: SubscriptionRecord, { isSubscribeCalled }: Reconciliation): boolean {
   return !isSubscribeCalled(id) && (declared || orphaned === true);
 }
 

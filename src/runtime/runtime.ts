@@ -1,11 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { SubscriberHooks } from '../delivery/hook-payloads.js';
 import { callHandler } from '../delivery/handler/handlers.js';
-import type { Engine } from '../engine/engine.js';
 import { ConfigurationError } from '../errors.js';
 import type { Listener } from '../http/listen/listener.js';
-import type { Logger } from '../logger.js';
-import type { SubscriptionRecord } from '../subscription/record/record.js';
 import { stateOf } from '../subscription/machine/state.js';
 import { INSPECT, viewNamed } from '../subscription/record/log-view.js';
 import type { Subscription, SubscriptionState } from '../subscription/record/snapshot.js';
@@ -35,15 +32,11 @@ const READY_TIMEOUT_MS = 60_000;
 /** Milliseconds of a stop reserved for shutdown listeners, but at most a quarter. Hubs and handlers get the rest. */
 const SHUTDOWN_LISTENERS_MS = 2_000;
 
-/** Dependencies and options of a runtime. */
-export interface RuntimeOptions {
+/** The parts of a runtime, and what the start has found out. */
+export interface RuntimeParts {
   readonly core: Core;
-  readonly engine: Engine;
-  readonly logger: Logger;
   readonly url: string;
   readonly port: number | undefined;
-  /** Epoch milliseconds. */
-  readonly now: () => number;
   readonly graceSeconds: number;
   readonly listener: Listener | undefined;
   readonly hostServer: HostServer | undefined;
@@ -62,7 +55,7 @@ export class Runtime implements SubscriberRuntime {
   readonly deadLetters: DeadLetterList;
   readonly hooks: Pick<SubscriberHooks, 'on'>;
   readonly firstRequests = new FirstRequestsTrigger();
-  readonly #options: RuntimeOptions;
+  readonly #parts: RuntimeParts;
   readonly #startedHandlers: SubscriberHandlers[] = [];
   readonly #shutdownListeners: (() => unknown)[] = [];
   readonly #stopListeners: (() => void)[] = [];
@@ -72,9 +65,9 @@ export class Runtime implements SubscriberRuntime {
   #ownsStore = true;
   #isStartingServices = false;
 
-  constructor(options: RuntimeOptions) {
-    const { core, url, port } = options;
-    this.#options = options;
+  constructor(parts: RuntimeParts) {
+    const { core, url, port } = parts;
+    this.#parts = parts;
     this.url = url;
     this.port = port;
     this.fetch = core.app.fetch;
@@ -91,7 +84,7 @@ export class Runtime implements SubscriberRuntime {
       },
       [Symbol.asyncIterator]: () => core.pipeline.deadLetters.list(),
     };
-    this.hooks = { on: (name, listener) => core.hooks.on(name, listener) };
+    this.hooks = { on: (name, listener) => core.context.hooks.on(name, listener) };
   }
 
   /** Whether the runtime is stopping or has stopped. */
@@ -103,7 +96,7 @@ export class Runtime implements SubscriberRuntime {
   async startServices(): Promise<void> {
     this.#isStartingServices = true;
     try {
-      for (const { handlers } of this.#options.core.services) {
+      for (const { handlers } of this.#parts.core.context.services.all()) {
         await callHandler(handlers, 'onStart', this);
         this.#startedHandlers.push(handlers);
       }
@@ -131,25 +124,15 @@ export class Runtime implements SubscriberRuntime {
 
   async ready({ timeoutMs = READY_TIMEOUT_MS }: { readonly timeoutMs?: number } = {}): Promise<void> {
     if (this.#isStartingServices) throw readyTooEarlyError();
-    const { core } = this.#options;
-    const { registry, hooks, reconciled, requestsAllowed } = core;
-    const serves = (service: string): boolean => core.serves(service);
-    const isInFlight = ({ id, grants }: SubscriptionRecord): boolean =>
-      core.backgroundTasks.has(`${id} discover`) ||
-      grants.some((grant) => grant.pending?.denied !== true && core.backgroundTasks.has(`${grant.id} subscribe`));
-    const { now, reachability } = this.#options;
-    const stopSignal = this.#stopController.signal;
-    await whenReady(
-      { registry, hooks, reconciled, requestsAllowed, serves, isInFlight, now, stopSignal, reachability },
-      timeoutMs,
-    );
+    const { core, reachability } = this.#parts;
+    await whenReady({ core, stopSignal: this.#stopController.signal, reachability }, timeoutMs);
   }
 
   async subscribe(service: ServiceReference, options: SubscribeOptions): Promise<Subscription> {
     const { name, config } = definitionOf(service);
     const checked = checkSubscribeOptions(config, options);
     this.#refuseWhenStopping();
-    const { core } = this.#options;
+    const { core } = this.#parts;
     return core.snapshot(await core.subscriptions.subscribe(name, checked));
   }
 
@@ -157,7 +140,7 @@ export class Runtime implements SubscriberRuntime {
     idOrService: string | ServiceReference,
     target?: SubscribeOptions['target'],
   ): Promise<Subscription> {
-    const { core } = this.#options;
+    const { core } = this.#parts;
     if (typeof idOrService === 'string') {
       if (target !== undefined) {
         throw new ConfigurationError(
@@ -176,27 +159,27 @@ export class Runtime implements SubscriberRuntime {
 
   async retry(id?: string): Promise<void> {
     this.#refuseWhenStopping();
-    await this.#options.core.subscriptions.retry(id);
+    await this.#parts.core.subscriptions.retry(id);
   }
 
   async renew(id: string): Promise<void> {
     this.#refuseWhenStopping();
-    await this.#options.core.subscriptions.renew(id);
+    await this.#parts.core.subscriptions.renew(id);
   }
 
   async rotateSecret(id: string): Promise<void> {
     this.#refuseWhenStopping();
-    await this.#options.core.subscriptions.rotate(id, 'secret');
+    await this.#parts.core.subscriptions.rotate(id, 'secret');
   }
 
   async rotateCallback(id: string): Promise<void> {
     this.#refuseWhenStopping();
-    await this.#options.core.subscriptions.rotate(id, 'callback');
+    await this.#parts.core.subscriptions.rotate(id, 'callback');
   }
 
   async resetCounters(id?: string): Promise<void> {
     this.#refuseWhenStopping();
-    await this.#options.core.subscriptions.resetCounters(id);
+    await this.#parts.core.subscriptions.resetCounters(id);
   }
 
   onShutdown(listener: () => unknown): void {
@@ -204,7 +187,7 @@ export class Runtime implements SubscriberRuntime {
   }
 
   stop(options: StopOptions = {}): Promise<void> {
-    return (this.#stopping ??= this.#shutDown(options, this.#options.graceSeconds * 1000));
+    return (this.#stopping ??= this.#shutDown(options, this.#parts.graceSeconds * 1000));
   }
 
   stopNow(): Promise<void> {
@@ -219,7 +202,7 @@ export class Runtime implements SubscriberRuntime {
 
   /** The view in `console.log(runtime)`: the addresses, and the numbers of subscriptions and dead letters. */
   [INSPECT](): object {
-    const { services, registry, pipeline } = this.#options.core;
+    const { context, registry, pipeline } = this.#parts.core;
     const { url, port, isStopping } = this;
     const subscriptions: Partial<Record<SubscriptionState, number>> = {};
     for (const { record } of registry.all()) {
@@ -229,7 +212,7 @@ export class Runtime implements SubscriberRuntime {
     return viewNamed('SubscriberRuntime', {
       url,
       port,
-      services: services.map(({ config }) => config.name),
+      services: context.services.names,
       subscriptions,
       deadLetters: pipeline.deadLetters.count,
       ...(isStopping ? { isStopping } : {}),
@@ -253,7 +236,7 @@ export class Runtime implements SubscriberRuntime {
     ];
     const ownsStore = (): boolean => this.#ownsStore;
     return shutDown(
-      { ...this.#options, ownsStore, shutdownListeners, gracePeriod, listenersLimit, finalStepsLimit },
+      { ...this.#parts, ownsStore, shutdownListeners, gracePeriod, listenersLimit, finalStepsLimit },
       options,
     );
   }

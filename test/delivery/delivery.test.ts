@@ -1,6 +1,6 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { Delivery } from '../../src/delivery/delivery.js';
-import type { DeliveryOptions } from '../../src/delivery/delivery.js';
+import type { DeliveryParts } from '../../src/delivery/delivery.js';
 import type { DeliveryService } from '../../src/delivery/delivery-service.js';
 import { SubscriptionDeletedError } from '../../src/errors.js';
 import { type HookPayload, subscriberHooks } from '../../src/delivery/hook-payloads.js';
@@ -8,6 +8,7 @@ import type { EventHandler } from '../../src/delivery/handler/handlers.js';
 import type { StoredSubscription } from '../../src/subscription/registry/registry.js';
 import { deferred } from '../kit/deferred.js';
 import { FakeWorld } from '../kit/fake-world.js';
+import { servicesWith, testContext } from '../kit/test-context.js';
 import { grant, storedEvent, storedEventWith, storedSubscription } from './message/event-fixtures.js';
 
 const content = { headers: [], raw: new Uint8Array([1]) };
@@ -53,7 +54,7 @@ function setUp(
     loadOf: () => ({ events: waitingEvents, bytes: waitingEvents * 100 }),
     newPosition: () => 0,
   };
-  const processedLog: DeliveryOptions['processedLog'] = {
+  const processedLog: DeliveryParts['processedLog'] = {
     answerToDuplicate: () => undefined,
     trackDelivery: async (_dedupeKeys, dispatch) => dispatch(),
     markEnqueued: () => {},
@@ -62,22 +63,22 @@ function setUp(
     markDeadLettered: () => {},
     settled: async () => {},
   };
-  const delivery = new Delivery({
-    inbox,
-    processedLog,
+  const context = testContext({
     hooks,
-    storeTimeoutMs: 5_000,
     logger: world.logger,
     now: () => world.now,
-    readEvent: async () => undefined,
-    serviceOf: () => (isDeclared ? service : undefined),
-    fetchPingContent: async () => new Error('nothing is to be fetched'),
-    subscriptionOf: (id) => (id === subscription.record.id ? subscription : undefined),
-    onDeleted: async () => {
+    services: servicesWith({ get: () => (isDeclared ? service : undefined) }),
+  });
+  const registry: DeliveryParts['registry'] = {
+    get: (id) => (id === subscription.record.id ? subscription : undefined),
+    apply: async () => {
       if (isEndFailing) throw new Error('the store is down');
       calls.push('deleted');
+      return subscription.record;
     },
-  });
+  };
+  const reader = { readPingContent: async () => new Error('nothing is to be fetched') };
+  const delivery = new Delivery(context, { inbox, processedLog, registry, reader });
   const failOnDeleted = (): void => void (isEndFailing = true);
   return { delivery, service, subscription, hooks, calls, world, inbox, failOnDeleted };
 }

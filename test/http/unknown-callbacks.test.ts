@@ -6,7 +6,7 @@ const TOKEN = 'a'.repeat(43);
 
 function pathOf(target: string): unknown {
   const logger = recordingLogger();
-  new UnknownCallbacks(logger, () => 0).warn({ method: 'POST', target });
+  new UnknownCallbacks({ logger, now: () => 0 }).warn({ method: 'POST', target });
   const fields: { readonly path?: unknown } = { ...logger.lines[0]?.fields };
   return fields.path;
 }
@@ -28,7 +28,7 @@ test('a long path is cut', () => {
 test('one request a minute is logged, with the number of suppressed lines', () => {
   const logger = recordingLogger();
   let now = 0;
-  const unknownCallbacks = new UnknownCallbacks(logger, () => now);
+  const unknownCallbacks = new UnknownCallbacks({ logger, now: () => now });
   for (let count = 0; count < 1_000; count += 1) unknownCallbacks.warn({ method: 'GET', target: '/websub/a' });
   now = 60_000;
   unknownCallbacks.warn({ method: 'GET', target: '/websub/a' });

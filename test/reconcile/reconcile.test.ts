@@ -1,8 +1,9 @@
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { checkServiceConfig } from '../../src/runtime/config/check-config.js';
-import { reconcileStored, addDeclared, type ReconcileOptions } from '../../src/reconcile/reconcile.js';
+import { reconcileStored, addDeclared, type Reconciliation } from '../../src/reconcile/reconcile.js';
 import type { SubscriptionRecord } from '../../src/subscription/record/record.js';
-import { recordingLogger } from '../kit/recording-logger.js';
+import type { DeclaredService, ReconcileContext } from '../../src/reconcile/declared-service.js';
+import { servicesWith, testContext } from '../kit/test-context.js';
 import { TOPIC } from '../subscription/machine/subscription-machine.js';
 import { subscription, world } from '../subscription/registry/registry-world.js';
 import { SITUATIONS } from '../subscription/machine/situations.js';
@@ -11,14 +12,12 @@ async function setUp(records: readonly SubscriptionRecord[], targets: readonly s
   const { registry } = await world();
   for (const record of records) await registry.add(record);
   const config = checkServiceConfig('News', { targets });
-  const options: ReconcileOptions = {
-    registry,
-    logger: recordingLogger(),
-    configOf: (name) => (name === 'News' ? config : undefined),
-    isSubscribeCalled: () => false,
-    isStopping: () => false,
-    pruneDeclared: true,
+  const configOf = (name: string): DeclaredService | undefined => (name === 'News' ? config : undefined);
+  const context: ReconcileContext = {
+    ...testContext(),
+    services: Object.assign(servicesWith(), { configOf, checkTarget: () => {} }),
   };
+  const reconciliation: Reconciliation = { registry, isSubscribeCalled: () => false, pruneDeclared: true };
   const update = vi.spyOn(registry, 'update');
   onTestFinished(() => update.mockRestore());
   /** The inputs that changed something. */
@@ -26,8 +25,8 @@ async function setUp(records: readonly SubscriptionRecord[], targets: readonly s
     update.mock.calls.filter((_call, index) => update.mock.results[index]?.value instanceof Promise);
   const reconcile = async (): Promise<void> => {
     const declared = new Set<string>();
-    await addDeclared(options, config, declared);
-    await reconcileStored(options, declared);
+    await addDeclared(context, registry, config, declared);
+    await reconcileStored(context, reconciliation, declared);
   };
   const recordOf = (id: string): SubscriptionRecord | undefined => registry.get(id)?.record;
   return { registry, changes, reconcile, recordOf };

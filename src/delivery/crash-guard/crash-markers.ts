@@ -1,7 +1,6 @@
+import type { EngineContext } from '../../engine/engine-context.js';
 import { log } from '../../log-events.js';
-import type { Logger } from '../../logger.js';
 import { decodeRecord, encodeRecord } from '../../store/codec.js';
-import type { RecordStore } from '../../store/record-store.js';
 
 const VERSION = 1;
 const ID = 'runs';
@@ -9,19 +8,13 @@ const ID = 'runs';
 /** After this many crashes during its runs, an event or topic no longer runs. */
 export const MAX_CRASHES = 3;
 
-/** Dependencies of {@link CrashMarkers}. */
-export interface CrashMarkersOptions {
-  readonly store: Pick<RecordStore, 'get' | 'set' | 'delete'>;
-  readonly logger: Logger;
-}
-
 /**
  * Stores a marker for each run in progress. The end of a run removes its marker. A marker found at start belongs to a
  * run during which the previous process ended. A marker's count includes the current run, so a crash needs no further
  * write. All markers share one record, because there are few and one read then finds all.
  */
 export class CrashMarkers {
-  readonly #options: CrashMarkersOptions;
+  readonly #context: Pick<EngineContext, 'store' | 'logger'>;
   /** How often the process ended during a run of each key. A key is removed after its last run. */
   #crashes = new Map<string, number>();
   /** The keys of marked runs in progress. */
@@ -31,13 +24,13 @@ export class CrashMarkers {
   #isStopped = false;
   #ownsStore = true;
 
-  constructor(options: CrashMarkersOptions) {
-    this.#options = options;
+  constructor(context: Pick<EngineContext, 'store' | 'logger'>) {
+    this.#context = context;
   }
 
   /** Reads the markers of a previous process. */
   async load(): Promise<void> {
-    const { store, logger } = this.#options;
+    const { store, logger } = this.#context;
     try {
       const raw = await store.get('marker', ID);
       if (raw !== undefined) this.#crashes = crashesIn(decodeRecord(VERSION, raw, {}, `marker ${ID}`));
@@ -117,7 +110,7 @@ export class CrashMarkers {
 
   async #write(): Promise<void> {
     if (!this.#ownsStore) return;
-    const { store, logger } = this.#options;
+    const { store, logger } = this.#context;
     const keys = new Set([...this.#crashes.keys(), ...this.#running]);
     const runs = [...keys].map((key) => [key, this.crashesOf(key) + (this.#running.has(key) ? 1 : 0)] as const);
     try {

@@ -1,25 +1,19 @@
-import type { Engine, Timetable } from '../../engine/engine.js';
+import type { Timetable } from '../../engine/engine.js';
+import type { EngineContext } from '../../engine/engine-context.js';
 
 /** Milliseconds after which the lock is released, because a handler may never return. */
 const MAX_LOCK_MS = 300_000;
 
-/** Dependencies of {@link SuspectLock}. */
-export interface SuspectLockOptions {
-  readonly engine: Pick<Engine, 'timetable'>;
-  /** Epoch milliseconds. */
-  readonly now: () => number;
-}
-
 /** Lets only one suspect run at a time, so that the next crash can be attributed to it. */
 export class SuspectLock {
-  readonly #options: SuspectLockOptions;
+  readonly #context: Pick<EngineContext, 'engine' | 'now'>;
   readonly #due: Timetable;
   readonly #listeners: (() => void)[] = [];
   #holder: string | undefined;
 
-  constructor(options: SuspectLockOptions) {
-    this.#options = options;
-    this.#due = options.engine.timetable('suspect-lock', (key) => this.release(key));
+  constructor(context: Pick<EngineContext, 'engine' | 'now'>) {
+    this.#context = context;
+    this.#due = context.engine.timetable('suspect-lock', (key) => this.release(key));
   }
 
   /** Calls the listener whenever the lock is released. */
@@ -31,7 +25,7 @@ export class SuspectLock {
   tryAcquire(key: string): boolean {
     if (this.#holder !== undefined) return false;
     this.#holder = key;
-    this.#due.set(key, this.#options.now() + MAX_LOCK_MS);
+    this.#due.set(key, this.#context.now() + MAX_LOCK_MS);
     return true;
   }
 

@@ -1,6 +1,5 @@
-import type { Engine } from '../../engine/engine.js';
+import type { EngineContext } from '../../engine/engine-context.js';
 import { log, type LogFields } from '../../log-events.js';
-import type { Logger } from '../../logger.js';
 import type { SubscriptionRecord } from '../../subscription/record/record.js';
 import { MAX_CRASHES, type CrashMarkers } from './crash-markers.js';
 import type { SuspectLock } from './suspect-lock.js';
@@ -11,16 +10,6 @@ const START = 'start';
 /** Milliseconds after the start during which fetches are marked. */
 const MARKED_FOR_MS = 60_000;
 
-/** Dependencies of {@link TopicCrashGuard}. */
-export interface TopicCrashGuardOptions {
-  readonly markers: CrashMarkers;
-  readonly lock: SuspectLock;
-  readonly engine: Pick<Engine, 'timetable'>;
-  readonly logger: Logger;
-  /** Epoch milliseconds. */
-  readonly now: () => number;
-}
-
 /** The outcome of a fetch. `'busy'`: another suspect runs, retry soon. `'skipped'`: not fetched until a renewal. */
 export type GuardedFetch = 'ended' | 'busy' | 'skipped';
 
@@ -30,15 +19,19 @@ export type GuardedFetch = 'ended' | 'busy' | 'skipped';
  * renewed.
  */
 export class TopicCrashGuard {
-  readonly #options: TopicCrashGuardOptions;
+  readonly #context: EngineContext;
+  readonly #markers: CrashMarkers;
+  readonly #lock: SuspectLock;
   /** Subscriptions whose topic was skipped and that have not been renewed since. */
   readonly #skipped = new Set<string>();
   readonly #renewed = new Set<string>();
   #startedAt: number | undefined;
 
-  constructor(options: TopicCrashGuardOptions) {
-    const { engine, now } = options;
-    this.#options = options;
+  constructor(context: EngineContext, markers: CrashMarkers, lock: SuspectLock) {
+    const { engine, now } = context;
+    this.#context = context;
+    this.#markers = markers;
+    this.#lock = lock;
     // Due at the engine's first tick, which may be long after this process began to load.
     const started = engine.timetable('topic-crash-guard', () => {
       this.#startedAt = now();
@@ -48,16 +41,17 @@ export class TopicCrashGuard {
 
   /** Called once all subscriptions are loaded. Removes the markers of other subscriptions. */
   onLoaded(exists: (subscriptionId: string) => boolean): void {
-    const { markers } = this.#options;
-    const staleKeys = markers.suspects.filter((key) => key.startsWith(PREFIX) && !exists(key.slice(PREFIX.length)));
-    markers.forget(staleKeys);
+    const staleKeys = this.#markers.suspects.filter(
+      (key) => key.startsWith(PREFIX) && !exists(key.slice(PREFIX.length)),
+    );
+    this.#markers.forget(staleKeys);
   }
 
   /** Fetches a topic, with a marker if it needs one. */
   async run({ id, service }: SubscriptionRecord, topic: string, fetch: () => Promise<void>): Promise<GuardedFetch> {
-    const { markers, lock, now } = this.#options;
+    const { now } = this.#context;
     const key = PREFIX + id;
-    const crashes = markers.crashesOf(key);
+    const crashes = this.#markers.crashesOf(key);
     if (crashes >= MAX_CRASHES && !this.#renewed.has(id)) {
       this.#skip({ subscription: id, service, topic, crashes });
       return 'skipped';
@@ -66,29 +60,28 @@ export class TopicCrashGuard {
       await fetch();
       return 'ended';
     }
-    if (crashes > 0 && !lock.tryAcquire(key)) return 'busy';
+    if (crashes > 0 && !this.#lock.tryAcquire(key)) return 'busy';
     try {
-      await markers.begin(key);
+      await this.#markers.begin(key);
       await fetch();
     } finally {
       // A fetch interrupted by a stop proves nothing, so earlier crashes still count.
-      await markers.end(key, !markers.isStopped);
-      lock.release(key);
+      await this.#markers.end(key, !this.#markers.isStopped);
+      this.#lock.release(key);
     }
     return 'ended';
   }
 
   /** Lets the topic be fetched again. @returns whether it was skipped until now */
   onRenewed(id: string): boolean {
-    if (this.#options.markers.crashesOf(PREFIX + id) < MAX_CRASHES) return false;
+    if (this.#markers.crashesOf(PREFIX + id) < MAX_CRASHES) return false;
     this.#renewed.add(id);
     return this.#skipped.delete(id);
   }
 
   #skip(fields: LogFields<'topic.suspended'>): void {
-    const { logger } = this.#options;
     if (this.#skipped.has(fields.subscription)) return;
     this.#skipped.add(fields.subscription);
-    log(logger, 'topic.suspended', fields);
+    log(this.#context.logger, 'topic.suspended', fields);
   }
 }

@@ -1,10 +1,10 @@
 import { forEachInSlices, MAX_SYNC_ITEMS } from '../../engine/slices.js';
 import { KeyedMutex } from '../../engine/keyed-mutex.js';
 import { log } from '../../log-events.js';
-import type { Logger } from '../../logger.js';
 import { mapAwaitable, type Awaitable } from '../message/awaitable.js';
 import type { ClaimedEntries } from './claimed-entries.js';
 import type { DeliveryAnswer } from '../delivery-answer.js';
+import type { DeliveryContext } from '../delivery-context.js';
 import type { DeliveryService } from '../delivery-service.js';
 import type { StoredRun } from '../handler/handler-run.js';
 import type { UndecidedEvent } from '../inbox/event-writer.js';
@@ -17,16 +17,11 @@ import type { EventContext } from '../event-context.js';
 import { duplicateCheckKeys, processedEntryKeys, isTracked, trackedKeysOf } from './tracked-keys.js';
 import type { DuplicateAnswer, ProcessedLog } from './processed-log.js';
 
-/** Dependencies of {@link Deduplicator}. */
-export interface DeduplicatorOptions {
-  readonly processedLog: Pick<
-    ProcessedLog,
-    'answerToDuplicate' | 'trackDelivery' | 'markEnqueued' | 'markProcessed' | 'markDeadLettered' | 'settled'
-  >;
-  readonly claimedEntries: Pick<ClaimedEntries, 'claimableBy' | 'release'>;
-  readonly logger: Logger;
-  readonly serviceOf: (service: string) => DeliveryService | undefined;
-}
+/** Records which content was processed. */
+type Processed = Pick<
+  ProcessedLog,
+  'answerToDuplicate' | 'trackDelivery' | 'markEnqueued' | 'markProcessed' | 'markDeadLettered' | 'settled'
+>;
 
 /** Mutex key for recovered events that need parsing. They are parsed one at a time. */
 const RECOVERY_KEY = 'recovery';
@@ -35,7 +30,9 @@ const RECOVERY_KEY = 'recovery';
  * Tracks processed content and drops duplicates (`delivery.dedupe`). `tracked-keys.ts` says which keys are compared.
  */
 export class Deduplicator {
-  readonly #options: DeduplicatorOptions;
+  readonly #context: Pick<DeliveryContext, 'logger' | 'services'>;
+  readonly #processedLog: Processed;
+  readonly #claimedEntries: Pick<ClaimedEntries, 'claimableBy' | 'release'>;
   readonly #ackTimeout: AckTimeout;
   /** By subscription id. Events that need parsing, or have many keys, stay ahead of later events. */
   readonly #mutex = new KeyedMutex();
@@ -43,8 +40,15 @@ export class Deduplicator {
   readonly #pendingWork = new Set<Promise<void>>();
   #isStopping = false;
 
-  constructor(options: DeduplicatorOptions, ackTimeout = new AckTimeout()) {
-    this.#options = options;
+  constructor(
+    context: Pick<DeliveryContext, 'logger' | 'services'>,
+    processedLog: Processed,
+    claimedEntries: Pick<ClaimedEntries, 'claimableBy' | 'release'>,
+    ackTimeout = new AckTimeout(),
+  ) {
+    this.#context = context;
+    this.#processedLog = processedLog;
+    this.#claimedEntries = claimedEntries;
     this.#ackTimeout = ackTimeout;
   }
 
@@ -91,10 +95,7 @@ export class Deduplicator {
   ): Promise<DeliveryAnswer> {
     const trackedKeys = this.#trackedKeysOf(context, entries);
     context.dedupeKeys = trackedKeys instanceof Promise ? await trackedKeys : trackedKeys;
-    const answer = await this.#options.processedLog.trackDelivery(
-      await this.#claimable(context, context.dedupeKeys),
-      store,
-    );
+    const answer = await this.#processedLog.trackDelivery(await this.#claimable(context, context.dedupeKeys), store);
     return answer.type === 'unavailable' ? this.releaseForRedelivery(context, answer) : answer;
   }
 
@@ -121,7 +122,7 @@ export class Deduplicator {
       mapAwaitable(entryKeys, (dedupeKeys) => {
         const all = lastOfEachKey([...trackedKeys, ...dedupeKeys]);
         const claimable = mapAwaitable(all, (each) => this.#claimable(context, each));
-        const recorded = mapAwaitable(claimable, (each) => this.#options.processedLog.markProcessed(each));
+        const recorded = mapAwaitable(claimable, (each) => this.#processedLog.markProcessed(each));
         return mapAwaitable(recorded, () => this.#release(context));
       }),
     );
@@ -163,7 +164,7 @@ export class Deduplicator {
   async settled(): Promise<void> {
     this.#isStopping = true;
     while (this.#pendingWork.size > 0) await Promise.all(this.#pendingWork);
-    await this.#options.processedLog.settled();
+    await this.#processedLog.settled();
   }
 
   async #decide(
@@ -177,7 +178,7 @@ export class Deduplicator {
     const duplicate = lookup instanceof Promise ? await lookup : lookup;
     if (duplicate === undefined) {
       const claimable = this.#claimable(context, dedupeKeys);
-      const answer = await this.#options.processedLog.trackDelivery(
+      const answer = await this.#processedLog.trackDelivery(
         claimable instanceof Promise ? await claimable : claimable,
         dispatch,
         onStarted,
@@ -196,7 +197,7 @@ export class Deduplicator {
     const { dedupeKeys = [] } = context;
     const duplicate = await this.#lookUp(delivery, dedupeKeys);
     const accept = async (): Promise<void> => {
-      await this.#options.processedLog.markEnqueued(await this.#claimable(context, dedupeKeys));
+      await this.#processedLog.markEnqueued(await this.#claimable(context, dedupeKeys));
       undecided.accept(dedupeKeys);
     };
     if (duplicate === undefined) return accept();
@@ -208,7 +209,7 @@ export class Deduplicator {
     const { subscription, event } = context;
     // A dropped event has no handler, so it claims no entries.
     this.#release(context);
-    log(this.#options.logger, 'event.duplicate', { subscription: subscription.record.id, eventId: event.id });
+    log(this.#context.logger, 'event.duplicate', { subscription: subscription.record.id, eventId: event.id });
     const settledAnswer = await answer;
     if (settledAnswer.type === 'acknowledged') subscription.counters.duplicate();
     return settledAnswer;
@@ -218,7 +219,7 @@ export class Deduplicator {
     delivery: DeliveryService['delivery'],
     dedupeKeys: readonly DedupeKey[],
   ): Awaitable<DuplicateAnswer | undefined> {
-    return this.#options.processedLog.answerToDuplicate(
+    return this.#processedLog.answerToDuplicate(
       duplicateCheckKeys(delivery, dedupeKeys),
       delivery.dedupeWindowSeconds * 1000,
     );
@@ -228,24 +229,24 @@ export class Deduplicator {
     const claimable = this.#claimable(context, dedupeKeys);
     return isDead
       ? this.#trackDeadLettered(context, claimable)
-      : mapAwaitable(claimable, (each) => this.#options.processedLog.markEnqueued(each));
+      : mapAwaitable(claimable, (each) => this.#processedLog.markEnqueued(each));
   }
 
   #trackDeadLettered(context: EventContext, claimable: Awaitable<readonly DedupeKey[]>): Awaitable<void> {
     return mapAwaitable(claimable, (dedupeKeys) => {
-      this.#options.processedLog.markDeadLettered(dedupeKeys);
+      this.#processedLog.markDeadLettered(dedupeKeys);
       this.#release(context);
     });
   }
 
   /** The entries that no other event has claimed. */
   #claimable({ event }: EventContext, dedupeKeys: readonly DedupeKey[]): Awaitable<readonly DedupeKey[]> {
-    return this.#options.claimedEntries.claimableBy(dedupeKeys, event);
+    return this.#claimedEntries.claimableBy(dedupeKeys, event);
   }
 
   #release({ event }: EventContext): void {
     closeEvent(event);
-    this.#options.claimedEntries.release(event);
+    this.#claimedEntries.release(event);
   }
 
   /** Records in the background. Records of one subscription stay in order. */
@@ -265,13 +266,13 @@ export class Deduplicator {
   }
 
   #logRejection(work: Promise<void>): Promise<void> {
-    return work.catch((error: unknown) => log(this.#options.logger, 'processed.not-recorded', { err: error }));
+    return work.catch((error: unknown) => log(this.#context.logger, 'processed.not-recorded', { err: error }));
   }
 
   #trackedKeysOf(context: EventContext, entries?: readonly DedupeKey[]): Awaitable<readonly DedupeKey[]> {
     const { subscription, event, dedupeKeys } = context;
     if (dedupeKeys !== undefined) return dedupeKeys;
-    const delivery = this.#options.serviceOf(subscription.record.service)?.delivery;
+    const delivery = this.#context.services.get(subscription.record.service)?.delivery;
     return delivery !== undefined && isTracked(delivery) ? trackedKeysOf(delivery, event, entries) : [];
   }
 }

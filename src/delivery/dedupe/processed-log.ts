@@ -5,7 +5,7 @@ import { InProgressKeys, worstAnswer, type PendingAnswer } from './in-progress-k
 import { isBodyKey, type DedupeKey } from './dedupe-key.js';
 import { isBefore, isNewVersion } from './processed-version.js';
 import { ProcessedTable } from './processed-table.js';
-import { ProcessedRecords, type ProcessedRecordsOptions } from './processed-records.js';
+import { ProcessedRecords, type ProcessedContext } from './processed-records.js';
 
 /**
  * Minimum milliseconds between two writes of an entry's last-seen time. A feed repeats its entries in every delivery.
@@ -25,16 +25,17 @@ export interface DuplicateAnswer {
  * does both inside the mutex of the subscription.
  */
 export class ProcessedLog {
-  readonly #options: ProcessedRecordsOptions;
+  readonly #context: ProcessedContext;
   readonly #processed: ProcessedRecords;
   readonly #inProgress = new InProgressKeys();
   /** Versions among the dead letters, by key. */
   readonly #deadLettered = new ProcessedTable();
   readonly #pendingWork = new Set<Promise<void>>();
 
-  constructor(options: ProcessedRecordsOptions) {
-    this.#options = options;
-    this.#processed = new ProcessedRecords(options);
+  /** @param maxKeys maximum number of processed keys. The keys seen longest ago are forgotten first */
+  constructor(context: ProcessedContext, maxKeys?: number) {
+    this.#context = context;
+    this.#processed = new ProcessedRecords(context, maxKeys);
   }
 
   /** Whether old keys were dropped for lack of room. Feeds may still contain those entries. */
@@ -98,7 +99,7 @@ export class ProcessedLog {
    */
   answerToDuplicate(dedupeKeys: readonly DedupeKey[], windowMs: number): Awaitable<DuplicateAnswer | undefined> {
     if (dedupeKeys.length === 0) return undefined;
-    const since = this.#options.now() - windowMs;
+    const since = this.#context.now() - windowMs;
     const answers: PendingAnswer[] = [];
     let isNew = false;
     const checking = forEachInSlices(dedupeKeys, (dedupeKey) => {
@@ -158,7 +159,7 @@ export class ProcessedLog {
 
   /** Marks keys as processed. If the store fails, only this process remembers them. */
   markProcessed(dedupeKeys: readonly DedupeKey[]): Awaitable<void> {
-    const at = this.#options.now();
+    const at = this.#context.now();
     return this.#trackWork(
       forEachInSlices(dedupeKeys, (dedupeKey) => {
         const { key, version, updated, deleted } = this.#withoutFutureDate(dedupeKey);
@@ -183,7 +184,7 @@ export class ProcessedLog {
    * delivery of one is `new`.
    */
   markBaseline(dedupeKeys: readonly DedupeKey[]): Awaitable<void> {
-    const at = this.#options.now();
+    const at = this.#context.now();
     return forEachInSlices(dedupeKeys, (dedupeKey) => {
       const { key, version, updated, deleted } = this.#withoutFutureDate(dedupeKey);
       if (this.#processed.has(key)) return;
@@ -196,7 +197,7 @@ export class ProcessedLog {
    * forgotten first.
    */
   touch(dedupeKeys: readonly DedupeKey[]): Awaitable<void> {
-    const at = this.#options.now();
+    const at = this.#context.now();
     return forEachInSlices(dedupeKeys, ({ key }) => {
       const processed = this.#processed.get(key);
       if (processed === undefined) return;
@@ -212,7 +213,7 @@ export class ProcessedLog {
   /** Marks keys as dead-lettered. Polls and catch-ups ignore them. Content that a hub sends again is dispatched. */
   markDeadLettered(dedupeKeys: readonly DedupeKey[]): void {
     const { maxKeys } = this.#processed;
-    const at = this.#options.now();
+    const at = this.#context.now();
     void this.#trackWork(
       forEachInSlices(dedupeKeys, (dedupeKey) => {
         const { key, version, updated, deleted } = this.#withoutFutureDate(dedupeKey);
@@ -251,6 +252,6 @@ export class ProcessedLog {
   /** Drops a date in the future. A later correction with a true date would look older. */
   #withoutFutureDate(dedupeKey: DedupeKey): DedupeKey {
     const { updated = -Infinity } = dedupeKey;
-    return updated > this.#options.now() ? { ...dedupeKey, updated: undefined } : dedupeKey;
+    return updated > this.#context.now() ? { ...dedupeKey, updated: undefined } : dedupeKey;
   }
 }

@@ -1,8 +1,7 @@
+import type { EngineContext } from '../../engine/engine-context.js';
 import { createYielder, forEachInSlices, sortInSlices } from '../../engine/slices.js';
 import { log } from '../../log-events.js';
-import type { Logger } from '../../logger.js';
 import { decodeRecord, encodeRecord } from '../../store/codec.js';
-import type { RecordStore } from '../../store/record-store.js';
 import { Throttle } from '../throttle.js';
 import { decodeProcessedVersion, encodeProcessedVersion, type ProcessedVersion } from './processed-version.js';
 import { ProcessedTable } from './processed-table.js';
@@ -14,20 +13,13 @@ const MAX_KEYS = 250_000;
 /** Maximum number of concurrent writes. A feed may have thousands of entries. */
 const MAX_WRITES = 500;
 
-/** Dependencies of {@link ProcessedRecords}. */
-export interface ProcessedRecordsOptions {
-  readonly store: Pick<RecordStore, 'list' | 'set' | 'delete'>;
-  readonly logger: Logger;
-  /** Epoch milliseconds. */
-  readonly now: () => number;
-  /** Maximum number of keys. The keys seen longest ago are forgotten first. @default 250_000 */
-  readonly maxKeys?: number | undefined;
-}
+/** The parts of a runtime that the records of processed content need. */
+export type ProcessedContext = Pick<EngineContext, 'store' | 'logger' | 'now'>;
 
 /** Processed entries and bodies by key, oldest first. They are in memory and, with a delay, in the store. */
 export class ProcessedRecords {
   readonly maxKeys: number;
-  readonly #options: ProcessedRecordsOptions;
+  readonly #context: ProcessedContext;
   readonly #table = new ProcessedTable();
   /** Keys whose record must be written to the store or removed from it. */
   readonly #unwritten = new Set<string>();
@@ -35,9 +27,10 @@ export class ProcessedRecords {
   readonly #logThrottle = new Throttle();
   #hasOverflowed = false;
 
-  constructor(options: ProcessedRecordsOptions) {
-    this.#options = options;
-    this.maxKeys = options.maxKeys ?? MAX_KEYS;
+  /** @param maxKeys maximum number of keys. The keys seen longest ago are forgotten first */
+  constructor(context: ProcessedContext, maxKeys = MAX_KEYS) {
+    this.#context = context;
+    this.maxKeys = maxKeys;
   }
 
   /** Whether old keys were dropped for lack of room. Feeds may still contain those entries. */
@@ -50,7 +43,7 @@ export class ProcessedRecords {
    * again.
    */
   async load(): Promise<void> {
-    const { store, logger } = this.#options;
+    const { store, logger } = this.#context;
     const onUnreadable = (error: unknown): void => log(logger, 'processed.unreadable', { err: error });
     const records: [key: string, processed: ProcessedVersion][] = [];
     const pause = createYielder();
@@ -124,7 +117,7 @@ export class ProcessedRecords {
 
   /** Writes the current record of a key, or removes it from the store. */
   async #writeRecord(key: string): Promise<void> {
-    const { store, logger, now } = this.#options;
+    const { store, logger, now } = this.#context;
     const current = this.#table.get(key);
     try {
       if (current === undefined) {

@@ -9,12 +9,15 @@ import { ROOM_CHECK_MS } from '../../subscription/machine/steps/on-content-refus
 import { TOPIC_BUSY_MS, TOPIC_FETCH } from '../../subscription/retry-policy.js';
 import { tracksEntries } from '../dedupe/tracked-keys.js';
 import type { DeliveryService } from '../delivery-service.js';
-import type { FetchingOptions } from './fetching-options.js';
+import type { DeliveryContext } from '../delivery-context.js';
+import type { FetchParts } from './fetch-parts.js';
 import { earliestRetryAt } from './publisher-retry-after-error.js';
+import type { DedupeKey } from '../dedupe/dedupe-key.js';
 import type { StoredEvent } from '../inbox/stored-event.js';
+import { entryDedupeKeys } from '../message/message.js';
 import { entriesNewAfterGap, topicEntries, type TopicEntry } from './topic-entries.js';
-import { WaitingEntries, type DedupeKeysOf } from './waiting-entries.js';
-import type { WaitingEvent } from '../inbox/waiting-events.js';
+import { WaitingEntries } from './waiting-entries.js';
+import type { WaitingEvents } from '../inbox/waiting-events.js';
 import { log } from '../../log-events.js';
 
 /** A period in which events may have been missed. Times are epoch milliseconds. */
@@ -32,30 +35,25 @@ interface FetchedTopic {
   readonly content: TopicContent;
 }
 
-/** Dependencies of {@link CatchUp}. */
-export interface CatchUpOptions extends FetchingOptions {
-  readonly isFull: (service: DeliveryService) => boolean;
-  /** The events of a subscription that wait in the inbox, latest first. */
-  readonly waitingEvents: (subscriptionId: string) => readonly WaitingEvent[];
-  /** Reads an event from the store; undefined if it no longer exists or cannot be read. */
-  readonly readEvent: (id: string) => Promise<StoredEvent | undefined>;
-  readonly dedupeKeysOf: DedupeKeysOf;
-}
-
 /** Fetches topics after gaps and delivers the entries that were missed (PROTOCOL L3). The records hold the plans. */
 export class CatchUp {
-  readonly #options: CatchUpOptions;
+  readonly #context: DeliveryContext;
+  readonly #parts: FetchParts;
+  readonly #waiting: WaitingEvents;
   /** The entries of waiting events during a gap, by subscription id. */
   readonly #waitingEntries = new Map<string, WaitingEntries>();
 
-  constructor(options: CatchUpOptions) {
-    this.#options = options;
+  /** @param waiting the events in the inbox */
+  constructor(context: DeliveryContext, parts: FetchParts, waiting: WaitingEvents) {
+    this.#context = context;
+    this.#parts = parts;
+    this.#waiting = waiting;
   }
 
   /** Remembers the entries of an event that runs during a gap. The event may leave the inbox before the fetch. */
   onEventRun(event: StoredEvent): void {
     const { subscriptionId, service } = event.meta;
-    const delivery = this.#hasGap(subscriptionId) ? this.#options.serviceOf(service)?.delivery : undefined;
+    const delivery = this.#hasGap(subscriptionId) ? this.#context.services.get(service)?.delivery : undefined;
     if (delivery !== undefined && !tracksEntries(delivery)) this.#waitingEntriesOf(subscriptionId).add(event);
   }
 
@@ -73,43 +71,42 @@ export class CatchUp {
   }
 
   async #run(id: string): Promise<number | undefined> {
-    const { subscriptionOf, serviceOf, isFull, isStopping, apply, now } = this.#options;
-    const record = subscriptionOf(id)?.record;
-    if (record?.catchUp === undefined || isStopping()) return undefined;
+    const { services, closing, now } = this.#context;
+    const { registry, delivery, crashGuard } = this.#parts;
+    const record = registry.get(id)?.record;
+    if (record?.catchUp === undefined || closing.isStopping) return undefined;
     const { catchUp: plan } = record;
-    const service = serviceOf(record.service);
+    const service = services.get(record.service);
     if (service === undefined) return undefined;
-    if (isFull(service)) return this.#waitForRoom(id, plan);
+    if (delivery.isFull(service)) return this.#waitForRoom(id, plan);
     const started = await this.#started(record, plan);
-    const subscription = subscriptionOf(id);
+    const subscription = registry.get(id);
     if (!started || subscription === undefined) return undefined;
     const grant = readableGrant(subscription.record);
     if (!service.delivery.catchUp || grant === undefined || !isFetchable(grant.topic)) {
-      await apply(id, { type: 'catch-up-dropped', gapId: plan.id });
+      await registry.apply(id, { type: 'catch-up-dropped', gapId: plan.id });
       return undefined;
     }
     const { gapSince = plan.requestedAt } = subscription.record;
     // After the clock was set back, the gap may begin in the future.
     const gap: Gap = { id: plan.id, since: Math.min(gapSince, now()), requestedAt: plan.requestedAt };
     const fetch = (): Promise<void> => this.#fetch(gap, service, subscription, grant);
-    const run = await this.#options.crashGuard.run(subscription.record, grant.topic, fetch);
-    if (run === 'skipped') await apply(id, { type: 'catch-up-skipped', gapId: gap.id });
+    const run = await crashGuard.run(subscription.record, grant.topic, fetch);
+    if (run === 'skipped') await registry.apply(id, { type: 'catch-up-skipped', gapId: gap.id });
     return run === 'busy' ? now() + TOPIC_BUSY_MS : undefined;
   }
 
   async #waitForRoom(id: string, { id: gapId, refused }: CatchUpRecord): Promise<number | undefined> {
-    const { apply, now } = this.#options;
-    if (refused !== 'spread') return now() + ROOM_CHECK_MS;
-    await apply(id, { type: 'room-missing', gapId });
+    if (refused !== 'spread') return this.#context.now() + ROOM_CHECK_MS;
+    await this.#parts.registry.apply(id, { type: 'room-missing', gapId });
     return undefined;
   }
 
   /** There is room. Resolves to whether to fetch now: after an overload, fetches are spread over time. */
   async #started({ id, renewalOwed }: SubscriptionRecord, { id: gapId, refused }: CatchUpRecord): Promise<boolean> {
-    const { apply, now } = this.#options;
     if (refused === undefined && renewalOwed === undefined) return true;
-    const record = await apply(id, { type: 'room-found', gapId });
-    return record.catchUp?.id === gapId && (catchUpDueAt(record) ?? Infinity) <= now();
+    const record = await this.#parts.registry.apply(id, { type: 'room-found', gapId });
+    return record.catchUp?.id === gapId && (catchUpDueAt(record) ?? Infinity) <= this.#context.now();
   }
 
   async #fetch(
@@ -118,7 +115,8 @@ export class CatchUp {
     subscription: StoredSubscription,
     grant: GrantRecord,
   ): Promise<void> {
-    const { now, reader, logger, apply } = this.#options;
+    const { now, logger, closing } = this.#context;
+    const { reader, registry } = this.#parts;
     const { id, fetched } = subscription.record;
     const { topic } = grant;
     const known = fetched?.topic === topic ? fetched : undefined;
@@ -127,29 +125,29 @@ export class CatchUp {
     try {
       const content = await reader.read(subscription.record, grant, 'catch-up', known);
       if (content !== undefined && !(await this.#enqueueNew(gap, service, { subscription, grant, content }))) {
-        await apply(id, { type: 'catch-up-failed', gapId: gap.id, notBefore: 0 });
+        await registry.apply(id, { type: 'catch-up-failed', gapId: gap.id, notBefore: 0 });
         return;
       }
       fetchedRecord = content === undefined ? (known ?? fetchedRecord) : { ...fetchedRecord, ...content.validators };
     } catch (error) {
-      if (this.#options.isStopping()) return;
+      if (closing.isStopping) return;
       const canRetry = !isPermanentFailure(error) && now() - gap.requestedAt < TOPIC_FETCH.giveUpAfterMs;
       const fields = { subscription: id, topic, since: new Date(gap.since).toISOString(), err: error };
       if (canRetry) {
         log(logger, 'catch-up.delayed', fields);
-        await apply(id, { type: 'catch-up-failed', gapId: gap.id, notBefore: earliestRetryAt(error) });
+        await registry.apply(id, { type: 'catch-up-failed', gapId: gap.id, notBefore: earliestRetryAt(error) });
         return;
       }
       log(logger, 'catch-up.failed', fields);
     }
-    await apply(id, { type: 'caught-up', gapId: gap.id, beganAt, fetched: fetchedRecord });
+    await registry.apply(id, { type: 'caught-up', gapId: gap.id, beganAt, fetched: fetchedRecord });
   }
 
   /** Resolves to true when all new entries are stored and no entry in progress can still fail. */
   async #enqueueNew(gap: Gap, service: DeliveryService, fetched: FetchedTopic): Promise<boolean> {
     const { id } = fetched.subscription.record;
     const entries = await topicEntries(fetched.content, { subscriptionId: id });
-    return this.#options.delivery.runExclusive(id, () => this.#enqueueNewExclusive(gap, service, fetched, entries));
+    return this.#parts.delivery.runExclusive(id, () => this.#enqueueNewExclusive(gap, service, fetched, entries));
   }
 
   async #enqueueNewExclusive(
@@ -158,7 +156,8 @@ export class CatchUp {
     { subscription, grant, content }: FetchedTopic,
     entries: readonly TopicEntry[],
   ): Promise<boolean> {
-    const { processedLog, delivery, logger, now } = this.#options;
+    const { logger, now } = this.#context;
+    const { processedLog, delivery } = this.#parts;
     const { id, createdAt, firstVerifiedAt: subscribedAt = createdAt } = subscription.record;
     const { topic } = grant;
     const areEntriesTracked = tracksEntries(service.delivery);
@@ -189,10 +188,10 @@ export class CatchUp {
 
   /** The entries that no event in the inbox contains. */
   async #withoutWaiting(id: string, entries: readonly TopicEntry[]): Promise<readonly TopicEntry[]> {
-    const { waitingEvents, readEvent } = this.#options;
+    const { recoveredEvents } = this.#parts.delivery;
     const waiting = this.#waitingEntriesOf(id);
-    for (const event of waitingEvents(id)) {
-      const stored = waiting.shouldRead(event) ? await readEvent(event.id) : undefined;
+    for (const event of this.#waiting.of(id)) {
+      const stored = waiting.shouldRead(event) ? await recoveredEvents.read(event.id) : undefined;
       if (stored !== undefined) waiting.add(stored);
     }
     await waiting.settled();
@@ -200,7 +199,7 @@ export class CatchUp {
   }
 
   #hasGap(id: string): boolean {
-    const record = this.#options.subscriptionOf(id)?.record;
+    const record = this.#parts.registry.get(id)?.record;
     return record !== undefined && isCatchingUp(record);
   }
 
@@ -209,8 +208,14 @@ export class CatchUp {
     if (known !== undefined) return known;
     // A gap may have ended without a fetch.
     for (const other of this.#waitingEntries.keys()) if (!this.#hasGap(other)) this.#waitingEntries.delete(other);
-    const waiting = new WaitingEntries(this.#options.dedupeKeysOf);
+    const waiting = new WaitingEntries((event) => this.#dedupeKeysOf(event));
     this.#waitingEntries.set(id, waiting);
     return waiting;
+  }
+
+  /** The dedupe keys of an event's entries; none if its subscription no longer exists. */
+  async #dedupeKeysOf(event: StoredEvent): Promise<readonly DedupeKey[]> {
+    const message = this.#parts.delivery.recoveredEvents.messageOf(event);
+    return message === undefined ? [] : entryDedupeKeys(message);
   }
 }

@@ -1,15 +1,7 @@
+import type { EngineContext } from '../../engine/engine-context.js';
 import { log } from '../../log-events.js';
-import type { Logger } from '../../logger.js';
 import type { CallbackMatch, Registry } from '../../subscription/registry/registry.js';
 import { Throttle } from '../throttle.js';
-
-/** Dependencies of {@link OverloadRecovery}. */
-export interface OverloadRecoveryOptions {
-  readonly logger: Logger;
-  /** Epoch milliseconds. */
-  readonly now: () => number;
-  readonly registry: Pick<Registry, 'update' | 'save'>;
-}
 
 /**
  * Records content that was answered 503, usually because the inbox was full or the store failed. Many hubs do not retry
@@ -23,17 +15,19 @@ export interface OverloadRecoveryOptions {
  * Quirk(PuSHPress, websub.rocks): end the subscription at the first answer other than 2xx. We renew it.
  */
 export class OverloadRecovery {
-  readonly #options: OverloadRecoveryOptions;
+  readonly #context: EngineContext;
+  readonly #registry: Registry;
   readonly #logThrottle = new Throttle();
   readonly #unreadThrottle = new Throttle();
 
-  constructor(options: OverloadRecoveryOptions) {
-    this.#options = options;
+  constructor(context: EngineContext, registry: Registry) {
+    this.#context = context;
+    this.#registry = registry;
   }
 
   /** Records that genuine content was refused. */
   onRefused({ stored: subscription, grant }: CallbackMatch, reason: string): void {
-    const { logger, now } = this.#options;
+    const { logger, now } = this.#context;
     const { id } = subscription.record;
     subscription.counters.refused();
     const suppressed = this.#logThrottle.tryPass(subscription, now());
@@ -45,15 +39,15 @@ export class OverloadRecovery {
 
   /** Records that content was refused unread. It may be forged, so at most one a minute counts. */
   onRefusedUnread(match: CallbackMatch, reason: string): void {
-    if (this.#unreadThrottle.tryPass(match.stored, this.#options.now()) !== undefined) this.onRefused(match, reason);
+    if (this.#unreadThrottle.tryPass(match.stored, this.#context.now()) !== undefined) this.onRefused(match, reason);
   }
 
   /** Records the refusal in memory at once, because the store may be what failed. Then stores it. */
   async #record(id: string): Promise<void> {
-    const { registry, logger, now } = this.#options;
+    const { logger, now } = this.#context;
     try {
-      const { isChanged } = await registry.update(id, { type: 'content-refused', since: now() });
-      if (isChanged) await registry.save(id);
+      const { isChanged } = await this.#registry.update(id, { type: 'content-refused', since: now() });
+      if (isChanged) await this.#registry.save(id);
     } catch (error) {
       log(logger, 'delivery.missed-not-stored', { subscription: id, err: error });
     }

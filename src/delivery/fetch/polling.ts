@@ -1,8 +1,10 @@
 import { partition, filterInSlices } from '../../engine/slices.js';
+import type { TopicContentSink } from '../../hub/discovery/buffered-document.js';
 import type { TopicContent } from '../../hub/discovery/fetch-topic.js';
 import type { MissingSince, PollRecord } from '../../subscription/record/fetch-records.js';
 import type { FetchedRecord, GrantRecord, SubscriptionRecord } from '../../subscription/record/record.js';
 import type { StoredSubscription } from '../../subscription/registry/registry.js';
+import type { TopicSinks } from '../../subscription/requests/subscription-requests.js';
 import { pollGraceMs } from '../../subscription/machine/rules/poll-plan.js';
 import { isFetchable, readableGrant } from '../../subscription/machine/rules/readable-grant.js';
 import { POLLED_AT_INTERVAL_MS } from '../../subscription/machine/steps/on-polled.js';
@@ -10,16 +12,12 @@ import { isWorking } from '../../subscription/machine/state.js';
 import type { SilentHubReport } from '../../subscription/machine/transition-types.js';
 import { TOPIC_BUSY_MS } from '../../subscription/retry-policy.js';
 import type { DeliveryService } from '../delivery-service.js';
-import type { FetchingOptions } from './fetching-options.js';
+import type { DeliveryContext } from '../delivery-context.js';
+import type { FetchParts } from './fetch-parts.js';
 import { earliestRetryAt } from './publisher-retry-after-error.js';
-import type { DiscoveredTopicCache } from './discovered-topic-cache.js';
+import { DiscoveredTopicCache } from './discovered-topic-cache.js';
 import { topicEntries, type TopicEntry } from './topic-entries.js';
 import { log } from '../../log-events.js';
-
-/** Dependencies of {@link Polling}. */
-export interface PollingOptions extends FetchingOptions {
-  readonly discoveredTopics: Pick<DiscoveredTopicCache, 'take'>;
-}
 
 /** A subscription that is polled. */
 interface PolledTopic {
@@ -39,17 +37,23 @@ interface PollResult {
  * Polls topics at intervals, whatever hubs deliver meanwhile. Delivers the entries that a hub has not delivered in
  * time. The records hold the plans, and what the last poll found missing.
  */
-export class Polling {
-  readonly #options: PollingOptions;
+export class Polling implements TopicSinks {
+  readonly #context: DeliveryContext;
+  readonly #parts: FetchParts;
+  readonly #discoveredTopics: DiscoveredTopicCache;
 
-  constructor(options: PollingOptions) {
-    this.#options = options;
+  constructor(context: DeliveryContext, parts: FetchParts) {
+    this.#context = context;
+    this.#parts = parts;
+    this.#discoveredTopics = new DiscoveredTopicCache(context.now);
   }
 
-  /** Whether a subscription will be polled and has not been yet. */
-  isFirstPollPending({ service, fetched }: SubscriptionRecord): boolean {
-    const pollSeconds = this.#options.serviceOf(service)?.delivery.pollSeconds ?? 0;
-    return pollSeconds > 0 && fetched?.polledAt === undefined;
+  /** Keeps the topic content that discovery reads for the first poll. Undefined if no first poll is due. */
+  sinkFor({ id, service, fetched }: SubscriptionRecord): TopicContentSink | undefined {
+    const { services, maxBodyBytes: maxBytes } = this.#context;
+    const { pollSeconds = 0 } = services.get(service)?.delivery ?? {};
+    if (pollSeconds === 0 || fetched?.polledAt !== undefined) return undefined;
+    return { maxBytes, take: (topic, content) => this.#discoveredTopics.add(id, topic, content) };
   }
 
   /**
@@ -58,11 +62,12 @@ export class Polling {
    * @returns when to run again (epoch milliseconds) if its plan stays as it is
    */
   async run(id: string): Promise<number | undefined> {
-    const { subscriptionOf, serviceOf, isStopping, now, logger, apply } = this.#options;
-    const subscription = subscriptionOf(id);
-    if (subscription === undefined || isStopping()) return undefined;
+    const { services, closing, now, logger } = this.#context;
+    const { registry, crashGuard } = this.#parts;
+    const subscription = registry.get(id);
+    if (subscription === undefined || closing.isStopping) return undefined;
     const { record } = subscription;
-    const service = serviceOf(record.service);
+    const service = services.get(record.service);
     const grant = readableGrant(record);
     const dueAt = record.poll?.at;
     if (service === undefined || grant === undefined || dueAt === undefined) return undefined;
@@ -70,32 +75,32 @@ export class Polling {
     if (!isFetchable(topic)) {
       // A start rejects such a topic in code. This one was stored before `pollSeconds` was set.
       log(logger, 'poll.impossible', { subscription: id, topic });
-      await apply(id, { type: 'poll-skipped', dueAt });
+      await registry.apply(id, { type: 'poll-skipped', dueAt });
       return undefined;
     }
     try {
       const poll = (): Promise<void> => this.#poll({ subscription, service, grant }, dueAt);
-      const run = await this.#options.crashGuard.run(record, topic, poll);
-      if (run === 'skipped') await apply(id, { type: 'poll-skipped', dueAt });
+      const run = await crashGuard.run(record, topic, poll);
+      if (run === 'skipped') await registry.apply(id, { type: 'poll-skipped', dueAt });
       return run === 'busy' ? now() + TOPIC_BUSY_MS : undefined;
     } catch (error) {
-      if (isStopping()) return undefined;
+      if (closing.isStopping) return undefined;
       log(logger, 'poll.failed', { subscription: id, topic, err: error });
-      await apply(id, { type: 'poll-failed', dueAt, notBefore: earliestRetryAt(error) });
+      await registry.apply(id, { type: 'poll-failed', dueAt, notBefore: earliestRetryAt(error) });
       return undefined;
     }
   }
 
   async #poll(polled: PolledTopic, dueAt: number): Promise<void> {
-    const { reader, delivery, discoveredTopics, apply } = this.#options;
+    const { reader, delivery, registry } = this.#parts;
     const { subscription, grant } = polled;
     const { id, fetched, poll } = subscription.record;
     const { topic } = grant;
-    const discovered = discoveredTopics.take(id, topic);
+    const discovered = this.#discoveredTopics.take(id, topic);
     const known = fetched?.topic === topic && poll?.missing === undefined ? fetched : undefined;
     const content = discovered ?? (await reader.read(subscription.record, grant, 'poll', known));
     if (content === undefined) {
-      await apply(id, { type: 'polled', dueAt, fetched: { ...fetched, topic }, missing: [] });
+      await registry.apply(id, { type: 'polled', dueAt, fetched: { ...fetched, topic }, missing: [] });
       return;
     }
     const entries = await topicEntries(content, { subscriptionId: id });
@@ -105,7 +110,7 @@ export class Polling {
     // Validators are stored only if every entry is accounted for. Otherwise the next poll must fetch the content
     // again.
     const validators = result.missing.length === 0 && isCertain ? content.validators : {};
-    await apply(id, { type: 'polled', dueAt, fetched: { topic, ...validators }, ...result });
+    await registry.apply(id, { type: 'polled', dueAt, fetched: { topic, ...validators }, ...result });
   }
 
   /** Delivers overdue entries. `isCertain`: no entry in progress can still fail. */
@@ -114,7 +119,7 @@ export class Polling {
     content: TopicContent,
     entries: readonly TopicEntry[],
   ): Promise<PollResult & { readonly isCertain: boolean }> {
-    const { processedLog } = this.#options;
+    const { processedLog } = this.#parts;
     const { fetched } = polled.subscription.record;
     const missing = await filterInSlices(entries, (each) => this.#isMissing(each, fetched));
     await processedLog.touch(entries.map(({ dedupeKey }) => dedupeKey));
@@ -134,8 +139,8 @@ export class Polling {
     content: TopicContent,
     missing: readonly TopicEntry[],
   ): Promise<PollResult> {
-    const { now, delivery, processedLog } = this.#options;
-    const nowMs = now();
+    const { delivery, processedLog } = this.#parts;
+    const nowMs = this.#context.now();
     const sinceOf = missingSinceOf(subscription.record.poll, nowMs);
     const graceMs = pollGraceMs(service.delivery);
     // Blame the hub only for unknown entries published after its verification. It may skip changes to delivered
@@ -160,7 +165,7 @@ export class Polling {
   }
 
   #isMissing({ dedupeKey, at }: TopicEntry, fetched: FetchedRecord | undefined): boolean {
-    const { processedLog } = this.#options;
+    const { processedLog } = this.#parts;
     // An overflowed log has forgotten old entries. Those do not count as missing.
     const isForgotten =
       processedLog.hasOverflowed && at !== undefined && at < (fetched?.polledAt ?? 0) - 2 * POLLED_AT_INTERVAL_MS;
@@ -174,7 +179,7 @@ export class Polling {
   #baselineBefore({ delivery }: DeliveryService, fetched: FetchedRecord | undefined): number | undefined {
     const { polledAt = Infinity } = fetched ?? {};
     const memoryMs = Math.max(2 * POLLED_AT_INTERVAL_MS, 3000 * delivery.pollSeconds);
-    return polledAt < this.#options.now() - memoryMs || polledAt === Infinity ? polledAt : undefined;
+    return polledAt < this.#context.now() - memoryMs || polledAt === Infinity ? polledAt : undefined;
   }
 }
 

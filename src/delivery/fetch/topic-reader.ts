@@ -2,32 +2,22 @@ import { fetchTopic, type TopicContent, type Validators } from '../../hub/discov
 import type { OriginConcurrencyLimiter } from '../../hub/pacing/origin-concurrency-limiter.js';
 import type { WithheldCredentials } from '../../hub/redaction/withheld-credentials.js';
 import { withDebugLog } from '../../hub/outbound-log.js';
-import type { Logger } from '../../logger.js';
 import { isSameTopic } from '../../protocol/hub-query.js';
-import type { TransitionInput } from '../../subscription/machine/transition-types.js';
 import { publisherRetryAt, publisherRetryAfterOf } from '../../subscription/machine/rules/publisher-retry-after.js';
 import type { GrantRecord, SubscriptionRecord } from '../../subscription/record/record.js';
-import type { StoredSubscription } from '../../subscription/registry/registry.js';
-import type { RequestPolicy } from '../../subscription/request-policy.js';
+import type { Registry } from '../../subscription/registry/registry.js';
+import type { DeliveryContext } from '../delivery-context.js';
 import { fetchLine, type FetchPurpose } from './fetch-line.js';
 import { PublisherRetryAfterError } from './publisher-retry-after-error.js';
 import type { ReceivedContent } from '../message/received-content.js';
 import { isFeed, isHtml, isUnreadable } from './readable-topic.js';
 
-/** Dependencies of {@link TopicReader}. */
-export interface TopicReaderOptions {
+/** The parts that topics are read with. */
+export interface ReaderParts {
   /** Request slots by origin (PROTOCOL L5). */
   readonly concurrencyLimiter: Pick<OriginConcurrencyLimiter, 'run'>;
-  readonly requestPolicyOf: (service: string) => RequestPolicy | undefined;
-  readonly subscriptionOf: (subscriptionId: string) => StoredSubscription | undefined;
-  readonly apply: (subscriptionId: string, input: TransitionInput) => Promise<unknown>;
-  readonly logger: Logger;
-  /** Epoch milliseconds. */
-  readonly now: () => number;
-  readonly maxBytes: number;
   readonly withheld: Pick<WithheldCredentials, 'warn'>;
-  /** Aborts reads in flight. */
-  readonly signal: AbortSignal;
+  readonly registry: Pick<Registry, 'get' | 'apply'>;
 }
 
 /** A read of a topic, with the validators of the last fetch. */
@@ -40,10 +30,12 @@ interface Reading {
 
 /** Fetches topics, paced by origin. */
 export class TopicReader {
-  readonly #options: TopicReaderOptions;
+  readonly #context: DeliveryContext;
+  readonly #parts: ReaderParts;
 
-  constructor(options: TopicReaderOptions) {
-    this.#options = options;
+  constructor(context: DeliveryContext, parts: ReaderParts) {
+    this.#context = context;
+    this.#parts = parts;
   }
 
   /**
@@ -103,15 +95,16 @@ export class TopicReader {
     }
     const feed = content !== undefined && isFeed(content) ? content : undefined;
     const source = { topic, url: feed === undefined ? topic : target };
-    await this.#options.apply(record.id, { type: 'topic-source', source });
+    await this.#parts.registry.apply(record.id, { type: 'topic-source', source });
     return feed;
   }
 
   async #readAt(url: string, { record, topic, purpose, known }: Reading): Promise<TopicContent | undefined> {
-    const { concurrencyLimiter, requestPolicyOf, subscriptionOf, apply, logger, now, maxBytes, withheld, signal } =
-      this.#options;
+    const { services, logger, now, maxBodyBytes: maxBytes, closing } = this.#context;
+    const { concurrencyLimiter, withheld, registry } = this.#parts;
+    const { signal } = closing;
     const { id, service, target } = record;
-    const policy = requestPolicyOf(service);
+    const policy = services.policyOf(service);
     if (policy === undefined) throw new Error(`Service "${service}" is not running in this runtime.`);
     const { discoveryConfig: config, allowPrivateNetworks } = policy;
     const configuredUrl = typeof target === 'string' ? target : target.topic;
@@ -123,7 +116,7 @@ export class TopicReader {
     await concurrencyLimiter.run(url, async () => {
       hasStarted = true;
       // Another read may have received a `Retry-After` meanwhile.
-      const until = publisherRetryAt(subscriptionOf(id)?.record ?? record, url, now());
+      const until = publisherRetryAt(registry.get(id)?.record ?? record, url, now());
       if (until !== undefined) throw new PublisherRetryAfterError(retryAfterMessage(url, until), until);
       try {
         const line = fetchLine(record, { purpose, url, topic });
@@ -133,7 +126,7 @@ export class TopicReader {
       } catch (error) {
         const retryAfter = publisherRetryAfterOf(error, url, now());
         if (retryAfter === undefined) throw error;
-        await apply(id, { type: 'publisher-retry-after', retryAfter });
+        await registry.apply(id, { type: 'publisher-retry-after', retryAfter });
         throw new PublisherRetryAfterError(
           error instanceof Error ? error.message : String(error),
           retryAfter.until,

@@ -1,3 +1,4 @@
+import type { DeliveryContext } from '../delivery-context.js';
 import type { DeliveryService } from '../delivery-service.js';
 import type { EventContext } from '../event-context.js';
 
@@ -49,19 +50,13 @@ export class AnswerDeadline {
   }
 }
 
-/** The clock and the store limit that a deadline needs. */
-export interface AnswerDeadlineOptions extends Pick<AnswerTimeLimits, 'storeTimeoutMs'> {
-  /** Epoch milliseconds. */
-  readonly now: () => number;
-}
-
 /**
  * The time a hub still waits for the answer to an event.
  *
  * @param elapsedMs milliseconds from the last byte of the request to the creation of the event
  */
 export function answerDeadlineOf(
-  { now, storeTimeoutMs }: AnswerDeadlineOptions,
+  { now, storeTimeoutMs }: Pick<DeliveryContext, 'now' | 'storeTimeoutMs'>,
   { delivery }: DeliveryService,
   { meta }: EventContext,
   elapsedMs: number,

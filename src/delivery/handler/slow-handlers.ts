@@ -1,5 +1,5 @@
+import type { EngineContext } from '../../engine/engine-context.js';
 import { log } from '../../log-events.js';
-import type { Logger } from '../../logger.js';
 import type { CheckedDeliveryConfig } from '../delivery-config.js';
 import { Throttle } from '../throttle.js';
 import type { EventContext } from '../event-context.js';
@@ -7,20 +7,13 @@ import type { EventContext } from '../event-context.js';
 /** A handler that got a smaller share of `delivery.ackAfterMs` is not logged: parsing took the rest. */
 const MIN_SHARE = 0.9;
 
-/** Dependencies of {@link SlowHandlers}. */
-export interface SlowHandlersOptions {
-  readonly logger: Logger;
-  /** Epoch milliseconds. */
-  readonly now: () => number;
-}
-
 /** Logs handlers that take longer than `delivery.ackAfterMs`, at most one a minute for each subscription. */
 export class SlowHandlers {
-  readonly #options: SlowHandlersOptions;
+  readonly #context: Pick<EngineContext, 'logger' | 'now'>;
   readonly #throttle = new Throttle();
 
-  constructor(options: SlowHandlersOptions) {
-    this.#options = options;
+  constructor(context: Pick<EngineContext, 'logger' | 'now'>) {
+    this.#context = context;
   }
 
   /**
@@ -34,7 +27,7 @@ export class SlowHandlers {
     waitedMs: number,
   ): void {
     if (waitedMs < ackAfterMs * MIN_SHARE) return;
-    const { logger, now } = this.#options;
+    const { logger, now } = this.#context;
     const suppressed = this.#throttle.tryPass(subscription, now());
     if (suppressed === undefined) return;
     const { id, service } = subscription.record;

@@ -1,11 +1,7 @@
-/** Dependencies of {@link ConcurrencyLimiter}. */
-export interface ConcurrencyLimiterOptions {
-  /** How many events of a service run at the same time. */
-  readonly concurrencyOf: (service: string) => number;
-  /** Runs an event. Calls `releaseSlot` when the next event may start. Does not reject. */
-  readonly run: (id: string, releaseSlot: () => void) => Promise<void>;
-  readonly suspects: Suspects;
-}
+import type { DeliveryServices } from '../delivery-context.js';
+
+/** Runs an event. Calls `releaseSlot` when the next event may start. Does not reject. */
+type RunEvent = (id: string, releaseSlot: () => void) => Promise<void>;
 
 /** Events that were running when a process crashed. Only one of them runs at a time, across all services. */
 export interface Suspects {
@@ -27,14 +23,18 @@ interface ServiceQueue {
 
 /** Limits how many events of each service run at the same time. The others wait. */
 export class ConcurrencyLimiter {
-  readonly #options: ConcurrencyLimiterOptions;
+  readonly #services: Pick<DeliveryServices, 'get'>;
+  readonly #suspects: Suspects;
+  readonly #run: RunEvent;
   readonly #queues = new Map<string, ServiceQueue>();
   readonly #runs = new Set<Promise<void>>();
   #isStopped = false;
 
-  constructor(options: ConcurrencyLimiterOptions) {
-    this.#options = options;
-    options.suspects.onRelease(() => {
+  constructor(services: Pick<DeliveryServices, 'get'>, suspects: Suspects, run: RunEvent) {
+    this.#services = services;
+    this.#suspects = suspects;
+    this.#run = run;
+    suspects.onRelease(() => {
       for (const [service, queue] of this.#queues)
         if (queue.waitingSuspects.length > 0) this.#startNext(service, queue);
     });
@@ -59,7 +59,8 @@ export class ConcurrencyLimiter {
   }
 
   #startNext(service: string, queue: ServiceQueue): void {
-    while (!this.#isStopped && queue.running < this.#options.concurrencyOf(service)) {
+    const concurrency = this.#services.get(service)?.delivery.concurrency ?? 0;
+    while (!this.#isStopped && queue.running < concurrency) {
       const id = this.#takeNext(queue);
       if (id === undefined) return;
       queue.running += 1;
@@ -70,10 +71,10 @@ export class ConcurrencyLimiter {
         queue.running -= 1;
         this.#startNext(service, queue);
       };
-      const run = this.#options.run(id, releaseSlot).finally(() => {
+      const run = this.#run(id, releaseSlot).finally(() => {
         releaseSlot();
         this.#runs.delete(run);
-        this.#options.suspects.release(id);
+        this.#suspects.release(id);
       });
       this.#runs.add(run);
     }
@@ -81,7 +82,7 @@ export class ConcurrencyLimiter {
 
   /** The next event that may start. Other events do not wait behind a waiting suspect. */
   #takeNext({ ready, waitingSuspects }: ServiceQueue): string | undefined {
-    const { suspects } = this.#options;
+    const suspects = this.#suspects;
     const [first] = waitingSuspects;
     if (first !== undefined && suspects.tryAcquire(first)) return waitingSuspects.shift();
     for (let id = ready.shift(); id !== undefined; id = ready.shift()) {

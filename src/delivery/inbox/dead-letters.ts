@@ -1,11 +1,11 @@
-import type { Engine } from '../../engine/engine.js';
 import { WebSubError } from '../../errors.js';
 import { log } from '../../log-events.js';
-import type { Logger } from '../../logger.js';
-import type { RecordStore } from '../../store/record-store.js';
 import { viewNamed, withView, type LogView } from '../../subscription/record/log-view.js';
+import type { DeliveryContext } from '../delivery-context.js';
 import type { DeadLetterConfig } from '../delivery-config.js';
 import type { ContentDistributionMessage } from '../message/message.js';
+import type { Inbox } from './inbox.js';
+import type { RecoveredEvents } from './recovered-events.js';
 import { decodeEvent, type DeadLetterCause, type StoredEvent } from './stored-event.js';
 
 /**
@@ -37,20 +37,6 @@ export interface DeadLetter {
   readonly event?: ContentDistributionMessage | undefined;
 }
 
-/** Dependencies of {@link DeadLetters}. */
-export interface DeadLettersOptions {
-  readonly store: RecordStore;
-  readonly engine: Pick<Engine, 'runExclusive'>;
-  readonly logger: Logger;
-  /** Epoch milliseconds. */
-  readonly now: () => number;
-  /** Undefined for a service that is not declared. Its dead letters stay in the store unchanged. */
-  readonly retentionOf: (service: string) => Required<DeadLetterConfig> | undefined;
-  /** Stores a dead letter as a waiting event, which runs at the next tick. Rejects if it cannot be stored. */
-  readonly requeue: (event: StoredEvent) => Promise<void>;
-  readonly eventOf: (event: StoredEvent) => ContentDistributionMessage | undefined;
-}
-
 /** The number of latest errors that `console.log` shows. */
 const SHOWN_ERRORS = 10;
 /** Characters that `console.log` shows of each error. */
@@ -68,12 +54,20 @@ export const DEAD_LETTER_VIEW: LogView<DeadLetter> = {
 
 /** The dead letters in the store. Their ids are in memory; their contents are read on demand. */
 export class DeadLetters {
-  readonly #options: DeadLettersOptions;
+  readonly #context: DeliveryContext;
+  readonly #inbox: Pick<Inbox, 'requeue'>;
+  readonly #recoveredEvents: Pick<RecoveredEvents, 'messageOf'>;
   /** By service: when each event became a dead letter (epoch milliseconds), by id, oldest first. */
   readonly #services = new Map<string, Map<string, number>>();
 
-  constructor(options: DeadLettersOptions) {
-    this.#options = options;
+  constructor(
+    context: DeliveryContext,
+    inbox: Pick<Inbox, 'requeue'>,
+    recoveredEvents: Pick<RecoveredEvents, 'messageOf'>,
+  ) {
+    this.#context = context;
+    this.#inbox = inbox;
+    this.#recoveredEvents = recoveredEvents;
   }
 
   /** The number of dead letters of all services. */
@@ -99,7 +93,7 @@ export class DeadLetters {
     try {
       await this.#trim(event.meta.service);
     } catch (error) {
-      log(this.#options.logger, 'dead-letter.trim-failed', { err: error });
+      log(this.#context.logger, 'dead-letter.trim-failed', { err: error });
     }
   }
 
@@ -110,19 +104,19 @@ export class DeadLetters {
 
   /** Lists the dead letters of each service, oldest first. Logs and skips a record that cannot be read. */
   async *list(): AsyncGenerator<DeadLetter> {
-    const { eventOf, logger } = this.#options;
+    const { logger } = this.#context;
     // A fixed list, so that an event that is replayed and fails again meanwhile is not listed twice.
     const current = [...this.#services.values()].flatMap((letters) =>
       [...letters.keys()].map((id) => ({ letters, id })),
     );
     for (const { letters, id } of current) {
       if (!letters.has(id)) continue;
-      const raw = await this.#options.store.get('event', id);
+      const raw = await this.#context.store.get('event', id);
       // The event may have been replayed or discarded during the read.
       if (!letters.has(id)) continue;
       try {
         const stored = decodeEvent(id, raw);
-        yield deadLetter(stored, eventOf(stored));
+        yield deadLetter(stored, this.#recoveredEvents.messageOf(stored));
       } catch (error) {
         log(logger, 'dead-letter.unreadable', { eventId: id, err: error });
       }
@@ -136,15 +130,15 @@ export class DeadLetters {
    */
   replay(id: string): Promise<void> {
     return this.#runExclusive(id, async () => {
-      const { store, logger, retentionOf, requeue } = this.#options;
+      const { store, logger } = this.#context;
       const [service, letters] = this.#find(id);
-      if (retentionOf(service) === undefined) {
+      if (this.#retentionOf(service) === undefined) {
         throw new WebSubError(
           `Dead letter ${id} belongs to service "${service}", which is not running in this runtime. ` +
             'Pass that service to startService.',
         );
       }
-      await requeue(decodeEvent(id, await store.get('event', id)));
+      await this.#inbox.requeue(decodeEvent(id, await store.get('event', id)));
       letters.delete(id);
       log(logger, 'dead-letter.replayed', { eventId: id, service });
     });
@@ -159,13 +153,13 @@ export class DeadLetters {
     return this.#runExclusive(id, async () => {
       const [service, letters] = this.#find(id);
       await this.#remove(letters, id);
-      log(this.#options.logger, 'dead-letter.discarded', { eventId: id, service });
+      log(this.#context.logger, 'dead-letter.discarded', { eventId: id, service });
     });
   }
 
   async #trim(service: string): Promise<void> {
-    const { retentionOf, now, logger } = this.#options;
-    const retention = retentionOf(service);
+    const { now, logger } = this.#context;
+    const retention = this.#retentionOf(service);
     const letters = this.#lettersOf(service);
     if (retention === undefined) return;
     const { keepSeconds, keepCount } = retention;
@@ -181,13 +175,18 @@ export class DeadLetters {
     }
   }
 
+  /** Undefined for a service that is not declared. Its dead letters stay in the store unchanged. */
+  #retentionOf(service: string): Required<DeadLetterConfig> | undefined {
+    return this.#context.services.get(service)?.delivery.deadLetters;
+  }
+
   async #remove(letters: Map<string, number>, id: string): Promise<void> {
-    await this.#options.store.delete('event', id);
+    await this.#context.store.delete('event', id);
     letters.delete(id);
   }
 
   #runExclusive<T>(id: string, work: () => Promise<T>): Promise<T> {
-    return this.#options.engine.runExclusive(`dead letter ${id}`, work);
+    return this.#context.engine.runExclusive(`dead letter ${id}`, work);
   }
 
   #find(id: string): readonly [service: string, letters: Map<string, number>] {

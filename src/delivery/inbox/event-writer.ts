@@ -8,11 +8,8 @@ import type { DedupeKey } from '../dedupe/dedupe-key.js';
 import { isThinPing } from '../fetch/thin-ping.js';
 import { newStoredEvent, storableDedupeKeys, type StoredEvent } from './stored-event.js';
 
-/** Dependencies of {@link EventWriter}. */
-export interface EventWriterOptions {
-  readonly inbox: Pick<Inbox, 'enqueue' | 'storeUnscheduled' | 'schedule' | 'settle' | 'newPosition' | 'loadOf'>;
-  readonly logger: Logger;
-}
+/** The inbox that events are written to. */
+type WritableInbox = Pick<Inbox, 'enqueue' | 'storeUnscheduled' | 'schedule' | 'settle' | 'newPosition' | 'loadOf'>;
 
 /** How an event is enqueued. */
 export interface EnqueueOptions {
@@ -45,15 +42,17 @@ export interface UndecidedWrite {
 
 /** Writes events to the inbox and returns the answer for the hub. */
 export class EventWriter {
-  readonly #options: EventWriterOptions;
+  readonly #logger: Logger;
+  readonly #inbox: WritableInbox;
 
-  constructor(options: EventWriterOptions) {
-    this.#options = options;
+  constructor({ logger }: { readonly logger: Logger }, inbox: WritableInbox) {
+    this.#logger = logger;
+    this.#inbox = inbox;
   }
 
   /** Whether the service's inbox is full. */
   isFull({ name, delivery }: DeliveryService): boolean {
-    const { events, bytes } = this.#options.inbox.loadOf(name);
+    const { events, bytes } = this.#inbox.loadOf(name);
     return events >= delivery.maxPending || bytes >= delivery.maxPendingBytes;
   }
 
@@ -65,7 +64,7 @@ export class EventWriter {
   ): Promise<DeliveryAnswer> {
     if (this.isFull(service)) return INBOX_FULL;
     const stored = this.newEvent(context, isPing);
-    return (await this.isStored(stored, this.#options.inbox.enqueue(stored, timeoutMs))) ? ACKNOWLEDGED : STORE_FAILED;
+    return (await this.isStored(stored, this.#inbox.enqueue(stored, timeoutMs))) ? ACKNOWLEDGED : STORE_FAILED;
   }
 
   /** Stores an event before it is known whether it is a duplicate, and acknowledges it. */
@@ -75,7 +74,7 @@ export class EventWriter {
     { timeoutMs, onAccept }: UndecidedOptions,
   ): Promise<UndecidedWrite> {
     if (this.isFull(service)) return { answer: INBOX_FULL };
-    const { inbox } = this.#options;
+    const inbox = this.#inbox;
     const stored = this.newEvent(context, isThinPing(service, context));
     if (!(await this.isStored(stored, inbox.storeUnscheduled(stored, timeoutMs)))) return { answer: STORE_FAILED };
     const undecided: UndecidedEvent = {
@@ -91,7 +90,7 @@ export class EventWriter {
 
   /** Makes the stored form of an event that has just been received. Gives it the next position. */
   newEvent({ meta, content, event, dedupeKeys }: EventContext, isPing?: true): StoredEvent {
-    const position = this.#options.inbox.newPosition();
+    const position = this.#inbox.newPosition();
     return newStoredEvent(meta, content, {
       id: event.id,
       position,
@@ -106,7 +105,7 @@ export class EventWriter {
       await write;
       return true;
     } catch (error) {
-      log(this.#options.logger, 'delivery.not-stored', { eventId: id, subscription: subscriptionId, err: error });
+      log(this.#logger, 'delivery.not-stored', { eventId: id, subscription: subscriptionId, err: error });
       return false;
     }
   }

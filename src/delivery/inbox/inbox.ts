@@ -1,12 +1,12 @@
 import type { EventCrashGuard } from '../crash-guard/event-crash-guard.js';
-import type { RecordStore } from '../../store/record-store.js';
 import { log } from '../../log-events.js';
-import type { Logger } from '../../logger.js';
-import type { Timetable, Engine } from '../../engine/engine.js';
+import type { Timetable } from '../../engine/engine.js';
 import { createYielder } from '../../engine/slices.js';
 import { toStoreError } from '../../store/store-error.js';
 import { withTimeout } from '../../store/timeout.js';
 import { HANDLER, STORE_RETRY_MS } from '../../subscription/retry-policy.js';
+import type { CheckedDeliveryConfig } from '../delivery-config.js';
+import type { DeliveryContext } from '../delivery-context.js';
 import { EventCache } from './event-cache.js';
 import { crashedEvent, failedEvent, requeuedEvent } from './failed-event.js';
 import type { StoredRun } from '../handler/handler-run.js';
@@ -17,43 +17,33 @@ import { decodeEvent, encodeEvent, readEvent, type StoredEvent } from './stored-
 import { WaitingEvents, type InboxLoad } from './waiting-events.js';
 import { TimedOutWrites } from './timed-out-writes.js';
 
-/** Dependencies of `Inbox`. */
-export interface InboxOptions {
-  readonly store: RecordStore;
-  readonly engine: Engine;
-  readonly logger: Logger;
-  /** Epoch milliseconds. */
-  readonly now: () => number;
-  /** From 0 to 1. */
-  readonly random: () => number;
-  /** Tracks the waiting events, for callers that need to know them. @default a new instance */
-  readonly waiting?: WaitingEvents | undefined;
-  /** Undefined for a service that is not declared. Its events stay in the store unchanged. */
-  readonly limitsOf: (service: string) => InboxLimits | undefined;
+/** Runs the stored events, and learns of their fate. */
+export interface EventConsumer {
   /** Runs the handler for a stored event. Does not throw. */
-  readonly run: (event: StoredEvent) => Promise<StoredRun>;
-  readonly crashGuard: EventCrashGuard;
+  run(event: StoredEvent): Promise<StoredRun>;
   /** Called for each waiting event of a previous process, and for each requeued event. */
-  readonly onRecovered: (event: StoredEvent) => void;
+  onRecovered(event: StoredEvent): void;
   /** Called for each dead letter of a previous process. */
-  readonly onRecoveredDeadLetter: (event: StoredEvent) => void;
+  onRecoveredDeadLetter(event: StoredEvent): void;
   /** Called for each new dead letter. */
-  readonly onDeadLetter: (event: StoredEvent) => void;
+  onDeadLetter(event: StoredEvent): void;
 }
 
-/** How the events of a service run. */
-export interface InboxLimits {
-  readonly concurrency: number;
-  readonly retryForSeconds: number;
-  readonly order: 'none' | 'subscription';
-}
+/** Keeps the events in the store until there is a consumer. */
+const NO_CONSUMER: EventConsumer = {
+  run: async () => ({ type: 'interrupted' }),
+  onRecovered: () => {},
+  onRecoveredDeadLetter: () => {},
+  onDeadLetter: () => {},
+};
 
 /**
  * Stored events whose handler has not succeeded yet. Dispatches and retries them, because hubs do not send acknowledged
  * content again.
  */
 export class Inbox {
-  readonly #options: InboxOptions;
+  readonly #context: DeliveryContext;
+  readonly #crashGuard: EventCrashGuard;
   readonly #due: Timetable;
   readonly #timedOutWrites: TimedOutWrites;
   readonly #limiter: ConcurrencyLimiter;
@@ -65,24 +55,29 @@ export class Inbox {
   readonly #cache = new EventCache();
   /** Higher than the position of any stored event, also after a restart. */
   #nextPosition = 0;
+  #consumer: EventConsumer = NO_CONSUMER;
 
-  constructor(options: InboxOptions) {
-    this.#options = options;
-    const { engine, limitsOf, waiting = new WaitingEvents() } = options;
+  /** @param waiting tracks the waiting events, for callers that need to know them */
+  constructor(context: DeliveryContext, crashGuard: EventCrashGuard, waiting = new WaitingEvents()) {
+    this.#context = context;
+    this.#crashGuard = crashGuard;
+    const { engine, services } = context;
     this.#waiting = waiting;
     this.#due = engine.timetable('events', (id) => this.#dispatch(id));
-    this.#timedOutWrites = new TimedOutWrites(options);
+    this.#timedOutWrites = new TimedOutWrites(context);
     engine.onClockSetBack(() => this.#due.bringForwardTo(this.#latestDueTime()));
-    this.#limiter = new ConcurrencyLimiter({
-      concurrencyOf: (service) => limitsOf(service)?.concurrency ?? 0,
-      run: (id, releaseSlot) => this.#run(id, releaseSlot),
-      suspects: options.crashGuard,
-    });
+    this.#limiter = new ConcurrencyLimiter(services, crashGuard, (id, releaseSlot) => this.#run(id, releaseSlot));
+  }
+
+  /** Sets what runs the events. Called once, before `load()`. */
+  consume(consumer: EventConsumer): void {
+    this.#consumer = consumer;
   }
 
   /** Reads the events of a previous process. Logs a record that cannot be read and leaves it in the store. */
   async load(): Promise<void> {
-    const { store, logger, limitsOf, onRecovered, onRecoveredDeadLetter, crashGuard } = this.#options;
+    const { store, logger } = this.#context;
+    const crashGuard = this.#crashGuard;
     const onUnreadable = (error: unknown): void => log(logger, 'event.unreadable', { err: error });
     const fifoItems: FifoItem[] = [];
     const pause = createYielder();
@@ -94,14 +89,14 @@ export class Inbox {
         crashGuard.addStored(id);
         this.#nextPosition = Math.max(this.#nextPosition, (position ?? -1) + 1);
         if (deadSince !== undefined) {
-          onRecoveredDeadLetter(event);
-        } else if (limitsOf(service) === undefined) {
+          this.#consumer.onRecoveredDeadLetter(event);
+        } else if (this.#configOf(service) === undefined) {
           log(logger, 'event.service-missing', { eventId: id, service });
         } else {
           this.#waiting.add(event);
           if (this.#isFifo(event)) fifoItems.push({ id, subscriptionId, position, receivedAt });
           this.#due.set(id, Math.min(nextAttemptAt, this.#latestDueTime()));
-          onRecovered(event);
+          this.#consumer.onRecovered(event);
         }
       } catch (error) {
         onUnreadable(error);
@@ -155,16 +150,16 @@ export class Inbox {
    * @throws StoreError if the event cannot be stored
    */
   async storeFailed(event: StoredEvent, error: Error, timeoutMs?: number): Promise<void> {
-    const { now, random, limitsOf } = this.#options;
+    const { now, random } = this.#context;
     const { id, service, subscriptionId, receivedAt } = event.meta;
-    const { retryForSeconds = Infinity } = limitsOf(service) ?? {};
+    const { retryForSeconds = Infinity } = this.#configOf(service) ?? {};
     const next = failedEvent(event, error, { at: now(), random: random(), retryForSeconds });
     const { attempts, deadSince, nextAttemptAt = receivedAt } = next.retry;
     await this.#store(next, timeoutMs);
     if (deadSince === undefined) {
       this.#due.set(id, Math.min(nextAttemptAt, this.#latestDueTime()));
       const nextAttempt = { attempts, nextAttemptAt: new Date(nextAttemptAt).toISOString() };
-      log(this.#options.logger, 'event.retry-scheduled', { eventId: id, subscription: subscriptionId, ...nextAttempt });
+      log(this.#context.logger, 'event.retry-scheduled', { eventId: id, subscription: subscriptionId, ...nextAttempt });
     } else {
       this.#deadLetter(next);
     }
@@ -177,16 +172,17 @@ export class Inbox {
    * @throws StoreError if the event cannot be stored
    */
   async requeue(event: StoredEvent): Promise<void> {
-    const at = this.#options.now();
+    const at = this.#context.now();
     const next = requeuedEvent(event, at);
     await this.#store(next);
-    this.#options.onRecovered(next);
-    this.#due.set(next.meta.id, this.#options.now());
+    this.#consumer.onRecovered(next);
+    this.#due.set(next.meta.id, this.#context.now());
   }
 
   /** Removes a processed event, or schedules its next attempt. Never throws: a failed write is repeated later. */
   async settle(event: StoredEvent, outcome: StoredRun): Promise<void> {
-    const { store, logger, now, crashGuard } = this.#options;
+    const { store, logger, now } = this.#context;
+    const crashGuard = this.#crashGuard;
     const { id } = event.meta;
     if (outcome.type === 'interrupted') return;
     try {
@@ -224,7 +220,7 @@ export class Inbox {
     const isNew = this.#waiting.add(event);
     if (isNew && this.#isFifo(event)) this.#fifo.append(subscriptionId, id);
     try {
-      const writing = this.#options.store.set('event', id, encodeEvent(positioned));
+      const writing = this.#context.store.set('event', id, encodeEvent(positioned));
       await (timeoutMs === undefined ? writing : withTimeout(writing, timeoutMs));
       return positioned;
     } catch (cause) {
@@ -239,7 +235,7 @@ export class Inbox {
 
   #deadLetter(event: StoredEvent): void {
     this.#forget(event.meta.id);
-    this.#options.onDeadLetter(event);
+    this.#consumer.onDeadLetter(event);
   }
 
   #forget(id: string): void {
@@ -249,12 +245,17 @@ export class Inbox {
   }
 
   #isFifo({ meta }: StoredEvent): boolean {
-    return this.#options.limitsOf(meta.service)?.order === 'subscription';
+    return this.#configOf(meta.service)?.order === 'subscription';
+  }
+
+  /** Undefined for a service that is not declared. Its events stay in the store unchanged. */
+  #configOf(service: string): CheckedDeliveryConfig | undefined {
+    return this.#context.services.get(service)?.delivery;
   }
 
   /** The latest possible due time. A stored time after it comes from a clock that was set back since. */
   #latestDueTime(): number {
-    return this.#options.now() + HANDLER.capMs;
+    return this.#context.now() + HANDLER.capMs;
   }
 
   #dispatch(id: string): void | Promise<void> {
@@ -271,14 +272,14 @@ export class Inbox {
   async #run(id: string, releaseSlot: () => void): Promise<void> {
     const event = this.#cache.take(id) ?? (await this.#read(id));
     if (event === undefined) return;
-    const outcome = await runSafely(() => this.#options.crashGuard.run(event, this.#options.run));
+    const outcome = await runSafely(() => this.#crashGuard.run(event, (one) => this.#consumer.run(one)));
     // The next handler does not wait until the outcome is stored.
     releaseSlot();
     await this.settle(event, outcome);
   }
 
   async #read(id: string): Promise<StoredEvent | undefined> {
-    const { store, logger, now } = this.#options;
+    const { store, logger, now } = this.#context;
     const event = await readEvent(store, id, logger);
     if (typeof event === 'object') return event;
     if (event === 'unreadable') this.#forget(id);

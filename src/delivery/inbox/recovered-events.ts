@@ -1,30 +1,23 @@
-import type { DeliveryService } from '../delivery-service.js';
+import type { DeliveryContext } from '../delivery-context.js';
 import { closeEvent, type ContentDistributionMessage } from '../message/message.js';
 import type { Deduplicator } from '../dedupe/deduplicator.js';
 import type { EventFactory } from '../message/event-factory.js';
 import type { EventContext } from '../event-context.js';
-import { reportDeadLetter, type ReportOptions } from '../report.js';
+import { reportDeadLetter } from '../report.js';
 import { isTracked } from '../dedupe/tracked-keys.js';
-import type { StoredEvent } from './stored-event.js';
-
-/** Dependencies of {@link RecoveredEvents}. */
-export interface RecoveredEventsOptions extends ReportOptions {
-  readonly serviceOf: (service: string) => DeliveryService | undefined;
-  /** Reads an event from the store; undefined if it no longer exists. */
-  readonly readEvent: (id: string) => Promise<StoredEvent | undefined>;
-}
+import { findEvent, type StoredEvent } from './stored-event.js';
 
 /**
  * Registers stored events of previous processes for deduplication, reports new dead letters, and rebuilds stored events
  * as their handler gets them.
  */
 export class RecoveredEvents {
-  readonly #options: RecoveredEventsOptions;
+  readonly #context: DeliveryContext;
   readonly #eventFactory: EventFactory;
   readonly #deduplicator: Deduplicator;
 
-  constructor(options: RecoveredEventsOptions, eventFactory: EventFactory, deduplicator: Deduplicator) {
-    this.#options = options;
+  constructor(context: DeliveryContext, eventFactory: EventFactory, deduplicator: Deduplicator) {
+    this.#context = context;
     this.#eventFactory = eventFactory;
     this.#deduplicator = deduplicator;
   }
@@ -35,7 +28,7 @@ export class RecoveredEvents {
    */
   add(stored: StoredEvent): void {
     const { id, service, subscriptionId, dedupeKeys } = stored.meta;
-    const deliveryService = this.#options.serviceOf(service);
+    const deliveryService = this.#context.services.get(service);
     if (deliveryService === undefined || !isTracked(deliveryService.delivery)) return;
     const isDead = stored.retry.deadSince !== undefined;
     const contextOf = (event: StoredEvent): EventContext | undefined =>
@@ -43,13 +36,18 @@ export class RecoveredEvents {
     if (dedupeKeys === undefined) {
       // Read later, one at a time: there may be thousands, more than fit into memory.
       this.#deduplicator.onRecoveredUnparsed(subscriptionId, isDead, async () => {
-        const event = await this.#options.readEvent(id);
+        const event = await this.read(id);
         return event && contextOf(event);
       });
       return;
     }
     const context = contextOf(stored);
     if (context !== undefined) this.#deduplicator.onRecovered(context, isDead);
+  }
+
+  /** Reads an event from the store; undefined if it no longer exists or cannot be read. */
+  read(id: string): Promise<StoredEvent | undefined> {
+    return findEvent(this.#context.store, id, () => {});
   }
 
   /** A stored event as its handler gets it; undefined if its subscription no longer exists. */
@@ -61,7 +59,7 @@ export class RecoveredEvents {
   /** Reports a new dead letter. */
   onDeadLetter(stored: StoredEvent): void {
     const context = this.#eventFactory.fromStored(stored, stored.retry.attempts);
-    reportDeadLetter(this.#options, context, stored);
+    reportDeadLetter(this.#context, context, stored);
     if (context !== undefined) this.#deduplicator.onDeadLettered(context);
   }
 }

@@ -1,6 +1,6 @@
 import type { ClaimedEntries } from '../dedupe/claimed-entries.js';
 import type { GrantRecord } from '../../subscription/record/record.js';
-import type { StoredSubscription } from '../../subscription/registry/registry.js';
+import type { Registry, StoredSubscription } from '../../subscription/registry/registry.js';
 import type { EntriesContext } from './event-entries.js';
 import type { FetchedMeta, NewEventMeta } from './event-meta.js';
 import { ContentDistributionMessage } from './message.js';
@@ -9,23 +9,23 @@ import type { EventContext } from '../event-context.js';
 import type { ProcessedLog } from '../dedupe/processed-log.js';
 import type { StoredEvent } from '../inbox/stored-event.js';
 
-/** Dependencies of {@link EventFactory}. */
-export interface EventFactoryOptions {
+/** The parts that events are created from. */
+export interface EventParts {
   readonly processedLog: Pick<ProcessedLog, 'changeOf'>;
   readonly claimedEntries: Pick<ClaimedEntries, 'claim'>;
-  readonly subscriptionOf: (subscriptionId: string) => StoredSubscription | undefined;
-  /** Whether the runtime no longer waits for handlers. */
-  readonly isAborted: () => boolean;
+  readonly registry: Pick<Registry, 'get'>;
+  /** Aborted once the runtime no longer waits for handlers. */
+  readonly aborted: AbortSignal;
 }
 
 /** Creates events from received content and from stored events. */
 export class EventFactory {
-  readonly #options: EventFactoryOptions;
+  readonly #parts: EventParts;
   readonly #changeOf: EntriesContext['changeOf'];
 
-  constructor(options: EventFactoryOptions) {
-    const { processedLog, claimedEntries } = options;
-    this.#options = options;
+  constructor(parts: EventParts) {
+    const { processedLog, claimedEntries } = parts;
+    this.#parts = parts;
     this.#changeOf = (dedupeKey, claimant) => {
       const change = processedLog.changeOf(dedupeKey);
       return claimant === undefined ? change : claimedEntries.claim(dedupeKey, change, claimant);
@@ -73,7 +73,7 @@ export class EventFactory {
    * @param content the topic's content if it was fetched for a thin ping
    */
   fromStored({ meta, content: stored }: StoredEvent, attempt: number, content = stored): EventContext | undefined {
-    const subscription = this.#options.subscriptionOf(meta.subscriptionId);
+    const subscription = this.#parts.registry.get(meta.subscriptionId);
     const grant = subscription?.record.grants.find(({ id }) => id === meta.grantId) ?? subscription?.record.grants[0];
     if (subscription === undefined || grant === undefined) return undefined;
     const event = this.#createMessage(subscription, grant, content, meta, attempt);
@@ -87,7 +87,7 @@ export class EventFactory {
     meta: NewEventMeta,
     attempt: number,
   ): ContentDistributionMessage {
-    const isAborted = this.#options.isAborted();
+    const isAborted = this.#parts.aborted.aborted;
     return new ContentDistributionMessage(content, meta, {
       record,
       counters,

@@ -141,9 +141,9 @@ function deliverContent(
   requestLog: RequestLog | undefined,
 ): CallbackAnswer | Promise<CallbackAnswer> {
   // The runtime may have stopped while the content arrived.
-  if (context.areCallbacksClosed()) return STOPPED;
+  if (context.closing.areCallbacksClosed) return STOPPED;
   const { stored, grant, service } = match;
-  const failure = context.storeFailure?.();
+  const failure = context.store.failure?.();
   if (failure !== undefined) {
     log(context.logger, 'delivery.not-stored', { subscription: stored.record.id, err: failure });
     return unavailableFor(context, match, REASON.notStored);

@@ -1,21 +1,11 @@
-import type { SubscriberHooks } from '../../delivery/hook-payloads.js';
+import type { DeliveryContext } from '../../delivery/delivery-context.js';
 import { Throttle } from '../../delivery/throttle.js';
 import { SignatureError } from '../../errors.js';
 import { log } from '../../log-events.js';
-import type { Logger } from '../../logger.js';
 import type { ParsedSignature } from '../../protocol/signature.js';
 import { failureOf } from '../../subscription/record/failure.js';
 import type { CallbackMatch, Registry } from '../../subscription/registry/registry.js';
 import { grantSnapshot, subscriptionSnapshot } from '../../subscription/record/snapshot-of.js';
-
-/** Dependencies of {@link RejectionLog}. */
-export interface RejectionLogOptions {
-  readonly registry: Pick<Registry, 'apply'>;
-  readonly hooks: SubscriberHooks;
-  readonly logger: Logger;
-  /** Epoch milliseconds. */
-  readonly now: () => number;
-}
 
 /**
  * Records content with a missing or wrong signature.
@@ -24,15 +14,17 @@ export interface RejectionLogOptions {
  * that a flood costs neither memory nor writes.
  */
 export class RejectionLog {
-  readonly #options: RejectionLogOptions;
+  readonly #context: DeliveryContext;
+  readonly #registry: Registry;
   readonly #throttle = new Throttle();
 
-  constructor(options: RejectionLogOptions) {
-    this.#options = options;
+  constructor(context: DeliveryContext, registry: Registry) {
+    this.#context = context;
+    this.#registry = registry;
   }
 
   note({ stored, grant }: CallbackMatch, signature: ParsedSignature): void {
-    const { registry, hooks, logger, now } = this.#options;
+    const { hooks, logger, now } = this.#context;
     const { record, counters } = stored;
     counters.rejected();
     hooks.emit('rejected', () => ({
@@ -53,7 +45,7 @@ export class RejectionLog {
       suppressed,
       detail: error.message,
     });
-    registry
+    this.#registry
       .apply(id, { type: 'content-rejected', failure: failureOf(error, 'unsigned', now()) })
       .catch((cause: unknown) => log(logger, 'delivery.rejection-not-stored', { subscription: id, err: cause }));
   }

@@ -1,3 +1,4 @@
+import type { EngineContext } from '../../engine/engine-context.js';
 import { originOf } from '../http/origin.js';
 
 /** Maximum duration of a rate limit, in milliseconds. A longer `Retry-After` of a 429 is cut to it (PROTOCOL S3). */
@@ -49,26 +50,18 @@ interface Bypass {
   readonly usedKeys: Set<string>;
 }
 
-/** Clock and randomness of the rate limits. */
-export interface OriginRateLimitsOptions {
-  /** Epoch milliseconds. */
-  readonly now: () => number;
-  /** From 0 to 1. */
-  readonly random: () => number;
-}
-
 /**
  * Origins that answered 429 with `Retry-After`. Subscribe requests to them wait until that time is over (PROTOCOL S3).
  *
  * Limits are in memory only. The time of a deferred request is stored with its grant.
  */
 export class OriginRateLimits {
-  readonly #options: OriginRateLimitsOptions;
+  readonly #context: Pick<EngineContext, 'now' | 'random'>;
   readonly #limited = new Map<string, LimitedOrigin>();
   readonly #bypasses = new Map<string, Bypass>();
 
-  constructor(options: OriginRateLimitsOptions) {
-    this.#options = options;
+  constructor(context: Pick<EngineContext, 'now' | 'random'>) {
+    this.#context = context;
   }
 
   /**
@@ -79,7 +72,7 @@ export class OriginRateLimits {
    */
   limit(url: string, retryAfterSeconds: number): number | undefined {
     if (retryAfterSeconds <= 0) return undefined;
-    const now = this.#options.now();
+    const now = this.#context.now();
     const until = now + Math.min(retryAfterSeconds * 1000, MAX_RATE_LIMIT_MS);
     const origin = originOf(url);
     const limited = this.#limitedAt(origin);
@@ -94,7 +87,7 @@ export class OriginRateLimits {
   /** Lets the next requests of a subscription ignore rate limits: the user called `retry(id)`. */
   bypass(subscriptionId: string): void {
     this.#bypasses.delete(subscriptionId);
-    setBounded(this.#bypasses, subscriptionId, { at: this.#options.now(), usedKeys: new Set() });
+    setBounded(this.#bypasses, subscriptionId, { at: this.#context.now(), usedKeys: new Set() });
   }
 
   /** Whether a request would be deferred now. Reserves no slot. */
@@ -102,7 +95,7 @@ export class OriginRateLimits {
     if (this.#limited.size === 0) return false;
     const limited = this.#limitedAt(originOf(url));
     return (
-      limited !== undefined && !this.#isBypassed(url, request) && this.#slotOf(limited, request) > this.#options.now()
+      limited !== undefined && !this.#isBypassed(url, request) && this.#slotOf(limited, request) > this.#context.now()
     );
   }
 
@@ -121,9 +114,9 @@ export class OriginRateLimits {
     }
     const slot = this.#slotOf(limited, request);
     // Not urgent, or the next slot is after the end of the limit: wait for that end.
-    if (slot >= limited.until) return limited.until + Math.floor(this.#options.random() * spreadMs(limited, request));
+    if (slot >= limited.until) return limited.until + Math.floor(this.#context.random() * spreadMs(limited, request));
     if (!limited.slots.has(request.grantId)) limited.nextUrgentAt = slot + URGENT_INTERVAL_MS;
-    if (slot > this.#options.now()) {
+    if (slot > this.#context.now()) {
       limited.slots.set(request.grantId, slot);
       return slot;
     }
@@ -134,13 +127,13 @@ export class OriginRateLimits {
   /** Time of the slot of an urgent request; Infinity if the request is not urgent. */
   #slotOf(limited: LimitedOrigin, { grantId, expiresAt = Infinity }: DeferrableRequest): number {
     if (expiresAt > limited.until) return Infinity;
-    return limited.slots.get(grantId) ?? Math.max(this.#options.now(), limited.nextUrgentAt);
+    return limited.slots.get(grantId) ?? Math.max(this.#context.now(), limited.nextUrgentAt);
   }
 
   #limitedAt(origin: string): LimitedOrigin | undefined {
     const limited = this.#limited.get(origin);
     if (limited === undefined) return undefined;
-    const remainingMs = limited.until - this.#options.now();
+    const remainingMs = limited.until - this.#context.now();
     // A limit that is too long means that the clock was set back.
     if (remainingMs > 0 && remainingMs <= MAX_RATE_LIMIT_MS) return limited;
     this.#limited.delete(origin);
@@ -151,7 +144,7 @@ export class OriginRateLimits {
     const { subscriptionId } = request;
     const bypass = this.#bypasses.get(subscriptionId);
     if (bypass === undefined) return false;
-    const age = this.#options.now() - bypass.at;
+    const age = this.#context.now() - bypass.at;
     if (age >= 0 && age < BYPASS_MS) return !bypass.usedKeys.has(bypassKey(url, request));
     this.#bypasses.delete(subscriptionId);
     return false;

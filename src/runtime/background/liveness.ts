@@ -1,8 +1,7 @@
-import type { Engine } from '../../engine/engine.js';
+import type { DeliveryContext } from '../../delivery/delivery-context.js';
 import { log } from '../../log-events.js';
-import type { Logger } from '../../logger.js';
 import { decodeRecord, encodeRecord } from '../../store/codec.js';
-import type { RecordStore } from '../../store/record-store.js';
+import type { Registry } from '../../subscription/registry/registry.js';
 
 const VERSION = 1;
 const ID = 'runtime';
@@ -11,38 +10,35 @@ const HEARTBEAT_CRON = '30 * * * * *';
 /** A longer gap between heartbeats, in milliseconds, is a downtime: the machine slept, or the process was suspended. */
 const MAX_SILENCE_MS = 180_000;
 
-/** Dependencies of the liveness heartbeat. */
-export interface LivenessOptions {
-  readonly store: RecordStore;
-  readonly engine: Pick<Engine, 'every'>;
-  readonly logger: Logger;
-  /** Epoch milliseconds. */
-  readonly now: () => number;
-  /** The names of the running services. */
-  readonly services: () => readonly string[];
-  /** Called when heartbeats paused although this process was running, as after sleep. `since`: epoch milliseconds. */
-  readonly onDowntime: (since: number) => void;
-  /** Stores the gaps found so far with their subscriptions. A heartbeat says that none is missing there. */
-  readonly saveGaps: () => Promise<void>;
-}
-
 /**
  * The liveness heartbeat. Stores every minute which services run. The next process derives each service's downtime from
  * the heartbeat. A service that a process does not run counts as down.
  */
 export class Liveness {
-  readonly #options: LivenessOptions;
+  readonly #context: DeliveryContext;
+  readonly #registry: Pick<Registry, 'flush'>;
   /** The time until which each service missed no event, in epoch milliseconds. */
   #aliveUntil = new Map<string, number>();
   #lastHeartbeatAt: number | undefined;
+  #onDowntime = (_since: number): void => {};
 
-  constructor(options: LivenessOptions) {
-    this.#options = options;
+  constructor(context: DeliveryContext, registry: Pick<Registry, 'flush'>) {
+    this.#context = context;
+    this.#registry = registry;
+  }
+
+  /**
+   * Sets what is called when heartbeats paused although this process was running, as after a sleep.
+   *
+   * @param listener gets the start of the pause, in epoch milliseconds
+   */
+  onDowntime(listener: (since: number) => void): void {
+    this.#onDowntime = listener;
   }
 
   /** Loads the heartbeat of the previous process. */
   async load(): Promise<void> {
-    const { store, logger } = this.#options;
+    const { store, logger } = this.#context;
     try {
       const raw = await store.get('alive', ID);
       if (raw !== undefined) this.#aliveUntil = new Map(decodeHeartbeat(decodeRecord(VERSION, raw, {}, `alive ${ID}`)));
@@ -55,44 +51,46 @@ export class Liveness {
   aliveUntil(service: string): number | undefined {
     const until = this.#aliveUntil.get(service);
     // After the clock was set back, the stored time may be in the future.
-    return until === undefined ? undefined : Math.min(this.#options.now(), until);
+    return until === undefined ? undefined : Math.min(this.#context.now(), until);
   }
 
-  /** Starts the heartbeat. The first one is stored at once for new services, and soon for the others. */
+  /**
+   * Starts the heartbeat. Stores the first one for new services only: the gaps of the others are not stored yet, and a
+   * start writes as little as possible.
+   */
   async start(): Promise<void> {
-    this.#options.engine.every('liveness', HEARTBEAT_CRON, () => {
-      const { now, onDowntime } = this.#options;
+    this.#context.engine.every('liveness', HEARTBEAT_CRON, () => {
+      const { now } = this.#context;
       if (this.#lastHeartbeatAt !== undefined && now() - this.#lastHeartbeatAt > MAX_SILENCE_MS)
-        onDowntime(this.#lastHeartbeatAt);
+        this.#onDowntime(this.#lastHeartbeatAt);
       // Not awaited: a write that hangs must not stop the next heartbeat.
       void this.writeHeartbeat();
     });
-    const { now, services } = this.#options;
+    const { now, services } = this.#context;
     const at = now();
     this.#lastHeartbeatAt = at;
-    const newServices = services().filter((service) => !this.#aliveUntil.has(service));
+    const newServices = services.names.filter((service) => !this.#aliveUntil.has(service));
     if (newServices.length > 0) await this.#store(newServices, at);
-    // Not awaited: after a downtime, every subscription may have a gap to store.
-    if (newServices.length < services().length) void this.writeHeartbeat();
   }
 
   /** Stores the gaps, then a heartbeat. Does nothing before `start()`. Never rejects. */
   async writeHeartbeat(): Promise<void> {
     if (this.#lastHeartbeatAt === undefined) return;
-    const { logger, now, saveGaps, services } = this.#options;
+    const { logger, now, services } = this.#context;
     const at = now();
     this.#lastHeartbeatAt = at;
     try {
-      await saveGaps();
+      // The gaps found so far must be stored before: a heartbeat says that no other event was missed.
+      await this.#registry.flush();
     } catch (error) {
       log(logger, 'liveness.not-stored', { err: error });
       return;
     }
-    await this.#store(services(), at);
+    await this.#store(services.names, at);
   }
 
   async #store(services: readonly string[], until: number): Promise<void> {
-    const { store, logger } = this.#options;
+    const { store, logger } = this.#context;
     for (const service of services) this.#aliveUntil.set(service, until);
     try {
       await store.set('alive', ID, encodeRecord(VERSION, { services: [...this.#aliveUntil] }));

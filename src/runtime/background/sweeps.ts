@@ -1,8 +1,7 @@
+import type { DeliveryContext } from '../../delivery/delivery-context.js';
 import type { DeadLetters } from '../../delivery/inbox/dead-letters.js';
 import type { ProcessedLog } from '../../delivery/dedupe/processed-log.js';
-import type { Engine } from '../../engine/engine.js';
 import { log } from '../../log-events.js';
-import type { Logger } from '../../logger.js';
 import type { GrantRecord, SubscriptionRecord } from '../../subscription/record/record.js';
 import type { Registry } from '../../subscription/registry/registry.js';
 import { forEachSubscription } from '../../reconcile/each-subscription.js';
@@ -12,28 +11,25 @@ const FLUSH_CRON = '*/10 * * * * *';
 /** Milliseconds until an ended subscription is deleted. */
 const TOMBSTONE_MS = 30 * 86_400_000;
 
-/** Dependencies and options of the sweeps. */
-export interface SweepOptions {
+/** The parts that are swept. */
+export interface SweptParts {
   readonly registry: Registry;
-  readonly engine: Engine;
-  readonly logger: Logger;
-  /** Epoch milliseconds. */
-  readonly now: () => number;
   readonly processedLog: Pick<ProcessedLog, 'sweep'>;
   readonly deadLetters: Pick<DeadLetters, 'sweep'>;
-  /** The longest dedupe window of all services, in milliseconds. */
-  readonly longestWindowMs: number;
-  readonly schedule: Required<ScheduleOptions>;
-  /** Whether the runtime stops: nothing new starts then. */
-  readonly isStopping: () => boolean;
 }
 
 /**
  * Schedules the periodic work: stores counters every 10 s, and deletes old data. Also runs due work whose timer is
  * missing, as a safety net.
  */
-export function scheduleSweeps(options: SweepOptions): void {
-  const { registry, processedLog, deadLetters, longestWindowMs, engine, logger, now, schedule } = options;
+export function scheduleSweeps(
+  context: DeliveryContext,
+  { registry, processedLog, deadLetters }: SweptParts,
+  schedule: Required<ScheduleOptions>,
+): void {
+  const { engine, logger, now, services } = context;
+  const windows = services.names.map((name) => services.get(name)?.delivery.dedupeWindowSeconds ?? 0);
+  const longestWindowMs = 1000 * Math.max(0, ...windows);
   const every = (cronTime: string, name: string, work: () => Promise<void>): void => {
     engine.every(name, cronTime, async () => {
       try {
@@ -44,8 +40,8 @@ export function scheduleSweeps(options: SweepOptions): void {
     });
   };
   every(FLUSH_CRON, 'flush', () => registry.flush());
-  every(schedule.refresh, 'refresh', () => applyOverdue(options, () => true));
-  every(schedule.retry, 'retry', () => applyOverdue(options, (record) => isRetrying(record, now())));
+  every(schedule.refresh, 'refresh', () => applyOverdue(context, registry, () => true));
+  every(schedule.retry, 'retry', () => applyOverdue(context, registry, (record) => isRetrying(record, now())));
   every(schedule.sweep, 'sweep', async () => {
     await registry.sweep(now() - TOMBSTONE_MS);
     processedLog.sweep(now() - longestWindowMs);
@@ -54,17 +50,18 @@ export function scheduleSweeps(options: SweepOptions): void {
 }
 
 async function applyOverdue(
-  { registry, logger, isStopping }: SweepOptions,
+  context: DeliveryContext,
+  registry: Registry,
   isSelected: (record: SubscriptionRecord) => boolean,
 ): Promise<void> {
   const applyDue = async (id: string): Promise<void> => {
     try {
       await registry.apply(id, { type: 'due' });
     } catch (error) {
-      log(logger, 'subscription.due-failed', { subscription: id, retriedBy: 'sweep', err: error });
+      log(context.logger, 'subscription.due-failed', { subscription: id, retriedBy: 'sweep', err: error });
     }
   };
-  await forEachSubscription({ registry, isStopping }, (record) =>
+  await forEachSubscription(context, registry, (record) =>
     isSelected(record) && registry.isDueUnscheduled(record) ? applyDue(record.id) : undefined,
   );
 }

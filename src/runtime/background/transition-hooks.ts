@@ -1,7 +1,7 @@
+import type { DeliveryContext } from '../../delivery/delivery-context.js';
 import type { HookPayload, SubscriberHooks } from '../../delivery/hook-payloads.js';
 import { WebSubError } from '../../errors.js';
 import { log, type NextAttempt, type SubscriptionFields } from '../../log-events.js';
-import type { Logger } from '../../logger.js';
 import type { HookEffect } from '../../subscription/machine/hook-effect.js';
 import { errorOf } from '../../subscription/record/failure.js';
 import type { StoredSubscription } from '../../subscription/registry/registry.js';
@@ -31,21 +31,10 @@ const NO_STATS = { received: 0, rejected: 0, delivered: 0, failed: 0, refused: 0
 
 /** Writes the log line of a hook effect, and calls the hook's listeners. */
 export function logAndEmitHook(
+  { hooks, logger, now, closing }: Pick<DeliveryContext, 'hooks' | 'logger' | 'now' | 'closing'>,
+  stored: StoredSubscription,
   record: SubscriptionRecord,
   effect: HookEffect,
-  {
-    stored,
-    hooks,
-    logger,
-    now,
-    isStopping,
-  }: {
-    stored: StoredSubscription;
-    hooks: SubscriberHooks;
-    logger: Logger;
-    now: () => number;
-    isStopping: () => boolean;
-  },
 ): void {
   const { grantId } = effect;
   const grant = record.grants.find(({ id }) => id === grantId) ?? effect.removedGrant;
@@ -54,7 +43,7 @@ export function logAndEmitHook(
     log(logger, 'subscription.requested', { ...fields, mode: grant?.pending?.mode ?? 'subscribe' });
   } else if (effect.name === 'denied' || effect.name === 'failed') {
     const { code, message: detail } = effect.failure;
-    const nextAttempt = nextAttemptOf(record, effect.nextHub, isStopping());
+    const nextAttempt = nextAttemptOf(record, effect.nextHub, closing.isStopping);
     log(logger, `subscription.${effect.name}`, { ...fields, code, ...nextAttempt, detail });
   } else if (effect.name === 'hub-silent') {
     stored.counters.missed(effect.missed);

@@ -1,9 +1,7 @@
 import { setImmediate as macrotask } from 'node:timers/promises';
 import type { HookPayload } from '../../delivery/hook-payloads.js';
-import type { Engine } from '../../engine/engine.js';
 import { ResourceDiscoveryFailedError, SubscriptionInitiationError } from '../../errors.js';
 import { log } from '../../log-events.js';
-import type { Logger } from '../../logger.js';
 import { isLive } from '../../subscription/machine/state.js';
 import { waitAtMost } from './wait-limits.js';
 import type { CheckedOptions } from '../config/check-options.js';
@@ -16,12 +14,10 @@ const FIRST_REQUESTS_TIMEOUT_MS = 5_000;
 /** With `manual`: milliseconds for the application to mount the callbacks before the first requests. */
 const MOUNT_WAIT_MS = 100;
 
-/** Dependencies of the first requests. */
-export interface FirstRequestsContext {
+/** The parts of a runtime that send the first requests. */
+export interface FirstRequestParts {
   readonly core: Core;
-  readonly engine: Engine;
   readonly runtime: Pick<Runtime, 'isStopping' | 'onStop' | 'stop' | 'stopNow' | 'begin' | 'firstRequests'>;
-  readonly logger: Logger;
 }
 
 /** Whether the first requests can be sent at start: the server already listens. */
@@ -39,27 +35,27 @@ export function canRequestAtStart({ server, manual, deferRequests }: FirstReques
  * @throws ResourceDiscoveryFailedError | SubscriptionInitiationError with `failFast`
  * @throws StoreError if the declared subscriptions cannot be stored
  */
-export async function sendFirstRequests(context: FirstRequestsContext, options: FirstRequestOptions): Promise<void> {
-  const { runtime } = context;
-  runtime.firstRequests.set(() => runFirstRequests(context, options.failFast));
+export async function sendFirstRequests(parts: FirstRequestParts, options: FirstRequestOptions): Promise<void> {
+  const { core, runtime } = parts;
+  runtime.firstRequests.set(() => runFirstRequests(parts, options.failFast));
   if (runtime.isStopping) return;
   if (canRequestAtStart(options)) await runtime.begin();
-  else if (options.deferRequests) log(context.logger, 'requests.deferred', { until: 'begin' });
-  else deferFirstRequests(context, options.server);
+  else if (options.deferRequests) log(core.context.logger, 'requests.deferred', { until: 'begin' });
+  else deferFirstRequests(parts, options.server);
 }
 
 type FirstRequestOptions = Pick<CheckedOptions, 'server' | 'manual' | 'failFast' | 'deferRequests'>;
 
-async function runFirstRequests(context: FirstRequestsContext, failFast: boolean): Promise<void> {
-  const { core, runtime } = context;
+async function runFirstRequests(parts: FirstRequestParts, failFast: boolean): Promise<void> {
+  const { core, runtime } = parts;
   core.requestsAllowed.open();
   if (!failFast) {
-    await reconcileAndStart(context);
+    await reconcileAndStart(parts);
     await waitAtMost(core.backgroundTasks.waitForUndelayed(), FIRST_REQUESTS_TIMEOUT_MS);
     return;
   }
   const failure = await firstFailure(core, async () => {
-    await reconcileAndStart(context);
+    await reconcileAndStart(parts);
     await core.backgroundTasks.waitForIdle();
   });
   if (failure === undefined) return;
@@ -67,18 +63,19 @@ async function runFirstRequests(context: FirstRequestsContext, failFast: boolean
   throw failure;
 }
 
-async function reconcileAndStart({ core, engine, runtime }: FirstRequestsContext): Promise<void> {
+async function reconcileAndStart({ core, runtime }: FirstRequestParts): Promise<void> {
   try {
     await core.reconcile();
   } catch (error) {
     // A stop may close the store meanwhile. That is not a failure.
     if (!runtime.isStopping) throw error;
   }
-  if (!runtime.isStopping) engine.start();
+  if (!runtime.isStopping) core.context.engine.start();
 }
 
 /** Delays the first requests until the callbacks are answered, because a hub may verify at once. */
-function deferFirstRequests({ runtime, logger }: FirstRequestsContext, server: CheckedOptions['server']): void {
+function deferFirstRequests({ core, runtime }: FirstRequestParts, server: CheckedOptions['server']): void {
+  const { logger } = core.context;
   const start = async (): Promise<void> => {
     if (runtime.isStopping) return;
     try {
@@ -102,7 +99,7 @@ function deferFirstRequests({ runtime, logger }: FirstRequestsContext, server: C
 /** The first error of a subscription that has no live grant and no pending request after `work`. */
 async function firstFailure(core: Core, work: () => Promise<void>): Promise<Error | undefined> {
   const failures = new Map<string, Error>();
-  const removeListener = core.hooks.on('failed', ({ subscription, error }: HookPayload) => {
+  const removeListener = core.context.hooks.on('failed', ({ subscription, error }: HookPayload) => {
     const isFirstRequestError =
       error instanceof SubscriptionInitiationError || error instanceof ResourceDiscoveryFailedError;
     if (isFirstRequestError && !failures.has(subscription.id)) failures.set(subscription.id, error);

@@ -1,9 +1,9 @@
 import { setImmediate as macrotask } from 'node:timers/promises';
+import type { EngineContext } from '../../engine/engine-context.js';
 import { loadWorkerCode } from '../../feed/parse/worker-code.js';
 import { loadHttpParser } from '../../hub/http/http-parser.js';
 import { undiciModules } from '../../hub/http/undici-modules.js';
 import { log } from '../../log-events.js';
-import type { Logger } from '../../logger.js';
 import { onDemand } from '../../on-demand.js';
 
 /** Loads one package that a runtime needs after its start. */
@@ -21,25 +21,18 @@ const PRELOADED_PACKAGES: readonly Load[] = [
   loadWorkerCode,
 ];
 
-/** Dependencies of `loadPackages`. */
-export interface LoadPackagesOptions {
-  readonly logger: Logger;
-  /** Whether the runtime stops: no more packages are loaded then. */
-  readonly isStopping: () => boolean;
-}
-
 /**
  * Loads all packages for answering, scheduling, parsing and discovery in advance. Later, a deploy may have replaced
  * `node_modules`, or connections may use every file descriptor.
  *
- * Loads one package per turn of the event loop. Never rejects: a package that fails is loaded again when it is needed.
+ * Loads one package per turn of the event loop, until a stop begins. Never rejects: a package that fails is loaded again when it is needed.
  */
 export async function loadPackages(
-  { logger, isStopping }: LoadPackagesOptions,
+  { logger, closing }: Pick<EngineContext, 'logger' | 'closing'>,
   packages = PRELOADED_PACKAGES,
 ): Promise<void> {
   for (const load of packages) {
-    if (isStopping()) return;
+    if (closing.isStopping) return;
     try {
       await load();
     } catch (error) {

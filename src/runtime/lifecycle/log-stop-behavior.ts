@@ -1,10 +1,10 @@
 import { log } from '../../log-events.js';
 import type { Logger } from '../../logger.js';
-import type { RunningService } from '../core.js';
+import type { ServiceInstance } from '../services/service-table.js';
 
 /** Logs at the start what a stop does and needs, because the default may surprise. */
 export function logStopBehavior(
-  services: readonly RunningService[],
+  services: readonly ServiceInstance[],
   { isDurable, handlesSignals }: { readonly isDurable: boolean; readonly handlesSignals: boolean },
   logger: Logger,
 ): void {

@@ -1,11 +1,11 @@
-import type { HookPayload, SubscriberHooks } from '../../delivery/hook-payloads.js';
+import type { HookPayload } from '../../delivery/hook-payloads.js';
 import { WebSubError } from '../../errors.js';
 import { nextHubContactAt } from '../../subscription/machine/steps/on-due.js';
-import type { Registry } from '../../subscription/registry/registry.js';
 import type { SubscriptionRecord } from '../../subscription/record/record.js';
 import { stateOf } from '../../subscription/machine/state.js';
 import { MAX_TIMER_MS } from '../../hub/http/deadline.js';
-import type { Latch } from './latch.js';
+import type { BackgroundTasks } from '../background/background-tasks.js';
+import type { Core } from '../core.js';
 import { AwaitedSubscriptions } from './awaited-subscriptions.js';
 import type { ReachabilityHint } from './reachability-hint.js';
 import { targetName } from '../../subscription/record/target.js';
@@ -13,20 +13,9 @@ import { targetName } from '../../subscription/record/target.js';
 /** Maximum number of subscriptions that an error names. */
 const MAX_NAMED = 20;
 
-/** Dependencies of `whenReady`. */
-export interface ReadinessOptions {
-  readonly registry: Registry;
-  readonly hooks: SubscriberHooks;
-  /** Whether this runtime has the service. Subscriptions of other services do not count. */
-  readonly serves: (service: string) => boolean;
-  /** Opens once the declared subscriptions exist. */
-  readonly reconciled: Latch;
-  /** Opens once requests to hubs may leave. */
-  readonly requestsAllowed: Latch;
-  /** Whether a request of a subscription to a hub or publisher is in flight. */
-  readonly isInFlight: (record: SubscriptionRecord) => boolean;
-  /** Epoch milliseconds. */
-  readonly now: () => number;
+/** The parts of a runtime that say whether it is ready. */
+export interface ReadinessParts {
+  readonly core: Pick<Core, 'context' | 'registry' | 'backgroundTasks' | 'reconciled' | 'requestsAllowed'>;
   /** Aborts when the runtime stops. */
   readonly stopSignal: AbortSignal;
   readonly reachability: ReachabilityHint;
@@ -38,11 +27,13 @@ export interface ReadinessOptions {
  * @throws WebSubError that names subscriptions without a grant: at the timeout, when one of them cannot get a grant
  *   before the timeout, or when the runtime stops
  */
-export async function whenReady(options: ReadinessOptions, timeoutMs: number): Promise<void> {
-  const { registry, hooks, reconciled, stopSignal } = options;
-  const endAt = options.now() + timeoutMs;
-  const isHopeless = (record: SubscriptionRecord): boolean => !canBecomeReady(record, endAt, options);
-  const missing = new AwaitedSubscriptions(registry, (record) => isMissing(record, options));
+export async function whenReady(parts: ReadinessParts, timeoutMs: number): Promise<void> {
+  const { core, stopSignal } = parts;
+  const { registry, reconciled } = core;
+  const { hooks, now } = core.context;
+  const endAt = now() + timeoutMs;
+  const isHopeless = (record: SubscriptionRecord): boolean => !canBecomeReady(record, endAt, parts);
+  const missing = new AwaitedSubscriptions(registry, (record) => isMissing(record, parts));
   await new Promise<void>((resolve, reject) => {
     const end = (settle: () => void): void => {
       clearTimeout(timer);
@@ -50,7 +41,7 @@ export async function whenReady(options: ReadinessOptions, timeoutMs: number): P
       for (const removeListener of removeListeners) removeListener();
       settle();
     };
-    const fail = (problem: string): void => end(() => reject(notReadyError(options, problem)));
+    const fail = (problem: string): void => end(() => reject(notReadyError(parts, problem)));
     const check = (): void => {
       if (stopSignal.aborted) return onStop();
       if (!reconciled.isOpen) return;
@@ -65,7 +56,7 @@ export async function whenReady(options: ReadinessOptions, timeoutMs: number): P
       if ((record !== undefined && isHopeless(record)) || missing.isEmpty) check();
     };
     const timer = setTimeout(() => fail(` after ${timeoutMs} ms`), Math.min(Math.max(timeoutMs, 0), MAX_TIMER_MS));
-    const onStop = (): void => end(() => reject(stoppedWhileWaitingError(options)));
+    const onStop = (): void => end(() => reject(stoppedWhileWaitingError(parts)));
     // Checks later: when a hook is called, other effects of the same transition may not have started.
     const checkSoon = ({ subscription }: HookPayload): void => void setImmediate(checkOne, subscription.id);
     const removeListeners = (['verified', 'failed', 'denied', 'unsubscribed'] as const).map((name) =>
@@ -77,14 +68,24 @@ export async function whenReady(options: ReadinessOptions, timeoutMs: number): P
   });
 }
 
-function isMissing(record: SubscriptionRecord, { registry, serves }: ReadinessOptions): boolean {
-  return record.desired === 'subscribed' && serves(record.service) && !registry.isReady(record);
+/** Subscriptions of services that this runtime does not run do not count. */
+function isMissing(record: SubscriptionRecord, { core }: ReadinessParts): boolean {
+  const isServed = core.context.services.get(record.service) !== undefined;
+  return record.desired === 'subscribed' && isServed && !core.registry.isReady(record);
 }
 
 /** Whether a request is in flight, or planned before `endAt`, so that a hub may still grant the subscription. */
-function canBecomeReady(record: SubscriptionRecord, endAt: number, { isInFlight }: ReadinessOptions): boolean {
+function canBecomeReady(record: SubscriptionRecord, endAt: number, { core }: ReadinessParts): boolean {
   if (record.stoppedBecause !== undefined) return false;
-  return isInFlight(record) || (nextHubContactAt(record) ?? Infinity) <= endAt;
+  return isInFlight(record, core.backgroundTasks) || (nextHubContactAt(record) ?? Infinity) <= endAt;
+}
+
+/** Whether a request of the subscription to a hub or publisher is in flight. */
+function isInFlight({ id, grants }: SubscriptionRecord, backgroundTasks: BackgroundTasks): boolean {
+  return (
+    backgroundTasks.has(`${id} discover`) ||
+    grants.some((grant) => grant.pending?.denied !== true && backgroundTasks.has(`${grant.id} subscribe`))
+  );
 }
 
 function nextRequestText(hopeless: readonly SubscriptionRecord[]): string {
@@ -94,19 +95,19 @@ function nextRequestText(hopeless: readonly SubscriptionRecord[]): string {
   return times.length === 0 ? 'before retry()' : `before ${new Date(Math.min(...times)).toISOString()} or retry()`;
 }
 
-function stoppedWhileWaitingError(options: ReadinessOptions): WebSubError {
-  const reasons = ['Not ready, because the runtime is stopping', ...describeMissing(missingNow(options))];
+function stoppedWhileWaitingError(parts: ReadinessParts): WebSubError {
+  const reasons = ['Not ready, because the runtime is stopping', ...describeMissing(missingNow(parts))];
   return new WebSubError(`${reasons.join('; ')}.`);
 }
 
-function notReadyError(options: ReadinessOptions, problem: string): WebSubError {
-  const { reachability, requestsAllowed } = options;
-  if (!requestsAllowed.isOpen) {
+function notReadyError(parts: ReadinessParts, problem: string): WebSubError {
+  const { reachability, core } = parts;
+  if (!core.requestsAllowed.isOpen) {
     return new WebSubError(
       `Not ready: no subscribe request has been sent yet. Requests begin when ${reachability.startCondition}.`,
     );
   }
-  const missing = missingNow(options);
+  const missing = missingNow(parts);
   const hint = missing.some(isAwaitingVerification)
     ? ` Hubs must reach ${reachability.baseUrl}/… (publicUrl with basePath). This URL ${reachability.routing}.`
     : '';
@@ -125,8 +126,8 @@ function isAwaitingVerification({ grants, lastError }: SubscriptionRecord): bool
   return grants.some(({ pending }) => pending !== undefined) || lastError?.cause === 'verification-missing';
 }
 
-function missingNow(options: ReadinessOptions): readonly SubscriptionRecord[] {
-  return new AwaitedSubscriptions(options.registry, (record) => isMissing(record, options)).recheckAll();
+function missingNow(parts: ReadinessParts): readonly SubscriptionRecord[] {
+  return new AwaitedSubscriptions(parts.core.registry, (record) => isMissing(record, parts)).recheckAll();
 }
 
 /** The subscriptions without a grant, each with the reason. */

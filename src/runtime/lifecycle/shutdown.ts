@@ -1,7 +1,5 @@
-import type { Engine } from '../../engine/engine.js';
 import type { Listener } from '../../http/listen/listener.js';
 import { log } from '../../log-events.js';
-import type { Logger } from '../../logger.js';
 import { isLive } from '../../subscription/machine/state.js';
 import { runAll, waitUnlessAborted, waitAtMost, type TimeLimit } from './wait-limits.js';
 import type { Core } from '../core.js';
@@ -18,8 +16,6 @@ export const LAST_STEP_MS = 2_000;
 /** The parts of a runtime to shut down, and the time limits. */
 export interface Shutdown {
   readonly core: Core;
-  readonly engine: Engine;
-  readonly logger: Logger;
   readonly listener: Listener | undefined;
   /** The application's server, if it answers the callbacks. */
   readonly hostServer: HostServer | undefined;
@@ -39,8 +35,8 @@ export interface Shutdown {
 
 /** Stops a runtime: unsubscribes, waits for handlers or stores their events, and closes. Never rejects. */
 export async function shutDown(shutdown: Shutdown, options: StopOptions): Promise<void> {
-  const { core, engine, logger, listener, cleanups, ownsStore, gracePeriod, listenersLimit, finalStepsLimit } =
-    shutdown;
+  const { core, listener, cleanups, ownsStore, gracePeriod, listenersLimit, finalStepsLimit } = shutdown;
+  const { engine, logger, closing } = core.context;
   const waitForStep = (work: Promise<unknown>): Promise<void> =>
     waitUnlessAborted(waitAtMost(work, LAST_STEP_MS), finalStepsLimit.signal);
   core.stopSubscribing();
@@ -52,11 +48,11 @@ export async function shutDown(shutdown: Shutdown, options: StopOptions): Promis
   await runAll([() => unsubscribeFromHubs(shutdown, options)], logger, 'unsubscribe');
   await waited;
   engine.stop();
-  core.closeCallbacks();
+  closing.closeCallbacks();
   const closed = listener?.close();
   await runAll([() => waitForHandlers(shutdown, waitForStep)], logger, 'wait for handlers');
   await waitUnlessAborted(runShutdownListeners(shutdown), listenersLimit.signal);
-  core.abort();
+  closing.abort();
   await waitForStep(core.backgroundTasks.waitForIdle());
   // Ends connections that completed their TLS handshake after the first call and have sent no request.
   void listener?.close();
@@ -66,8 +62,8 @@ export async function shutDown(shutdown: Shutdown, options: StopOptions): Promis
     await runAll([() => waitForStep(core.registry.flush())], logger, 'store counters');
     await waitForStep(core.pipeline.liveness.writeHeartbeat());
   }
-  const closing = cleanups.toReversed().map((close) => () => waitForStep(closeAsync(close)));
-  await runAll(closing, logger, 'close');
+  const closes = cleanups.toReversed().map((close) => () => waitForStep(closeAsync(close)));
+  await runAll(closes, logger, 'close');
   gracePeriod.end();
   listenersLimit.end();
   finalStepsLimit.end();
@@ -75,9 +71,10 @@ export async function shutDown(shutdown: Shutdown, options: StopOptions): Promis
 }
 
 async function unsubscribeFromHubs(
-  { core, logger, listener, gracePeriod, hostServer }: Shutdown,
+  { core, listener, gracePeriod, hostServer }: Shutdown,
   options: StopOptions,
 ): Promise<void> {
+  const { logger } = core.context;
   // Waits for a running reconciliation, so that its new subscriptions are unsubscribed too.
   await waitUnlessAborted(core.reconciling, gracePeriod.signal);
   if (hostServer?.isListening() === false) {
@@ -93,10 +90,10 @@ async function unsubscribeFromHubs(
     finished.abort();
   };
   const watched = watchHost();
-  await unsubscribeAll(core, options, { signal, logger });
+  await unsubscribeAll(core, options, signal);
   finished.abort();
   await watched;
-  logUnverified(core, logger, listener === undefined);
+  logUnverified(core, listener === undefined);
 }
 
 /** Whether a stop with these options unsubscribes anything. */
@@ -113,7 +110,8 @@ async function closeAsync(close: () => unknown): Promise<void> {
 }
 
 /** Runs the shutdown listeners, even without time left, and warns if they exceed their limit. */
-async function runShutdownListeners({ shutdownListeners, listenersLimit, logger }: Shutdown): Promise<void> {
+async function runShutdownListeners({ core, shutdownListeners, listenersLimit }: Shutdown): Promise<void> {
+  const { logger } = core.context;
   let isDone = false;
   const onTimeUp = (): void =>
     void setImmediate(() => {
@@ -127,13 +125,13 @@ async function runShutdownListeners({ shutdownListeners, listenersLimit, logger 
 
 /** Waits for running handlers up to the limit. Events of handlers that take longer are stored for the next start. */
 async function waitForHandlers(
-  { core, logger, gracePeriod }: Shutdown,
+  { core, gracePeriod }: Shutdown,
   waitForStep: (work: Promise<unknown>) => Promise<void>,
 ): Promise<void> {
   const { delivery, inbox } = core.pipeline;
   const stopped = inbox.stop();
   await waitUnlessAborted(Promise.all([delivery.settled(), stopped]), gracePeriod.signal);
-  if (delivery.hasRunningHandlers) log(logger, 'shutdown.handlers-running');
+  if (delivery.hasRunningHandlers) log(core.context.logger, 'shutdown.handlers-running');
   delivery.stopWaiting();
   delivery.abort();
   await waitForStep(delivery.allAnswered());

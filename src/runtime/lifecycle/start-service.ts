@@ -15,7 +15,8 @@ import { throttledLogger } from '../logging/throttled-logger.js';
 import { refuseSharedPaths } from '../../reconcile/callback-paths.js';
 import { checkOptions, type CheckedOptions } from '../config/check-options.js';
 import { resolveServices } from '../services/resolve-services.js';
-import { Core, type RunningService } from '../core.js';
+import { Core } from '../core.js';
+import type { ServiceInstance } from '../services/service-table.js';
 import { loggerFrom } from '../logging/default-logger.js';
 import { definitionsOf, type ServiceDefinition } from '../services/definition.js';
 import { canRequestAtStart, sendFirstRequests } from './first-requests.js';
@@ -110,17 +111,7 @@ export async function start(
     const onError: EmbeddedEngineOptions['onError'] = (error, { name, key } = { name: 'cron' }) =>
       log(logger, 'timer.failed', { timer: name, key, err: error });
     const engine = makeEngine({ now, onError });
-    const core = new Core({
-      store,
-      engine,
-      logger,
-      now,
-      random,
-      schedule: checked.schedule,
-      pruneDeclared: checked.pruneDeclared,
-      security: checked.security,
-      basePath: checked.basePath,
-    });
+    const core = new Core({ store, engine, logger, now, random }, checked);
     if (canRequestAtStart(checked)) core.requestsAllowed.open();
     requestGate = startupGate(core.app.nodeHandler);
     const listener = await startListener(requestGate.nodeHandler, checked, logger);
@@ -133,15 +124,12 @@ export async function start(
     throwIfStoreLost();
     runtime = new Runtime({
       core,
-      engine,
-      logger,
       url,
       port,
       listener,
       hostServer: host,
       reachability: reachabilityHintOf(checked, url, port),
       cleanups,
-      now,
       graceSeconds: checked.gracefulShutdownSeconds,
     });
     const running = instantiate(definitions, checked, runtime, baseLogger);
@@ -159,8 +147,8 @@ export async function start(
     sealing.start();
     const startedRuntime = runtime;
     if (handlesSignals) startedRuntime.onStop(handleSignals(() => startedRuntime.stop()));
-    const loading = loadPackages({ logger, isStopping: () => startedRuntime.isStopping });
-    await sendFirstRequests({ core, engine, runtime, logger }, checked);
+    const loading = loadPackages(core.context);
+    await sendFirstRequests({ core, runtime }, checked);
     await loading;
     return runtime;
   } catch (error) {
@@ -176,7 +164,7 @@ function instantiate(
   { container }: CheckedOptions,
   runtime: SubscriberRuntime,
   logger: Logger,
-): readonly RunningService[] {
+): readonly ServiceInstance[] {
   const instances = resolveServices(definitions, container, { logger, runtime });
   return definitions.flatMap(({ name, config }) => {
     const handlers = instances.get(name);

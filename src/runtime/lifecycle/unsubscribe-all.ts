@@ -1,7 +1,6 @@
 import type { HookPayload } from '../../delivery/hook-payloads.js';
 import { SubscriptionInitiationError } from '../../errors.js';
 import { log } from '../../log-events.js';
-import type { Logger } from '../../logger.js';
 import type { SubscriptionRecord } from '../../subscription/record/record.js';
 import { SHUTDOWN_RETRY_MS } from '../../subscription/retry-policy.js';
 import { waitUnlessAborted } from './wait-limits.js';
@@ -13,11 +12,8 @@ import type { StopOptions } from '../subscriber-runtime.js';
  * Unsubscribes at the hubs, and waits until each has verified or failed, or the signal aborts. The subscriptions stay
  * wanted.
  */
-export async function unsubscribeAll(
-  core: Core,
-  options: StopOptions,
-  { signal, logger }: { readonly signal: AbortSignal; readonly logger: Logger },
-): Promise<void> {
+export async function unsubscribeAll(core: Core, options: StopOptions, signal: AbortSignal): Promise<void> {
+  const { hooks, logger } = core.context;
   const serviceNames = servicesToUnsubscribe(core, options);
   const recordsToUnsubscribe = (): readonly SubscriptionRecord[] =>
     [...core.registry.all()].flatMap(({ record }) => (serviceNames.has(record.service) ? record : []));
@@ -60,9 +56,9 @@ export async function unsubscribeAll(
   // Checks later: when a hook is called, other effects of the same transition may not have started.
   const checkSoon = ({ subscription }: HookPayload): void => void setImmediate(checkOne, subscription.id);
   const removeListeners = [
-    ...(['verified', 'renewed'] as const).map((name) => core.hooks.on(name, onVerified)),
-    core.hooks.on('failed', onFailed),
-    ...(['unsubscribed', 'denied', 'expired', 'failed'] as const).map((name) => core.hooks.on(name, checkSoon)),
+    ...(['verified', 'renewed'] as const).map((name) => hooks.on(name, onVerified)),
+    hooks.on('failed', onFailed),
+    ...(['unsubscribed', 'denied', 'expired', 'failed'] as const).map((name) => hooks.on(name, checkSoon)),
   ];
   signal.addEventListener('abort', check);
   try {
@@ -84,7 +80,8 @@ export async function unsubscribeAll(
 }
 
 /** Returns the names of the services that a stop with these options unsubscribes. */
-export function servicesToUnsubscribe({ services }: Core, { unsubscribe }: StopOptions): ReadonlySet<string> {
+export function servicesToUnsubscribe({ context }: Core, { unsubscribe }: StopOptions): ReadonlySet<string> {
+  const services = context.services.all();
   return new Set(services.flatMap(({ config }) => ((unsubscribe ?? config.unsubscribeOnShutdown) ? config.name : [])));
 }
 
@@ -117,13 +114,19 @@ function isAwaitingUnsubscription({ grants }: SubscriptionRecord, failures: Fail
  *
  * @param isServerGiven whether the application closes the server, perhaps too early
  */
-export function logUnverified(core: Core, logger: Logger, isServerGiven: boolean): void {
-  for (const { record } of core.registry.all()) {
+export function logUnverified({ context, registry }: Core, isServerGiven: boolean): void {
+  for (const { record } of registry.all()) {
     for (const grant of record.grants) {
       if (grant.state !== 'unsubscribing') continue;
       const { hub, topic, expiresAt } = grant;
       const lease = expiresAt === undefined ? {} : { expiresAt: new Date(expiresAt).toISOString() };
-      log(logger, 'shutdown.hub-not-verified', { subscription: record.id, hub, topic, ...lease, isServerGiven });
+      log(context.logger, 'shutdown.hub-not-verified', {
+        subscription: record.id,
+        hub,
+        topic,
+        ...lease,
+        isServerGiven,
+      });
     }
   }
 }

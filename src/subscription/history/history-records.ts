@@ -1,8 +1,8 @@
 import { log } from '../../log-events.js';
-import type { Logger } from '../../logger.js';
+import type { EngineContext } from '../../engine/engine-context.js';
 import { isRecord } from '../../protocol/encoding/is-record.js';
 import { decodeRecord, encodeRecord } from '../../store/codec.js';
-import type { RecordChange, RecordStore } from '../../store/record-store.js';
+import type { RecordChange } from '../../store/record-store.js';
 import type { HookEffect } from '../machine/hook-effect.js';
 import type { NamedEffect } from '../machine/transition-types.js';
 import type { SubscriptionRecord } from '../record/record.js';
@@ -13,22 +13,14 @@ const VERSION = 1;
 /** Histories kept in memory, because a request and its verification follow each other. */
 const MAX_CACHED = 256;
 
-/** Dependencies of {@link HistoryRecords}. */
-export interface HistoryRecordsOptions {
-  readonly store: Pick<RecordStore, 'get'>;
-  readonly logger: Logger;
-  /** Epoch milliseconds. */
-  readonly now: () => number;
-}
-
 /** The stored histories of subscriptions. Each is read only when it changes or is asked for. */
 export class HistoryRecords {
-  readonly #options: HistoryRecordsOptions;
+  readonly #context: EngineContext;
   /** By subscription id, the one used longest ago first. */
   readonly #cache = new Map<string, readonly HistoryEntry[]>();
 
-  constructor(options: HistoryRecordsOptions) {
-    this.#options = options;
+  constructor(context: EngineContext) {
+    this.#context = context;
   }
 
   /** A new subscription has no history yet. */
@@ -49,7 +41,7 @@ export class HistoryRecords {
     const hooks = effects.filter(isHook);
     if (hooks.length === 0) return undefined;
     const { id } = record;
-    const at = this.#options.now();
+    const at = this.#context.now();
     const entries = hooks.reduce(
       (history, hook) => withEntry(history, historyEntry(record, hook, at)),
       this.#cache.get(id) ?? (await this.read(id)),
@@ -64,7 +56,7 @@ export class HistoryRecords {
    * @throws StoreError if the store fails
    */
   async read(id: string): Promise<readonly HistoryEntry[]> {
-    const { store, logger } = this.#options;
+    const { store, logger } = this.#context;
     const raw = await store.get('history', id);
     if (raw === undefined) return [];
     try {

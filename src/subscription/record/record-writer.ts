@@ -1,6 +1,5 @@
+import type { EngineContext } from '../../engine/engine-context.js';
 import { slices } from '../../engine/slices.js';
-import type { Logger } from '../../logger.js';
-import type { RecordStore } from '../../store/record-store.js';
 import type { HistoryEntry } from '../history/history.js';
 import { HistoryRecords } from '../history/history-records.js';
 import type { NamedEffect } from '../machine/transition-types.js';
@@ -10,28 +9,20 @@ import type { SubscriptionRecord } from './record.js';
 import { StatsRecords } from './stats-records.js';
 import { encodeSubscription } from './subscription-codec.js';
 
-/** Dependencies of {@link RecordWriter}. */
-export interface RecordWriterOptions {
-  readonly store: RecordStore;
-  readonly logger: Logger;
-  /** Epoch milliseconds. */
-  readonly now: () => number;
-  readonly subscriptions: ReadonlyMap<string, StoredSubscription>;
-}
-
 /** Writes subscriptions, their counters and their histories to the store, and tracks unsaved changes. */
 export class RecordWriter {
-  readonly #options: RecordWriterOptions;
+  readonly #context: EngineContext;
+  readonly #subscriptions: ReadonlyMap<string, StoredSubscription>;
   readonly #histories: HistoryRecords;
   readonly #stats: StatsRecords;
   /** Ids with deferred writes (see `canDeferWrite`). Flushed with the next write, or in a batch. */
   readonly #unsaved = new Set<string>();
 
-  constructor(options: RecordWriterOptions) {
-    const { subscriptions } = options;
-    this.#options = options;
-    this.#histories = new HistoryRecords(options);
-    this.#stats = new StatsRecords({ ...options, countersOf: (id) => subscriptions.get(id)?.counters });
+  constructor(context: EngineContext, subscriptions: ReadonlyMap<string, StoredSubscription>) {
+    this.#context = context;
+    this.#subscriptions = subscriptions;
+    this.#histories = new HistoryRecords(context);
+    this.#stats = new StatsRecords(context, subscriptions);
   }
 
   /** The counters of a subscription. `stored`: the counts in its record. */
@@ -65,7 +56,7 @@ export class RecordWriter {
     record: SubscriptionRecord,
     effects: readonly NamedEffect[] = [],
   ): Promise<void> {
-    const { store } = this.#options;
+    const { store } = this.#context;
     const { id } = record;
     this.#unsaved.delete(id);
     try {
@@ -95,24 +86,23 @@ export class RecordWriter {
   /** @throws StoreError if the store fails */
   async remove(id: string): Promise<void> {
     const kinds = ['stats', 'history', 'subscription'] as const;
-    await this.#options.store.write(kinds.map((kind) => ({ kind, id, value: undefined })));
+    await this.#context.store.write(kinds.map((kind) => ({ kind, id, value: undefined })));
     this.#unsaved.delete(id);
     this.#histories.onRemoved(id);
   }
 
   /**
-   * Stores changed counters and deferred writes.
+   * Stores changed counters and deferred writes, each after all earlier work for its subscription.
    *
-   * @param runExclusive runs a write after all earlier work for the subscription
    * @throws StoreError of the first failed write; the other writes are still made
    */
-  async flush(runExclusive: (id: string, write: () => Promise<void>) => Promise<void>): Promise<void> {
-    const { subscriptions } = this.#options;
+  async flush(): Promise<void> {
+    const { engine } = this.#context;
     const failures: unknown[] = [];
     // After a start, there may be one for each subscription.
     for await (const slice of slices([...this.#unsaved])) {
-      const deferred = slice.flatMap((id) => subscriptions.get(id) ?? []);
-      const writes = deferred.map((stored) => runExclusive(stored.record.id, () => this.save(stored)));
+      const deferred = slice.flatMap((id) => this.#subscriptions.get(id) ?? []);
+      const writes = deferred.map((stored) => engine.runExclusive(stored.record.id, () => this.save(stored)));
       failures.push(...rejectionsOf(await Promise.allSettled(writes)));
     }
     failures.push(...rejectionsOf(await Promise.allSettled([this.#stats.flush()])));

@@ -1,40 +1,36 @@
 import { log } from '../../log-events.js';
-import type { Logger } from '../../logger.js';
+import type { EngineContext } from '../../engine/engine-context.js';
 import { isRecord } from '../../protocol/encoding/is-record.js';
 import { decodeRecord, encodeRecord } from '../../store/codec.js';
-import type { RecordStore } from '../../store/record-store.js';
 import type { Counters, StoredStats } from './counters.js';
 
 const VERSION = 1;
 
-/** Dependencies of {@link StatsRecords}. */
-export interface StatsRecordsOptions {
-  readonly store: RecordStore;
-  readonly logger: Logger;
-  /** The counters of a subscription. */
-  readonly countersOf: (subscriptionId: string) => Counters | undefined;
-}
+/** The subscriptions in memory, by id. */
+type CountedSubscriptions = ReadonlyMap<string, { readonly counters: Counters }>;
 
 /**
  * The stored counters of subscriptions, each in a record of its own. It holds what was counted since the subscription's
  * record was first written, which may have counts of an earlier version. A write never touches that record.
  */
 export class StatsRecords {
-  readonly #options: StatsRecordsOptions;
+  readonly #context: EngineContext;
+  readonly #subscriptions: CountedSubscriptions;
   /** Ids of subscriptions with unsaved counters. */
   readonly changed = new Set<string>();
 
-  constructor(options: StatsRecordsOptions) {
-    this.#options = options;
+  constructor(context: EngineContext, subscriptions: CountedSubscriptions) {
+    this.#context = context;
+    this.#subscriptions = subscriptions;
   }
 
   /** Adds the stored counts to the counters of loaded subscriptions. Unreadable counts are logged, and left out. */
   async load(): Promise<void> {
-    const { store, logger, countersOf } = this.#options;
+    const { store, logger } = this.#context;
     const onUnreadable = (error: unknown): void => log(logger, 'counters.unreadable', { err: error });
     for await (const [id, raw] of store.list('stats', { onUnreadable })) {
       try {
-        countersOf(id)?.restore(decodeStats(id, raw));
+        this.#subscriptions.get(id)?.counters.restore(decodeStats(id, raw));
       } catch (error) {
         onUnreadable(error);
       }
@@ -47,14 +43,13 @@ export class StatsRecords {
    * @throws StoreError of the first failed write; the other writes are still made
    */
   async flush(): Promise<void> {
-    const { store, countersOf } = this.#options;
     const ids = [...this.changed];
     this.changed.clear();
     const write = async (id: string): Promise<void> => {
-      const counters = countersOf(id);
+      const counters = this.#subscriptions.get(id)?.counters;
       if (counters === undefined) return;
       try {
-        await store.set('stats', id, encodeRecord(VERSION, { counts: counters.sinceBase() }));
+        await this.#context.store.set('stats', id, encodeRecord(VERSION, { counts: counters.sinceBase() }));
       } catch (error) {
         this.changed.add(id);
         throw error;

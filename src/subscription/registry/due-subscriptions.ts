@@ -1,6 +1,6 @@
-import type { Engine, Timetable } from '../../engine/engine.js';
+import type { Timetable } from '../../engine/engine.js';
+import type { EngineContext } from '../../engine/engine-context.js';
 import { log } from '../../log-events.js';
-import type { Logger } from '../../logger.js';
 import { catchUpDueAt } from '../machine/rules/catch-up-plan.js';
 import { isAffectedByClockSetBack } from '../machine/rules/clock-set-back.js';
 import { pollDueAt } from '../machine/rules/poll-plan.js';
@@ -25,17 +25,13 @@ export interface DueFetch {
  */
 export type RunFetch = (due: DueFetch) => Promise<number | undefined>;
 
-/** Dependencies of {@link DueSubscriptions}. */
-export interface DueSubscriptionsOptions {
-  readonly engine: Pick<Engine, 'timetable' | 'onClockSetBack'>;
-  readonly logger: Logger;
-  /** Epoch milliseconds. */
-  readonly now: () => number;
+/** The subscriptions whose work comes due. */
+export interface ScheduledSubscriptions {
+  get(id: string): StoredSubscription | undefined;
+  all(): Iterable<StoredSubscription>;
   /** Undefined if no work is done for the subscription. */
-  readonly policyOf: (record: SubscriptionRecord) => RequestPolicy | undefined;
-  readonly subscriptions: ReadonlyMap<string, StoredSubscription>;
-  /** Does the due work of a subscription. */
-  readonly runDue: (id: string) => Update | Promise<Update>;
+  policyOf(record: SubscriptionRecord): RequestPolicy | undefined;
+  update(id: string, input: { readonly type: 'due' }): Update | Promise<Update>;
 }
 
 const DUE_AT = { 'catch-up': catchUpDueAt, poll: pollDueAt } as const;
@@ -43,14 +39,16 @@ const PLAN_NAMES = { 'catch-up': 'catchUp', poll: 'poll' } as const;
 
 /** Runs the work of subscriptions at its due time, also after the clock was set back. */
 export class DueSubscriptions {
-  readonly #options: DueSubscriptionsOptions;
+  readonly #context: EngineContext;
+  readonly #subscriptions: ScheduledSubscriptions;
   readonly #life: Timetable;
   readonly #fetches: Readonly<Record<DueFetch['kind'], Timetable>>;
   #runFetch: RunFetch | undefined;
 
-  constructor(options: DueSubscriptionsOptions) {
-    const { engine } = options;
-    this.#options = options;
+  constructor(context: EngineContext, subscriptions: ScheduledSubscriptions) {
+    const { engine } = context;
+    this.#context = context;
+    this.#subscriptions = subscriptions;
     this.#life = engine.timetable('subscriptions', (id) => this.#run(id));
     this.#fetches = {
       'catch-up': engine.timetable('catch-ups', (id) => this.#fetch({ id, kind: 'catch-up' })),
@@ -66,8 +64,8 @@ export class DueSubscriptions {
 
   /** Plans the next work of a subscription, or none. */
   schedule(record: SubscriptionRecord): void {
-    const { now, policyOf } = this.#options;
-    if (policyOf(record) === undefined) {
+    const { now } = this.#context;
+    if (this.#subscriptions.policyOf(record) === undefined) {
       this.remove(record.id);
       return;
     }
@@ -83,17 +81,17 @@ export class DueSubscriptions {
 
   /** Whether a subscription is due, but missing in the timetable. */
   isDueUnscheduled(record: SubscriptionRecord): boolean {
-    const { now, policyOf } = this.#options;
-    if (policyOf(record) === undefined || this.#life.has(record.id)) return false;
+    const { now } = this.#context;
+    if (this.#subscriptions.policyOf(record) === undefined || this.#life.has(record.id)) return false;
     return (dueAt(record) ?? Infinity) <= now();
   }
 
   async #run(id: string): Promise<void> {
-    const { logger, now, subscriptions, runDue } = this.#options;
-    const stored = subscriptions.get(id);
+    const { logger, now } = this.#context;
+    const stored = this.#subscriptions.get(id);
     if (stored === undefined) return;
     try {
-      const { isChanged } = await runDue(id);
+      const { isChanged } = await this.#subscriptions.update(id, { type: 'due' });
       // The timetable has removed the due time.
       if (!isChanged) this.schedule(stored.record);
     } catch (error) {
@@ -107,13 +105,13 @@ export class DueSubscriptions {
   }
 
   async #fetch(due: DueFetch): Promise<void> {
-    const { now, subscriptions } = this.#options;
+    const { now } = this.#context;
     const { id, kind } = due;
-    const before = subscriptions.get(id)?.record;
+    const before = this.#subscriptions.get(id)?.record;
     // The plan may have changed since the fetch was scheduled, or while the last one ran.
     const isDue = before !== undefined && (DUE_AT[kind](before) ?? Infinity) <= now();
     const again = isDue ? await this.#runFetch?.(due) : undefined;
-    const record = subscriptions.get(id)?.record;
+    const record = this.#subscriptions.get(id)?.record;
     if (record === undefined) return;
     const name = PLAN_NAMES[kind];
     const isUnserved = isDue && record[name] === before[name];
@@ -123,9 +121,8 @@ export class DueSubscriptions {
 
   /** The clock was set back. Work that is due by the old clock must not wait until the new one gets there. */
   #onClockSetBack(): void {
-    const { policyOf, subscriptions } = this.#options;
-    for (const { record } of subscriptions.values()) {
-      if (policyOf(record) === undefined) continue;
+    for (const { record } of this.#subscriptions.all()) {
+      if (this.#subscriptions.policyOf(record) === undefined) continue;
       // Retries after a failed write were also planned by the old clock.
       this.#life.set(record.id, dueAt(record));
       this.#scheduleFetch(record, 'catch-up');
@@ -135,8 +132,7 @@ export class DueSubscriptions {
   }
 
   #isAffectedByClockSetBack(record: SubscriptionRecord): boolean {
-    const { now, policyOf } = this.#options;
-    const rules = policyOf(record)?.rules;
-    return rules !== undefined && isAffectedByClockSetBack(record, { now: now(), rules });
+    const rules = this.#subscriptions.policyOf(record)?.rules;
+    return rules !== undefined && isAffectedByClockSetBack(record, { now: this.#context.now(), rules });
   }
 }

@@ -1,4 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
+import type { EngineContext } from '../../engine/engine-context.js';
 import type { CallbackIndex, StoredSubscription } from './callback-index.js';
 import { callbackKey } from './callback-key.js';
 import type { GrantIdentity, TransitionContext } from '../machine/transition-types.js';
@@ -12,28 +13,28 @@ export interface RegistryContext extends TransitionContext {
   readonly newGrants: readonly GrantIdentity[];
 }
 
-/** What a transition's context is made from. */
-export interface RegistryContextOptions {
+/** The parts that decide about a subscription's transition. */
+export interface TransitionParts {
   readonly policy: RequestPolicy;
   readonly callbacks: CallbackIndex;
-  readonly now: number;
-  readonly random: number;
   /** Id of this run of the process. */
   readonly member: string;
 }
 
 /** Creates the context of a subscription's transition. */
 export function registryContext(
+  clock: Pick<EngineContext, 'now' | 'random'>,
   stored: StoredSubscription,
-  { policy, callbacks, now, random, member }: RegistryContextOptions,
+  { policy, callbacks, member }: TransitionParts,
 ): RegistryContext {
+  const now = clock.now();
   const { rules, callbackOf, newPath, hasOneCallback, protocol } = policy;
   const newGrants: GrantIdentity[] = [];
   const isTaken = (callback: string): boolean =>
     callbacks.isTaken(callbackKey(callback)) || newGrants.some(({ path }) => callbackOf(path) === callback);
   return {
     now,
-    random,
+    random: clock.random(),
     rules: { ...rules, leaseSeconds: stored.record.overrides?.leaseSeconds ?? rules.leaseSeconds },
     callbackOf,
     hasOneCallback,

@@ -3,7 +3,7 @@ import { WebSubError } from '../../errors.js';
 import { log } from '../../log-events.js';
 import { canConfirm } from '../machine/steps/on-verified.js';
 import { registryContext, type RegistryContext } from './registry-context.js';
-import type { TransitionInput } from '../machine/transition-types.js';
+import type { NamedEffect, TransitionInput } from '../machine/transition-types.js';
 import { CallbackIndex, type CallbackMatch, type StoredSubscription } from './callback-index.js';
 import { callbackKey } from './callback-key.js';
 import { isCurrent } from '../machine/rules/current-grants.js';
@@ -14,8 +14,8 @@ import { RecordInterner } from '../record/interning.js';
 import { isWorking } from '../machine/state.js';
 import { readSubscriptions } from '../record/subscription-codec.js';
 import type { RequestPolicy } from '../request-policy.js';
+import type { SubscriptionContext } from '../subscription-context.js';
 import { shouldSweep, withoutOldGrants } from '../record/tombstones.js';
-import type { RegistryOptions } from './registry-options.js';
 import { DueSubscriptions, type RunFetch } from './due-subscriptions.js';
 import { SubscriptionCreator, type CreatedSubscription, type NewSubscriptionFields } from './subscription-creator.js';
 import { TargetIndex, type ServiceTarget } from './target-index.js';
@@ -23,47 +23,46 @@ import { decide, NO_EFFECTS, type Decision, type Update } from './update.js';
 
 export type { CallbackMatch, StoredSubscription } from './callback-index.js';
 
+/** Carries out an effect of a transition, after the record is stored. Does not throw. */
+export type CarryOut = (record: SubscriptionRecord, effect: NamedEffect) => void;
+
 /**
  * All subscriptions. Applies inputs to them, one at a time per subscription. Stores a record before its effects start,
  * unless that write can be deferred.
  */
 export class Registry {
-  readonly #options: RegistryOptions;
+  readonly #context: SubscriptionContext;
   readonly #subscriptions = new Map<string, StoredSubscription>();
   readonly #callbacks = new CallbackIndex();
   readonly #due: DueSubscriptions;
   readonly #writer: RecordWriter;
-  readonly #targets = new TargetIndex();
+  readonly #targets = new TargetIndex(this.#subscriptions);
   readonly #creator: SubscriptionCreator;
-  readonly #duplicates: SubscriptionRecord[] = [];
   /** Id of this run of the process. */
   readonly #member = randomUUID();
+  #carryOut: CarryOut = () => {};
 
-  constructor(options: RegistryOptions) {
-    this.#options = options;
-    this.#writer = new RecordWriter({ ...options, subscriptions: this.#subscriptions });
-    this.#due = new DueSubscriptions({
-      ...options,
-      policyOf: (record) => this.policyOf(record),
-      subscriptions: this.#subscriptions,
-      runDue: (id) => this.update(id, { type: 'due' }),
-    });
-    this.#creator = new SubscriptionCreator({
-      now: options.now,
-      find: (fields) => this.get(this.idOf(fields) ?? '')?.record,
-      store: (record) => this.add(record),
-    });
+  constructor(context: SubscriptionContext) {
+    this.#context = context;
+    this.#writer = new RecordWriter(context, this.#subscriptions);
+    this.#due = new DueSubscriptions(context, this);
+    this.#creator = new SubscriptionCreator(context, this);
+  }
+
+  /** Sets what carries out effects. Called once, before any input is applied. */
+  onEffect(carryOut: CarryOut): void {
+    this.#carryOut = carryOut;
   }
 
   /** Reads the stored subscriptions. Unreadable ones are logged, and stay in the store. */
   async load(): Promise<void> {
-    const { store, logger } = this.#options;
+    const { store, logger } = this.#context;
     const onUnreadable = (error: unknown): void => log(logger, 'subscription.unreadable', { err: error });
     const interner = new RecordInterner();
     for await (const slice of readSubscriptions(store, onUnreadable)) {
       for (const { record, stats } of slice) {
         const interned = interner.intern(record);
-        this.#indexTarget(interned);
+        this.#targets.add(interned);
         this.#index({ record: interned, counters: this.#writer.counters(interned.id, stats), keys: [] });
       }
     }
@@ -74,12 +73,9 @@ export class Registry {
     return this.#subscriptions.get(id);
   }
 
-  /**
-   * Younger subscriptions with the same service and target as another one. Each was created while the record of the
-   * older one could not be read.
-   */
+  /** Younger subscriptions with the same service and target as another one. */
   get duplicates(): readonly SubscriptionRecord[] {
-    return this.#duplicates;
+    return this.#targets.duplicates;
   }
 
   /**
@@ -87,13 +83,18 @@ export class Registry {
    * an unwanted one is left by default rules.
    */
   policyOf(record: SubscriptionRecord): RequestPolicy | undefined {
-    const { requestPolicyOf } = this.#options;
-    return record.desired === 'unsubscribed' ? this.#policyToLeave(record) : requestPolicyOf(record.service);
+    const { services } = this.#context;
+    return record.desired === 'unsubscribed' ? this.#policyToLeave(record) : services.policyOf(record.service);
   }
 
   /** The id of the service's subscription to a target. */
   idOf(subscription: ServiceTarget): string | undefined {
     return this.#targets.idOf(subscription);
+  }
+
+  /** The service's subscription to the target. */
+  find(subscription: ServiceTarget): SubscriptionRecord | undefined {
+    return this.get(this.idOf(subscription) ?? '')?.record;
   }
 
   all(): IterableIterator<StoredSubscription> {
@@ -113,7 +114,7 @@ export class Registry {
 
   /** Whether a working grant matches the current topic, hubs and callback URL. */
   isReady(record: SubscriptionRecord): boolean {
-    const policy = this.#options.requestPolicyOf(record.service);
+    const policy = this.#context.services.policyOf(record.service);
     return policy !== undefined && record.grants.some((grant) => isWorking(grant) && isCurrent(record, grant, policy));
   }
 
@@ -141,7 +142,7 @@ export class Registry {
   async add(record: SubscriptionRecord): Promise<void> {
     const stored = { record, counters: this.#writer.counters(record.id), keys: [] };
     await this.#writer.writeNew(stored);
-    this.#indexTarget(record);
+    this.#targets.add(record);
     this.#index(stored);
   }
 
@@ -166,7 +167,7 @@ export class Registry {
    * @throws WebSubError if there is no such subscription
    */
   update(id: string, input: TransitionInput): Update | Promise<Update> {
-    const { engine } = this.#options;
+    const { engine } = this.#context;
     if (engine.isLocked(id)) return engine.runExclusive(id, async () => this.#commit(this.#decide(id, input)));
     const decision = this.#decide(id, input);
     return decision.isChanged ? engine.runExclusive(id, () => this.#commit(decision)) : decision;
@@ -178,7 +179,7 @@ export class Registry {
    * @throws StoreError of the first failed write; the other writes are still made
    */
   flush(): Promise<void> {
-    return this.#writer.flush((id, write) => this.#options.engine.runExclusive(id, write));
+    return this.#writer.flush();
   }
 
   /**
@@ -188,7 +189,7 @@ export class Registry {
    */
   async save(id: string): Promise<void> {
     const stored = this.#subscriptions.get(id);
-    if (stored !== undefined) await this.#options.engine.runExclusive(id, () => this.#writer.save(stored));
+    if (stored !== undefined) await this.#context.engine.runExclusive(id, () => this.#writer.save(stored));
   }
 
   /**
@@ -197,7 +198,7 @@ export class Registry {
    * @throws StoreError if the store fails
    */
   history(id: string): Promise<readonly HistoryEntry[]> {
-    return this.#options.engine.runExclusive(id, () => this.#writer.history(id));
+    return this.#context.engine.runExclusive(id, () => this.#writer.history(id));
   }
 
   /**
@@ -206,7 +207,7 @@ export class Registry {
    * @throws StoreError if the store fails; nothing has changed then
    */
   async setDeclared(id: string, declared: boolean, { orphaned = false } = {}): Promise<void> {
-    await this.#options.engine.runExclusive(id, async () => {
+    await this.#context.engine.runExclusive(id, async () => {
       const stored = this.#subscriptions.get(id);
       if (stored === undefined) return;
       const { record } = stored;
@@ -221,9 +222,9 @@ export class Registry {
    */
   async sweep(endedBefore: number): Promise<void> {
     for (const stored of this.#subscriptions.values()) {
-      const isServed = this.#options.requestPolicyOf(stored.record.service) !== undefined;
+      const isServed = this.#context.services.policyOf(stored.record.service) !== undefined;
       if (!shouldSweep(stored.record, endedBefore, isServed)) continue;
-      await this.#options.engine.runExclusive(stored.record.id, async () => {
+      await this.#context.engine.runExclusive(stored.record.id, async () => {
         const record = withoutOldGrants(stored.record, endedBefore, isServed);
         if (record === undefined) await this.#remove(stored);
         else await this.#writeNow(stored, record);
@@ -232,15 +233,15 @@ export class Registry {
   }
 
   #policyToLeave({ service }: SubscriptionRecord): RequestPolicy {
-    const { requestPolicyOf, leavingPolicy } = this.#options;
-    return requestPolicyOf(service) ?? leavingPolicy();
+    const { services } = this.#context;
+    return services.policyOf(service) ?? services.leavingPolicy;
   }
 
   #decide(id: string, input: TransitionInput): Decision {
     const stored = this.#subscriptions.get(id);
     if (stored === undefined) throw new WebSubError(`There is no subscription ${id}.`);
     const policy = input.type === 'unwanted' ? this.#policyToLeave(stored.record) : this.policyOf(stored.record);
-    return decide(stored, input, policy && this.#context(stored, policy));
+    return decide(stored, input, policy && this.#transitionContext(stored, policy));
   }
 
   async #commit(decision: Decision): Promise<Update> {
@@ -248,7 +249,7 @@ export class Registry {
     if (mayWait) this.#deferWrite(stored, record);
     else if (record !== stored.record) await this.#writeNow(stored, record, decision);
     else this.#due.schedule(record);
-    for (const effect of effects) this.#options.perform(record, effect);
+    for (const effect of effects) this.#carryOut(record, effect);
     return decision;
   }
 
@@ -285,30 +286,15 @@ export class Registry {
     this.#targets.delete(stored.record);
   }
 
-  #context(stored: StoredSubscription, policy: RequestPolicy): RegistryContext {
-    const { now, random } = this.#options;
-    return registryContext(stored, {
-      policy,
-      callbacks: this.#callbacks,
-      now: now(),
-      random: random(),
-      member: this.#member,
-    });
+  #transitionContext(stored: StoredSubscription, policy: RequestPolicy): RegistryContext {
+    const parts = { policy, callbacks: this.#callbacks, member: this.#member };
+    return registryContext(this.#context, stored, parts);
   }
 
   #index(stored: StoredSubscription): void {
     const { record } = stored;
     this.#subscriptions.set(record.id, stored);
     this.#due.schedule(record);
-    this.#callbacks.update(stored, this.#options.now());
-  }
-
-  /** Of two subscriptions to one target, the older one counts. */
-  #indexTarget(record: SubscriptionRecord): void {
-    const otherId = this.#targets.idOf(record);
-    const other = otherId === undefined ? undefined : this.#subscriptions.get(otherId)?.record;
-    const isOlder = other === undefined || record.createdAt < other.createdAt;
-    if (isOlder) this.#targets.set(record);
-    if (other !== undefined) this.#duplicates.push(isOlder ? other : record);
+    this.#callbacks.update(stored, this.#context.now());
   }
 }

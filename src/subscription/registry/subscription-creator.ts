@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { EngineContext } from '../../engine/engine-context.js';
 import { newSubscription, type NewSubscription, type SubscriptionRecord } from '../record/record.js';
 import { targetKey } from '../record/target.js';
 
@@ -12,24 +13,24 @@ export interface CreatedSubscription {
   readonly isCreated: boolean;
 }
 
-/** Dependencies of {@link SubscriptionCreator}. */
-export interface SubscriptionCreatorOptions {
-  /** Epoch milliseconds. */
-  readonly now: () => number;
+/** The subscriptions that exist, and where to add one. */
+export interface ExistingSubscriptions {
   /** The service's subscription to the target. */
-  readonly find: (fields: NewSubscriptionFields) => SubscriptionRecord | undefined;
+  find(fields: NewSubscriptionFields): SubscriptionRecord | undefined;
   /** Stores a new subscription. `find` finds it from then on. */
-  readonly store: (record: SubscriptionRecord) => Promise<void>;
+  add(record: SubscriptionRecord): Promise<void>;
 }
 
 /** Creates subscriptions, one for each service and target, however many callers create it at the same time. */
 export class SubscriptionCreator {
-  readonly #options: SubscriptionCreatorOptions;
+  readonly #context: EngineContext;
+  readonly #subscriptions: ExistingSubscriptions;
   /** Writes of new subscriptions, by service and target. */
   readonly #writes = new Map<string, Promise<unknown>>();
 
-  constructor(options: SubscriptionCreatorOptions) {
-    this.#options = options;
+  constructor(context: EngineContext, subscriptions: ExistingSubscriptions) {
+    this.#context = context;
+    this.#subscriptions = subscriptions;
   }
 
   /**
@@ -38,17 +39,16 @@ export class SubscriptionCreator {
    * @throws StoreError if the store fails; the target is free then
    */
   async create(fields: NewSubscriptionFields): Promise<CreatedSubscription> {
-    const { find, store, now } = this.#options;
     const { hub, name } = targetKey(fields.target);
     const key = JSON.stringify([fields.service, hub, name]);
     for (let write = this.#writes.get(key); write !== undefined; write = this.#writes.get(key)) {
       // If that write fails, this caller creates the subscription.
       await Promise.allSettled([write]);
     }
-    const existing = find(fields);
+    const existing = this.#subscriptions.find(fields);
     if (existing !== undefined) return { record: existing, isCreated: false };
-    const record = newSubscription({ ...fields, id: randomUUID(), createdAt: now() });
-    const write = store(record);
+    const record = newSubscription({ ...fields, id: randomUUID(), createdAt: this.#context.now() });
+    const write = this.#subscriptions.add(record);
     this.#writes.set(key, write);
     try {
       await write;

@@ -19,13 +19,35 @@ export class TargetIndex {
    * 100,000 subscriptions.
    */
   readonly #ids = new Map<string, Map<string, Map<string, string>>>();
+  readonly #subscriptions: ReadonlyMap<string, { readonly record: SubscriptionRecord }>;
+  readonly #duplicates: SubscriptionRecord[] = [];
+
+  constructor(subscriptions: ReadonlyMap<string, { readonly record: SubscriptionRecord }>) {
+    this.#subscriptions = subscriptions;
+  }
+
+  /**
+   * Younger subscriptions with the same service and target as another one. Each was created while the record of the
+   * older one could not be read.
+   */
+  get duplicates(): readonly SubscriptionRecord[] {
+    return this.#duplicates;
+  }
 
   idOf({ service, target }: ServiceTarget): string | undefined {
     const { hub, name } = targetKey(target);
     return this.#ids.get(service)?.get(hub)?.get(name);
   }
 
-  set({ service, target, id }: Pick<SubscriptionRecord, 'service' | 'target' | 'id'>): void {
+  /** Adds a subscription. Of two subscriptions to one target, the older one counts. */
+  add(record: SubscriptionRecord): void {
+    const other = this.#subscriptions.get(this.idOf(record) ?? '')?.record;
+    const isOlder = other === undefined || record.createdAt < other.createdAt;
+    if (isOlder) this.#set(record);
+    if (other !== undefined) this.#duplicates.push(isOlder ? other : record);
+  }
+
+  #set({ service, target, id }: SubscriptionRecord): void {
     const { hub, name } = targetKey(target);
     const idsByHub = this.#ids.get(service) ?? new Map<string, Map<string, string>>();
     const idsByName = idsByHub.get(hub) ?? new Map<string, string>();
@@ -33,7 +55,7 @@ export class TargetIndex {
   }
 
   /** Frees the target of a subscription, unless another subscription has it. */
-  delete({ service, target, id }: Pick<SubscriptionRecord, 'service' | 'target' | 'id'>): void {
+  delete({ service, target, id }: SubscriptionRecord): void {
     if (this.idOf({ service, target }) !== id) return;
     const { hub, name } = targetKey(target);
     const idsByHub = this.#ids.get(service);

@@ -1,3 +1,4 @@
+import type { EngineContext } from '../../engine/engine-context.js';
 import type { TopicContentSink } from '../../hub/discovery/buffered-document.js';
 import type { HubClient } from '../../hub/hub-client.js';
 import { isBearerTokenError } from '../../hub/http/bearer-token.js';
@@ -9,14 +10,13 @@ import {
 import { hubCandidates, isHubMissing } from '../../hub/request/hub-candidates.js';
 import type { HubAcceptance } from '../../hub/request/hub-request.js';
 import { log } from '../../log-events.js';
-import type { Logger } from '../../logger.js';
 import type { TransitionInput } from '../machine/transition-types.js';
 import { publisherRetryAt, publisherRetryAfterOf } from '../machine/rules/publisher-retry-after.js';
 import { grantOf, isWorking } from '../machine/state.js';
 import { failureOf } from '../record/failure.js';
 import { withCustomParams } from '../record/overrides.js';
 import type { GrantRecord, SubscriptionRecord } from '../record/record.js';
-import type { Update } from '../registry/update.js';
+import type { Registry } from '../registry/registry.js';
 import type { RequestPolicy } from '../request-policy.js';
 import { requestFailureInput, withTopicExplanation } from './request-failure-input.js';
 import { requestSecrets } from './request-secret.js';
@@ -27,20 +27,19 @@ const DEFAULT_TIMEOUT_MS = 10_000;
 
 type Mode = 'subscribe' | 'unsubscribe';
 
-/** Dependencies of requests for subscriptions. */
-export interface SubscriptionRequestsOptions {
+/** Takes the content of topics that discovery reads. */
+export interface TopicSinks {
+  /** The receiver of a subscription's topic. Undefined: nobody needs it. */
+  sinkFor(record: SubscriptionRecord): TopicContentSink | undefined;
+}
+
+/** The parts that send the requests of subscriptions, and take their results. */
+export interface RequestParts {
   readonly client: HubClient;
-  /** Applies an input to a subscription. */
-  readonly update: (id: string, input: TransitionInput) => Update | Promise<Update>;
-  readonly logger: Logger;
-  /** Epoch milliseconds. */
-  readonly now: () => number;
+  readonly registry: Pick<Registry, 'update'>;
   /** Origins that answered 429. Subscribe requests to them are deferred. */
   readonly rateLimits: Pick<OriginRateLimits, 'deferUntil' | 'wouldDefer'>;
-  /** The receiver of topic content that discovery reads. Undefined: nobody needs it. */
-  readonly contentSinkOf: (record: SubscriptionRecord) => TopicContentSink | undefined;
-  /** Aborted when the runtime stops. Results after that are dropped. */
-  readonly signal: AbortSignal;
+  readonly topicSinks: TopicSinks;
 }
 
 /** Performs the two effects of a transition that use the network. Each reports its result as an input. */
@@ -77,8 +76,12 @@ interface FailedSend {
 }
 
 /** Creates the object that discovers hubs and sends requests for a runtime's subscriptions. */
-export function subscriptionRequests(options: SubscriptionRequestsOptions): SubscriptionRequests {
-  const { client, update, logger, now, rateLimits, contentSinkOf, signal } = options;
+export function subscriptionRequests(
+  { logger, now, closing }: Pick<EngineContext, 'logger' | 'now' | 'closing'>,
+  { client, registry, rateLimits, topicSinks }: RequestParts,
+): SubscriptionRequests {
+  const { signal } = closing;
+  const update: Registry['update'] = (id, input) => registry.update(id, input);
   const secretFor = requestSecrets(logger);
   return {
     async discover(record, policy) {
@@ -92,7 +95,7 @@ export function subscriptionRequests(options: SubscriptionRequestsOptions): Subs
       const { discoveryConfig: config, allowPrivateNetworks } = policy;
       let discovery;
       try {
-        const contentSink = contentSinkOf(record);
+        const contentSink = topicSinks.sinkFor(record);
         const owner = { subscription: id, service };
         discovery = await client.discover({ ...owner, target, config, allowPrivateNetworks, lastFeed, contentSink });
       } catch (error) {

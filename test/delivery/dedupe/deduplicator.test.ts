@@ -5,7 +5,7 @@ import { ACKNOWLEDGED } from '../../../src/delivery/delivery-answer.js';
 import type { DeliveryService } from '../../../src/delivery/delivery-service.js';
 import { Deduplicator } from '../../../src/delivery/dedupe/deduplicator.js';
 import { deliveryWithDefaults } from '../../../src/runtime/config/checks/service-checks.js';
-import { FakeWorld } from '../../kit/fake-world.js';
+import { servicesWith, testContext } from '../../kit/test-context.js';
 import { contextOf, storedSubscription } from '../message/event-fixtures.js';
 
 const FEED = `<feed xmlns="http://www.w3.org/2005/Atom"><entry><id>1</id><title>one</title></entry></feed>`;
@@ -18,23 +18,20 @@ test('events of an ordered subscription keep their order, whatever they contain'
     handlers: { onEventNotification: () => {} },
     delivery: deliveryWithDefaults({ mode: 'queued', order: 'subscription', dedupe: 'entries' }, 'failover'),
   };
-  const deduplicator = new Deduplicator({
-    processedLog: {
-      answerToDuplicate: () => undefined,
-      async trackDelivery(_dedupeKeys, dispatch, onStarted) {
-        await Promise.resolve();
-        onStarted?.();
-        return dispatch();
-      },
-      markEnqueued: () => {},
-      settled: async () => {},
-      markProcessed: () => {},
-      markDeadLettered: () => {},
+  const processedLog: ConstructorParameters<typeof Deduplicator>[1] = {
+    answerToDuplicate: () => undefined,
+    async trackDelivery(_dedupeKeys, dispatch, onStarted) {
+      await Promise.resolve();
+      onStarted?.();
+      return dispatch();
     },
-    claimedEntries: new ClaimedEntries(),
-    logger: new FakeWorld().logger,
-    serviceOf: () => service,
-  });
+    markEnqueued: () => {},
+    settled: async () => {},
+    markProcessed: () => {},
+    markDeadLettered: () => {},
+  };
+  const context = testContext({ services: servicesWith({ get: () => service }) });
+  const deduplicator = new Deduplicator(context, processedLog, new ClaimedEntries());
   const subscription = storedSubscription();
   const dispatched: string[] = [];
   const bodies = [FEED, '', 'no feed', LONG_FEED, FEED, ''];

@@ -14,7 +14,7 @@ async function setUp() {
   const store = await openStore('memory');
   onTestFinished(() => store.close());
   const open = (maxKeys?: number): ProcessedLog =>
-    new ProcessedLog({ store, logger: world.logger, now: () => world.now, maxKeys });
+    new ProcessedLog({ store, logger: world.logger, now: () => world.now }, maxKeys);
   return { world, store, log: open(), open };
 }
 

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
-import { ProcessedRecords, type ProcessedRecordsOptions } from '../../../src/delivery/dedupe/processed-records.js';
+import { ProcessedRecords } from '../../../src/delivery/dedupe/processed-records.js';
 import { deferred } from '../../kit/deferred.js';
 import { FakeWorld } from '../../kit/fake-world.js';
+import { storeWith } from '../../kit/test-context.js';
 
 const VERSION = { at: 1, version: '', storedAt: 1 };
 
@@ -21,12 +22,12 @@ function setUp({ maxKeys, isDown = false }: { readonly maxKeys?: number; readonl
     if (isDown) throw new Error('The store is down');
     write();
   };
-  const store: ProcessedRecordsOptions['store'] = {
+  const store = storeWith({
     async *list() {},
     set: (_kind, key, value) => deferWrite(() => void rows.set(key, value)),
     delete: (_kind, key) => deferWrite(() => void rows.delete(key)),
-  };
-  const records = new ProcessedRecords({ store, logger: world.logger, now: () => world.now, maxKeys });
+  });
+  const records = new ProcessedRecords({ store, logger: world.logger, now: () => world.now }, maxKeys);
   /** Lets the store complete all writes. */
   const settle = async (): Promise<void> => {
     const settled = records.settled();

@@ -7,7 +7,8 @@ import { embeddedEngine, type EmbeddedEngine } from '../../../src/engine/embedde
 import type { RecordStore } from '../../../src/store/record-store.js';
 import { deferred, type Deferred } from '../../kit/deferred.js';
 import { FakeWorld } from '../../kit/fake-world.js';
-import { createCrashGuard, failed } from './inbox-set-up.js';
+import { createCrashGuard, failed, inboxServices } from './inbox-set-up.js';
+import { testContext } from '../../kit/test-context.js';
 import { storedEventWith } from '../message/event-fixtures.js';
 import { macrotasks } from '../../kit/until-idle.js';
 
@@ -45,18 +46,17 @@ class Simulation {
     const process = this.#process;
     const engine = embeddedEngine({ now: () => this.#world.now });
     const store = this.#store(process);
-    const { markers, crashGuard } = createCrashGuard(store, engine, {
-      logger: this.#world.logger,
-      now: () => this.#world.now,
-    });
-    const inbox = new Inbox({
+    const limits = { concurrency: 3, retryForSeconds: RETRY_FOR_SECONDS, order: 'subscription' } as const;
+    const context = testContext({
       store,
-      crashGuard,
       engine,
       logger: this.#world.logger,
       now: () => this.#world.now,
-      random: () => 0.5,
-      limitsOf: () => ({ concurrency: 3, retryForSeconds: RETRY_FOR_SECONDS, order: 'subscription' }),
+      services: inboxServices(() => limits),
+    });
+    const { markers, crashGuard } = createCrashGuard(context);
+    const inbox = new Inbox(context, crashGuard);
+    inbox.consume({
       run: (event) => this.#run(process, event),
       onRecovered: () => {},
       onRecoveredDeadLetter: (event) => void this.#deadLetters.push(event),

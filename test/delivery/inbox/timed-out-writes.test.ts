@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { TimedOutWrites } from '../../../src/delivery/inbox/timed-out-writes.js';
 import { embeddedEngine } from '../../../src/engine/embedded-engine.js';
+import { storeWith } from '../../kit/test-context.js';
 import { untilIdle } from '../../kit/until-idle.js';
 
 function setUp() {
@@ -9,12 +10,12 @@ function setUp() {
   const removed: string[] = [];
   const engine = embeddedEngine({ now: () => now });
   const timedOutWrites = new TimedOutWrites({
-    store: {
+    store: storeWith({
       delete: async (kind, id) => {
         if (isDown) throw new Error('down');
         removed.push(`${kind} ${id}`);
       },
-    },
+    }),
     engine,
     now: () => now,
   });

@@ -8,7 +8,7 @@ import {
 } from 'websub-subscriber';
 import { FakeWorld } from '../../kit/fake-world.js';
 import { FaultyStore } from '../../kit/faulty-store.js';
-import { untilSettled } from '../../kit/until-idle.js';
+import { untilIdle, untilSettled } from '../../kit/until-idle.js';
 import { throws } from '../../kit/throws.js';
 import { atom, startPublisher, type WrittenEntry } from '../../kit/publisher.js';
 import { until } from '../../kit/until.js';
@@ -429,6 +429,7 @@ describe('after downtime of the process', () => {
     fixture.publisher.body = atom([fixture.entryAt('missed', fixture.world.now + HOUR), fixture.oldEntry]);
     fixture.world.advance(5 * HOUR);
     fixture.world.runCron('30 * * * * *');
+    await untilIdle();
     await fixture.pass(MINUTE);
     await until(() => fixture.received.length > 0);
     expect(fixture.received).toEqual([{ source: 'catch-up', attempt: 1, entries: ['missed new'] }]);

@@ -2,6 +2,8 @@ import { describe, expect, it, vi } from 'vitest';
 import type { Engine } from '../../../src/engine/engine.js';
 import { scheduleSweeps } from '../../../src/runtime/background/sweeps.js';
 import type { GrantRecord, SubscriptionRecord } from '../../../src/subscription/record/record.js';
+import { deliveryWithDefaults } from '../../../src/runtime/config/checks/service-checks.js';
+import { servicesWith, testContext } from '../../kit/test-context.js';
 import { untilIdle } from '../../kit/until-idle.js';
 import { recordingLogger } from '../../kit/recording-logger.js';
 import { DAY, HUB, START, TOPIC } from '../../subscription/machine/subscription-machine.js';
@@ -46,21 +48,19 @@ async function setUp({
   const registryWorld = await world();
   const jobs = new Map<string, () => void | Promise<void>>();
   const logger = recordingLogger();
-  let isStopping = false;
   const engine: Engine = { ...registryWorld.engine, every: (_name, time, run) => void jobs.set(time, run) };
   const processedSweptBefore: number[] = [];
   let deadLetterSweeps = 0;
-  scheduleSweeps({
+  const delivery = deliveryWithDefaults({ dedupeWindowSeconds: DAY / 1000 }, 'failover');
+  const news = { name: 'news', handlers: { onEventNotification: () => {} }, delivery };
+  const services = servicesWith({ get: () => news });
+  const context = testContext({ engine, logger, now: () => registryWorld.now, services });
+  const swept = {
     registry: registryWorld.registry,
-    processedLog: { sweep: (before) => void processedSweptBefore.push(before) },
+    processedLog: { sweep: (before: number) => void processedSweptBefore.push(before) },
     deadLetters: { sweep: async () => void (deadLetterSweeps += 1) },
-    longestWindowMs: DAY,
-    engine,
-    logger,
-    now: () => registryWorld.now,
-    schedule: SCHEDULE,
-    isStopping: () => isStopping,
-  });
+  };
+  scheduleSweeps(context, swept, SCHEDULE);
   for (const record of withoutTimer) await registryWorld.registry.add(record);
   registryWorld.now += 1_000;
   // Without a request policy, due work is not done, and its timer is gone.
@@ -83,7 +83,7 @@ async function setUp({
     deadLetterSweeps: () => deadLetterSweeps,
     logger,
     runSweep,
-    close: () => void (isStopping = true),
+    close: () => context.closing.begin(),
   };
 }
 

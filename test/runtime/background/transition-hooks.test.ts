@@ -2,9 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { HOOK_NAMES, type HookPayload, subscriberHooks } from '../../../src/delivery/hook-payloads.js';
 import { logAndEmitHook } from '../../../src/runtime/background/transition-hooks.js';
 import { Counters } from '../../../src/subscription/record/counters.js';
-import type { TransitionHook } from '../../../src/subscription/machine/hook-effect.js';
+import type { HookEffect, TransitionHook } from '../../../src/subscription/machine/hook-effect.js';
 import type { SubscriptionRecord } from '../../../src/subscription/record/record.js';
 import { recordingLogger, type RecordingLogger } from '../../kit/recording-logger.js';
+import { testContext } from '../../kit/test-context.js';
 import { active, failure, HUB, START, TOPIC } from '../../subscription/machine/subscription-machine.js';
 
 /** A record with secrets and callbacks, which must not appear in a log. */
@@ -22,7 +23,7 @@ function recordWithSecrets(): SubscriptionRecord {
 
 function logAndEmit(
   record: SubscriptionRecord,
-  effect: Parameters<typeof logAndEmitHook>[1],
+  effect: HookEffect,
   isStopping = false,
 ): { readonly logger: RecordingLogger; readonly payloads: readonly HookPayload[] } {
   const logger = recordingLogger();
@@ -30,7 +31,9 @@ function logAndEmit(
   const payloads: HookPayload[] = [];
   hooks.on(effect.name, (payload) => void payloads.push(payload));
   const stored = { record, counters: new Counters(record.id, new Set()), keys: [] };
-  logAndEmitHook(record, effect, { stored, hooks, logger, now: () => START, isStopping: () => isStopping });
+  const context = testContext({ hooks, logger, now: () => START });
+  if (isStopping) context.closing.begin();
+  logAndEmitHook(context, stored, record, effect);
   return { logger, payloads };
 }
 
@@ -84,7 +87,7 @@ describe('logAndEmitHook', () => {
     const record = { ...recordWithSecrets(), attempts: 1, nextAttemptAt: START + 60_000 };
     const grantId = record.grants[0]?.id ?? '';
     const effect = { type: 'hook', name: 'failed', grantId, failure: failure('hub-error') } as const;
-    const fieldsOf = (hookEffect: Parameters<typeof logAndEmitHook>[1], isStopping = false): object | undefined =>
+    const fieldsOf = (hookEffect: HookEffect, isStopping = false): object | undefined =>
       logAndEmit(record, hookEffect, isStopping).logger.lines[0]?.fields;
     const withoutNext = { subscription: record.id, service: 'News', grant: grantId, hub: HUB, topic: TOPIC, ...FAILED };
     expect(fieldsOf(effect)).toEqual({ ...withoutNext, nextAttemptAt: new Date(START + 60_000).toISOString() });

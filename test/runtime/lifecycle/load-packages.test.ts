@@ -2,6 +2,7 @@ import { createRequire } from 'node:module';
 import { expect, test } from 'vitest';
 import { loadPackages } from '../../../src/runtime/lifecycle/load-packages.js';
 import { recordingLogger } from '../../kit/recording-logger.js';
+import { testContext } from '../../kit/test-context.js';
 
 const { cache } = createRequire(import.meta.url);
 
@@ -13,7 +14,7 @@ test('one package is loaded per turn of the event loop, so that other work can r
   };
   setImmediate(turn, 2);
   const load = (name: string) => () => order.push(name);
-  await loadPackages({ logger: recordingLogger(), isStopping: () => false }, ['a', 'b', 'c'].map(load));
+  await loadPackages(testContext(), ['a', 'b', 'c'].map(load));
   expect(order).toEqual(['a', 'turn', 'b', 'turn', 'c', 'turn']);
 });
 
@@ -24,7 +25,7 @@ test('a package that cannot be loaded is logged, and the others are loaded', asy
     throw new Error('too many open files');
   };
   const rejecting = (): Promise<never> => Promise.reject(new Error('gone'));
-  await loadPackages({ logger, isStopping: () => false }, [failing, rejecting, () => loaded.push('last')]);
+  await loadPackages(testContext({ logger }), [failing, rejecting, () => loaded.push('last')]);
   expect(loaded).toEqual(['last']);
   expect(logger.lines).toMatchObject([
     { level: 'error', event: 'package.load-failed', fields: { err: { message: 'too many open files' } } },
@@ -33,15 +34,9 @@ test('a package that cannot be loaded is logged, and the others are loaded', asy
 });
 
 test('no more packages are loaded once the runtime stops', async () => {
-  let isStopping = false;
+  const context = testContext();
   const loaded: string[] = [];
-  const stop = (): void => {
-    isStopping = true;
-  };
-  await loadPackages({ logger: recordingLogger(), isStopping: () => isStopping }, [
-    stop,
-    () => loaded.push('too late'),
-  ]);
+  await loadPackages(context, [() => context.closing.begin(), () => loaded.push('too late')]);
   expect(loaded).toEqual([]);
 });
 
@@ -49,7 +44,7 @@ test('the HTTP parser of undici is loaded too, before the first connection needs
   const logger = recordingLogger();
   const isParser = (path: string): boolean => path.includes('/undici/lib/llhttp/llhttp');
   expect(Object.keys(cache).some(isParser)).toBe(false);
-  await loadPackages({ logger, isStopping: () => false });
+  await loadPackages(testContext({ logger }));
   expect(Object.keys(cache).some(isParser)).toBe(true);
   expect(logger.lines).toEqual([]);
 });

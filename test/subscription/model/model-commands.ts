@@ -302,7 +302,7 @@ async function runUserCall(
 async function stop(world: ModelWorld, seconds: number): Promise<void> {
   const { process, watch } = world;
   if (process === undefined) return;
-  process.isStopping = true;
+  process.beginStop();
   watch.onUnwanted(false);
   await world.applyInput({ type: 'unwanted', why: 'shutdown' });
   await world.advance(seconds * 1000);

@@ -6,7 +6,9 @@ import { answerIntent } from '../../../src/http/intent/intent.js';
 import { NoticeThrottle, RecentAnswers } from '../../../src/http/intent/recent-answers.js';
 import { embeddedEngine, type EmbeddedEngine } from '../../../src/engine/embedded-engine.js';
 import type { Engine } from '../../../src/engine/engine.js';
-import { performEffect } from '../../../src/runtime/background/effects.js';
+import { Effects } from '../../../src/runtime/background/effects.js';
+import { Closing } from '../../../src/engine/closing.js';
+import { servicesWith, testContext } from '../../kit/test-context.js';
 import { OriginRateLimits } from '../../../src/hub/pacing/origin-rate-limits.js';
 import { OriginConcurrencyLimiter } from '../../../src/hub/pacing/origin-concurrency-limiter.js';
 import { latch } from '../../../src/runtime/lifecycle/latch.js';
@@ -66,7 +68,7 @@ export class SubscriberProcess {
   readonly dueTimes = new Map<string, number>();
   /** Requests and discoveries in flight. */
   readonly inFlight = new Set<string>();
-  isStopping = false;
+  readonly #closing = new Closing();
   isDead = false;
   readonly #engine: EmbeddedEngine;
   readonly #environment: Environment;
@@ -88,57 +90,41 @@ export class SubscriberProcess {
     requestsAllowed.open();
     const requests = this.#requests();
     const rateLimits = new OriginRateLimits({ now, random });
-    const requestPolicyOf = (): RequestPolicy => requestPolicy;
-    this.registry = new Registry({
+    const service = (): CallbackService => this.#service;
+    const context = testContext({
       store,
       engine: this.#watched(this.#engine),
       logger,
       now,
       random: () => (this.#isCaughtUp ? 0.5 : random()),
-      requestPolicyOf,
-      leavingPolicy: requestPolicyOf,
-      perform: (record, effect) => {
-        if (this.isDead) return;
-        environment.onEffect(effect);
-        const subscriptionOf = (id: string) => this.registry.get(id);
-        const isStopping = (): boolean => this.isStopping;
-        const pipeline = { resumeTopic: () => {} };
-        const effectContext = {
-          requests,
-          pipeline,
-          backgroundTasks,
-          concurrencyLimiter,
-          rateLimits,
-          hooks,
-          logger,
-          now,
-          policyOf: requestPolicyOf,
-          subscriptionOf,
-          isStopping,
-          requestsAllowed,
-        };
-        performEffect(effectContext, record, effect);
-      },
+      closing: this.#closing,
+      hooks,
+      services: servicesWith({ get: service, policyOf: () => requestPolicy }),
     });
-    const { registry } = this;
+    const registry = new Registry(context);
+    this.registry = registry;
+    // The model's topics end no process.
+    const topicCrashGuard = { onRenewed: () => false };
+    const parts = { requests, backgroundTasks, concurrencyLimiter, rateLimits, requestsAllowed, topicCrashGuard };
+    const effects = new Effects(context, { ...parts, registry });
+    registry.onEffect((record, effect) => {
+      if (this.isDead) return;
+      environment.onEffect(effect);
+      effects.carryOut(record, effect);
+    });
     registry.onDueFetch(({ id }) => this.#catchUp(id));
     const recentVerifications: RecentVerifications = new RecentAnswers();
     const recentNotices = new NoticeThrottle();
+    const { services, ...shared } = context;
     this.#callbacks = {
-      registry,
       ...nothingOf<
-        Pick<
-          CallbackContext,
-          'delivery' | 'limits' | 'rejections' | 'overloadRecovery' | 'unknownCallbacks' | 'leavingService'
-        >
+        Pick<CallbackContext, 'delivery' | 'limits' | 'rejections' | 'overloadRecovery' | 'unknownCallbacks'>
       >(),
-      hooks,
-      logger,
-      now,
-      serviceOf: () => this.#service,
+      ...shared,
+      services: { ...services, get: service, leaving: nothingOf<CallbackService>() },
+      registry,
       recentVerifications,
       recentNotices,
-      areCallbacksClosed: () => false,
     };
     this.#service = {
       ...nothingOf<CallbackService>(),
@@ -160,6 +146,15 @@ export class SubscriberProcess {
       }
     }
     return never();
+  }
+
+  get isStopping(): boolean {
+    return this.#closing.isStopping;
+  }
+
+  /** A stop begins: nothing new starts. */
+  beginStop(): void {
+    this.#closing.begin();
   }
 
   tick(): void {

@@ -8,6 +8,7 @@ import { Registry } from '../../../src/subscription/registry/registry.js';
 import type { SubscriptionTarget } from '../../../src/subscription/record/snapshot.js';
 import type { RequestPolicy } from '../../../src/subscription/request-policy.js';
 import { recordingLogger, type RecordedLine } from '../../kit/recording-logger.js';
+import { servicesWith, testContext } from '../../kit/test-context.js';
 import { withCurrentIds, type BareInput } from '../machine/current-ids.js';
 import { HUB, RULES, START, TOPIC } from '../machine/subscription-machine.js';
 
@@ -74,20 +75,20 @@ export async function world(store?: RecordStore): Promise<World> {
       const { record } = registryWorld.registry.get(id) ?? { record: subscription(id) };
       return registryWorld.registry.apply(id, withCurrentIds(input, record, registryWorld.now));
     },
-    registry: new Registry({
-      store: flaky,
-      engine,
-      logger,
-      now: () => registryWorld.now,
-      random: () => 0.5,
-      requestPolicyOf: () => registryWorld.policy,
-      leavingPolicy: () => POLICY,
-      perform: (record, effect) => {
-        if (registryWorld.perform !== undefined) registryWorld.perform(record, effect);
-        else registryWorld.performed.push({ effect, stored: backing.get('subscription', record.id) });
-      },
-    }),
+    registry: new Registry(
+      testContext({
+        store: flaky,
+        engine,
+        logger,
+        now: () => registryWorld.now,
+        services: servicesWith({ policyOf: () => registryWorld.policy, leavingPolicy: POLICY }),
+      }),
+    ),
   };
+  registryWorld.registry.onEffect((record, effect) => {
+    if (registryWorld.perform !== undefined) registryWorld.perform(record, effect);
+    else registryWorld.performed.push({ effect, stored: backing.get('subscription', record.id) });
+  });
   return registryWorld;
 }
 

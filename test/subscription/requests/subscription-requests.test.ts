@@ -16,6 +16,8 @@ import type { SubscriptionTarget } from '../../../src/subscription/record/snapsh
 import type { RequestPolicy } from '../../../src/subscription/request-policy.js';
 import { unusedPort } from '../../kit/ports.js';
 import { everyHostHere, startServer, answerWith, type Answer } from '../../kit/recording-server.js';
+import { Closing } from '../../../src/engine/closing.js';
+import { testContext } from '../../kit/test-context.js';
 import { recordingLogger } from '../../kit/recording-logger.js';
 import { subscription, POLICY, world, type World } from '../registry/registry-world.js';
 import { stubName } from '../../kit/set-up/names.js';
@@ -49,7 +51,7 @@ async function startHub(options: Parameters<typeof TestHub.start>[0] = {}): Prom
 }
 
 interface SubscribedWorld extends World {
-  readonly abort: AbortController;
+  readonly closing: Closing;
   /** Resolves when no discovery or request is in flight. */
   idle(): Promise<void>;
   record(): SubscriptionRecord;
@@ -65,21 +67,17 @@ async function subscribeTo(
   const subscribedWorld = await world();
   const policy = { ...POLICY, ...overriddenPolicy };
   subscribedWorld.policy = policy;
-  const abort = new AbortController();
+  const closing = new Closing();
   const rateLimits = new OriginRateLimits({ now: () => subscribedWorld.now, random: () => 0.5 });
   // These tests check warnings. Debug lines have their own tests.
   const logger = Object.assign(recordingLogger(subscribedWorld.lines), { isLevelEnabled: () => false });
   const now = (): number => subscribedWorld.now;
   const withheld = new WithheldCredentials(recordingLogger(subscribedWorld.lines));
-  const requests = subscriptionRequests({
-    client: hubClient({ logger, now, rateLimits, withheld, signal: abort.signal }),
-    update: (id, input) => subscribedWorld.registry.update(id, input),
-    logger,
-    now,
-    rateLimits,
-    contentSinkOf: () => undefined,
-    signal: abort.signal,
-  });
+  const context = testContext({ logger, now, closing });
+  const { registry } = subscribedWorld;
+  const client = hubClient(context, { rateLimits, withheld });
+  const topicSinks = { sinkFor: () => undefined };
+  const requests = subscriptionRequests(context, { client, registry, rateLimits, topicSinks });
   const work = new Set<Promise<void>>();
   const run = (task: Promise<void>): void => {
     const done = task
@@ -103,7 +101,7 @@ async function subscribeTo(
   };
   const record = (): SubscriptionRecord => subscribedWorld.registry.get('s')?.record ?? subscription('missing');
   const subscribed: SubscribedWorld = Object.assign(subscribedWorld, {
-    abort,
+    closing,
     record,
     idle: async () => {
       while (work.size > 0) await Promise.all(work);
@@ -175,7 +173,7 @@ describe('discovery', () => {
     const hub = await startHub({ delayMs: { topic: 60_000 } });
     const subscribedWorld = await subscribeTo(hub.topic('/feed', { body: 'news', discovery: 'link-header' }).url);
     await hub.until(() => hub.requests.length > 0);
-    subscribedWorld.abort.abort();
+    subscribedWorld.closing.abort();
     await subscribedWorld.idle();
     expect(subscribedWorld.record()).toMatchObject({ attempts: 0, hubs: [] });
   });
@@ -406,7 +404,7 @@ describe('a request', () => {
     const hub = await startHub({ delayMs: { answer: 60_000 } });
     const subscribedWorld = await subscribeTo({ hub: hub.url, topic: 'https://publisher.example/feed' });
     await hub.until(() => hub.requests.length > 0);
-    subscribedWorld.abort.abort();
+    subscribedWorld.closing.abort();
     await subscribedWorld.idle();
     expect(subscribedWorld.grant()).toMatchObject({ state: 'verifying', pending: { accepted: false } });
   });
