@@ -11,15 +11,13 @@ import { ProcessedLog } from '../../delivery/dedupe/processed-log.js';
 import { SuspectLock } from '../../delivery/crash-guard/suspect-lock.js';
 import { TopicReader } from '../../delivery/fetch/topic-reader.js';
 import { WaitingEvents } from '../../delivery/inbox/waiting-events.js';
-import { slices } from '../../engine/slices.js';
 import type { OriginConcurrencyLimiter } from '../../hub/pacing/origin-concurrency-limiter.js';
 import type { WithheldCredentials } from '../../hub/redaction/withheld-credentials.js';
 import { log } from '../../log-events.js';
 import type { DueFetch } from '../../subscription/registry/due-subscriptions.js';
 import type { Registry } from '../../subscription/registry/registry.js';
-import { isEnabled } from '../../subscription/machine/state.js';
-import { missedSince } from '../../subscription/machine/steps/on-resumed.js';
 import type { RuntimeContext } from '../runtime-context.js';
+import { DowntimeWalk } from './downtime-walk.js';
 import { Liveness } from './liveness.js';
 import type { BackgroundTasks } from './background-tasks.js';
 
@@ -30,10 +28,6 @@ export interface PipelineParts {
   readonly concurrencyLimiter: OriginConcurrencyLimiter;
   readonly withheld: WithheldCredentials;
 }
-
-/** Catch-ups after a downtime start at random times: within 20 ms per topic, at most 30 min in total. */
-const SPREAD_STEP_MS = 20;
-const MAX_SPREAD_MS = 1_800_000;
 
 /** Delivers events to the handlers: from hubs, from the inbox, and from fetched topics. */
 export class EventPipeline {
@@ -46,12 +40,11 @@ export class EventPipeline {
   readonly markers: CrashMarkers;
   readonly topicCrashGuard: TopicCrashGuard;
   readonly polling: Polling;
-  readonly #context: RuntimeContext;
   readonly #parts: PipelineParts;
   readonly #catchUp: CatchUp;
+  readonly #downtimeWalk: DowntimeWalk;
 
   constructor(context: RuntimeContext, parts: PipelineParts) {
-    this.#context = context;
     this.#parts = parts;
     const { registry } = parts;
     this.processedLog = new ProcessedLog(context);
@@ -70,11 +63,12 @@ export class EventPipeline {
     this.polling = new Polling(context, fetching);
     this.overloadRecovery = new OverloadRecovery(context, registry);
     this.liveness = new Liveness(context, registry);
+    this.#downtimeWalk = new DowntimeWalk(context, registry, this.liveness);
     inbox.consume(consumerOf(delivery, this.deadLetters, this.#catchUp));
     registry.onDueFetch((due) => this.#runFetch(due));
     this.liveness.onDowntime((since) => {
       log(context.logger, 'liveness.gap', { since: new Date(since).toISOString() });
-      void this.#resume(() => since);
+      void this.#downtimeWalk.begin();
     });
   }
 
@@ -86,29 +80,8 @@ export class EventPipeline {
     this.topicCrashGuard.onLoaded((id) => this.#parts.registry.get(id) !== undefined);
     this.deadLetters.onLoaded();
     await this.liveness.load();
-    await this.#resume((service) => this.liveness.aliveUntil(service));
+    await this.#downtimeWalk.begin();
     await this.liveness.start();
-  }
-
-  /** Plans the fetches of each subscription that may have missed events or is polled, spread over time. */
-  async #resume(receivedUntilOf: (service: string) => number | undefined): Promise<void> {
-    const { now, random, services } = this.#context;
-    const { registry } = this.#parts;
-    let count = 0;
-    for await (const slice of slices(registry.all())) {
-      for (const { record } of slice) {
-        const service = services.get(record.service);
-        if (service === undefined || !isEnabled(record)) continue;
-        const receivedUntil = receivedUntilOf(record.service);
-        const hasMissed = service.delivery.catchUp && missedSince(record, receivedUntil) !== undefined;
-        const isFetched = record.catchUp !== undefined || record.poll !== undefined;
-        if (!hasMissed && !isFetched && service.delivery.pollSeconds === 0) continue;
-        if (hasMissed) count += 1;
-        const fetchAt = now() + Math.floor(random() * Math.min(MAX_SPREAD_MS, count * SPREAD_STEP_MS));
-        // The write is deferred, so it cannot fail.
-        void registry.update(record.id, { type: 'resumed', receivedUntil, fetchAt });
-      }
-    }
   }
 
   /** Runs a fetch that is due. A stop waits for it. Its failure is logged. */

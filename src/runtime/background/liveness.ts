@@ -20,6 +20,7 @@ export class Liveness {
   /** The time until which each service missed no event, in epoch milliseconds. */
   #aliveUntil = new Map<string, number>();
   #lastHeartbeatAt: number | undefined;
+  #isHeld = false;
   #onDowntime = (_since: number): void => {};
 
   constructor(context: DeliveryContext, registry: Pick<Registry, 'flush'>) {
@@ -34,6 +35,16 @@ export class Liveness {
    */
   onDowntime(listener: (since: number) => void): void {
     this.#onDowntime = listener;
+  }
+
+  /** Keeps the stored heartbeat where it is, because not all missed events are planned to be fetched. */
+  hold(): void {
+    this.#isHeld = true;
+  }
+
+  /** Lets the heartbeat go on. */
+  release(): void {
+    this.#isHeld = false;
   }
 
   /** Loads the heartbeat of the previous process. */
@@ -73,12 +84,13 @@ export class Liveness {
     if (newServices.length > 0) await this.#store(newServices, at);
   }
 
-  /** Stores the gaps, then a heartbeat. Does nothing before `start()`. Never rejects. */
+  /** Stores the gaps, then a heartbeat. Does nothing before `start()` and while it is held. Never rejects. */
   async writeHeartbeat(): Promise<void> {
     if (this.#lastHeartbeatAt === undefined) return;
     const { logger, now, services } = this.#context;
     const at = now();
     this.#lastHeartbeatAt = at;
+    if (this.#isHeld) return;
     try {
       // The gaps found so far must be stored before: a heartbeat says that no other event was missed.
       await this.#registry.flush();
