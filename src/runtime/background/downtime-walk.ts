@@ -1,6 +1,7 @@
 import type { DeliveryContext } from '../../delivery/delivery-context.js';
 import type { Timetable } from '../../engine/engine.js';
 import { slices } from '../../engine/slices.js';
+import { log } from '../../log-events.js';
 import { isEnabled } from '../../subscription/machine/state.js';
 import { missedSince } from '../../subscription/machine/steps/on-resumed.js';
 import type { SubscriptionRecord } from '../../subscription/record/record.js';
@@ -50,7 +51,7 @@ export class DowntimeWalk {
       for (const { record } of slice) {
         if (isFetched(record) || this.#isPolled(record)) {
           planned += 1;
-          this.#resume(record, Math.min(MAX_SPREAD_MS, planned * SPREAD_STEP_MS));
+          void this.#resume(record, Math.min(MAX_SPREAD_MS, planned * SPREAD_STEP_MS));
         } else if (this.#hasMissed(record)) {
           ids.push(record.id);
         }
@@ -70,7 +71,7 @@ export class DowntimeWalk {
     this.#next += batch.length;
     for (const [index, id] of batch.entries()) {
       const record = this.#registry.get(id)?.record;
-      if (record !== undefined) this.#resume(record, Math.min(this.#batchMs, (index + 1) * SPREAD_STEP_MS));
+      if (record !== undefined) void this.#resume(record, Math.min(this.#batchMs, (index + 1) * SPREAD_STEP_MS));
     }
     if (this.#next < this.#ids.length) {
       this.#due.set(NEXT, now() + this.#batchMs);
@@ -80,13 +81,17 @@ export class DowntimeWalk {
     }
   }
 
-  /** Plans the fetches of a subscription, within the next `spreadMs` milliseconds. */
-  #resume({ id, service }: SubscriptionRecord, spreadMs: number): void {
-    const { now, random } = this.#context;
+  /** Plans the fetches of a subscription, within the next `spreadMs` milliseconds. Never rejects. */
+  async #resume({ id, service }: SubscriptionRecord, spreadMs: number): Promise<void> {
+    const { now, random, logger } = this.#context;
     const receivedUntil = this.#liveness.aliveUntil(service);
     const fetchAt = now() + Math.floor(random() * spreadMs);
-    // The write is deferred, so it cannot fail.
-    void this.#registry.update(id, { type: 'resumed', receivedUntil, fetchAt });
+    try {
+      await this.#registry.update(id, { type: 'resumed', receivedUntil, fetchAt });
+    } catch (error) {
+      // The write is deferred and cannot fail, but the subscription may have been removed meanwhile.
+      log(logger, 'task.failed', { task: 'catch-up', subscription: id, err: error });
+    }
   }
 
   #isPolled({ service }: SubscriptionRecord): boolean {
