@@ -34,7 +34,7 @@ import { emitEvent, reportRun } from './report.js';
 import { isTracked } from './dedupe/tracked-keys.js';
 import { SlowHandlers } from './handler/slow-handlers.js';
 import type { StoredEvent } from './inbox/stored-event.js';
-import { isFetchable } from '../subscription/machine/rules/readable-grant.js';
+import { isFetchable } from '../subscription/machine/fetches/readable-grant.js';
 
 /** The parts that events are delivered with. */
 export interface DeliveryParts {

@@ -3,9 +3,9 @@ import { isPermanentFailure, type TopicContent } from '../../hub/discovery/fetch
 import type { CatchUpRecord } from '../../subscription/record/fetch-records.js';
 import type { FetchedRecord, GrantRecord, SubscriptionRecord } from '../../subscription/record/record.js';
 import type { StoredSubscription } from '../../subscription/registry/registry.js';
-import { catchUpDueAt, isCatchingUp } from '../../subscription/machine/rules/catch-up-plan.js';
-import { isFetchable, readableGrant } from '../../subscription/machine/rules/readable-grant.js';
-import { ROOM_CHECK_MS } from '../../subscription/machine/steps/on-content-refused.js';
+import { catchUpDueAt, isCatchingUp } from '../../subscription/machine/fetches/catch-up-plan.js';
+import { isFetchable, readableGrant } from '../../subscription/machine/fetches/readable-grant.js';
+import { ROOM_CHECK_MS } from '../../subscription/machine/fetches/on-content-refused.js';
 import { TOPIC_BUSY_MS, TOPIC_FETCH } from '../../subscription/retry-policy.js';
 import { tracksEntries } from '../dedupe/tracked-keys.js';
 import type { DeliveryService } from '../delivery-service.js';

@@ -5,9 +5,9 @@ import type { MissingSince, PollRecord } from '../../subscription/record/fetch-r
 import type { FetchedRecord, GrantRecord, SubscriptionRecord } from '../../subscription/record/record.js';
 import type { StoredSubscription } from '../../subscription/registry/registry.js';
 import type { TopicSinks } from '../../subscription/requests/subscription-requests.js';
-import { pollGraceMs } from '../../subscription/machine/rules/poll-plan.js';
-import { isFetchable, readableGrant } from '../../subscription/machine/rules/readable-grant.js';
-import { POLLED_AT_INTERVAL_MS } from '../../subscription/machine/steps/on-polled.js';
+import { pollGraceMs } from '../../subscription/machine/fetches/poll-plan.js';
+import { isFetchable, readableGrant } from '../../subscription/machine/fetches/readable-grant.js';
+import { POLLED_AT_INTERVAL_MS } from '../../subscription/machine/fetches/on-polled.js';
 import { isWorking } from '../../subscription/machine/state.js';
 import type { SilentHubReport } from '../../subscription/machine/transition-types.js';
 import { TOPIC_BUSY_MS } from '../../subscription/retry-policy.js';

@@ -3,7 +3,7 @@ import type { Timetable } from '../../engine/engine.js';
 import { slices } from '../../engine/slices.js';
 import { log } from '../../log-events.js';
 import { isEnabled } from '../../subscription/machine/state.js';
-import { missedSince } from '../../subscription/machine/steps/on-resumed.js';
+import { missedSince } from '../../subscription/machine/fetches/on-resumed.js';
 import type { SubscriptionRecord } from '../../subscription/record/record.js';
 import type { Registry } from '../../subscription/registry/registry.js';
 import type { Liveness } from './liveness.js';

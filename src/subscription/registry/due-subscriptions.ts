@@ -1,9 +1,9 @@
 import type { Timetable } from '../../engine/engine.js';
 import type { EngineContext } from '../../engine/engine-context.js';
 import { log } from '../../log-events.js';
-import { catchUpDueAt } from '../machine/rules/catch-up-plan.js';
+import { catchUpDueAt } from '../machine/fetches/catch-up-plan.js';
 import { isAffectedByClockSetBack } from '../machine/rules/clock-set-back.js';
-import { pollDueAt } from '../machine/rules/poll-plan.js';
+import { pollDueAt } from '../machine/fetches/poll-plan.js';
 import { dueAt } from '../machine/steps/on-due.js';
 import type { SubscriptionRecord } from '../record/record.js';
 import type { RequestPolicy } from '../request-policy.js';

@@ -1,4 +1,4 @@
-import { isFetchable } from '../../../subscription/machine/rules/readable-grant.js';
+import { isFetchable } from '../../../subscription/machine/fetches/readable-grant.js';
 import type { HubAndTopic, SubscriptionTarget } from '../../../subscription/record/snapshot.js';
 import { targetKey, targetName } from '../../../subscription/record/target.js';
 import { isRecord } from '../../../protocol/encoding/is-record.js';

@@ -1,6 +1,6 @@
 import type { TransitionContext } from '../transition-types.js';
 import { lateVerificationMs } from './lease.js';
-import { maxPollWaitMs } from './poll-plan.js';
+import { maxPollWaitMs } from '../fetches/poll-plan.js';
 import type { CatchUpRecord } from '../../record/fetch-records.js';
 import type { GrantRecord, SubscriptionRecord } from '../../record/record.js';
 import { HUB_REFUSED, MAX_RETRY_AFTER_MS, MAX_WAIT_MS, TOPIC_FETCH } from '../../retry-policy.js';

@@ -1,5 +1,5 @@
-import { planCatchUp, withoutCatchUp } from '../rules/catch-up-plan.js';
-import { canFetchTopic } from '../rules/readable-grant.js';
+import { planCatchUp, withoutCatchUp } from './catch-up-plan.js';
+import { canFetchTopic } from './readable-grant.js';
 import { resumeCatchUp } from './on-caught-up.js';
 import { resumePolls } from './on-polled.js';
 import type { InputOf, TransitionInput, Transition, TransitionContext } from '../transition-types.js';

@@ -1,5 +1,5 @@
-import { onRenewalWanted } from './on-retried.js';
-import { planCatchUp, withoutCatchUp } from '../rules/catch-up-plan.js';
+import { onRenewalWanted } from '../steps/on-retried.js';
+import { planCatchUp, withoutCatchUp } from './catch-up-plan.js';
 import { withoutEffects } from '../record-changes.js';
 import type { InputOf, Transition, TransitionContext } from '../transition-types.js';
 import type { SubscriptionRecord } from '../../record/record.js';

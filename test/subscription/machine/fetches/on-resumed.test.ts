@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { active, DAY, SubscriptionMachine } from '../subscription-machine.js';
-import { catchUpDueAt } from '../../../../src/subscription/machine/rules/catch-up-plan.js';
+import { catchUpDueAt } from '../../../../src/subscription/machine/fetches/catch-up-plan.js';
 
 const MINUTE = 60_000;
 

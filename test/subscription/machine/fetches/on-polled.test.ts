@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { active, DAY, failure, RULES, SubscriptionMachine, TOPIC } from '../subscription-machine.js';
 import { MAX_MISSING, type MissingSince } from '../../../../src/subscription/record/fetch-records.js';
-import { pollDueAt } from '../../../../src/subscription/machine/rules/poll-plan.js';
+import { pollDueAt } from '../../../../src/subscription/machine/fetches/poll-plan.js';
 import type { InputOf } from '../../../../src/subscription/machine/transition-types.js';
 
 const MINUTE = 60_000;

@@ -1,6 +1,6 @@
-import { planCatchUp } from '../rules/catch-up-plan.js';
-import { maxPollWaitMs, pollIntervalMs, withNextPoll, withoutPoll } from '../rules/poll-plan.js';
-import { canFetchTopic } from '../rules/readable-grant.js';
+import { planCatchUp } from './catch-up-plan.js';
+import { maxPollWaitMs, pollIntervalMs, withNextPoll, withoutPoll } from './poll-plan.js';
+import { canFetchTopic } from './readable-grant.js';
 import { withoutEffects } from '../record-changes.js';
 import type { InputOf, Transition, TransitionContext } from '../transition-types.js';
 import type { SubscriptionRecord } from '../../record/record.js';

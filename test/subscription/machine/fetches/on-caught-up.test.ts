@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { active, DAY, SubscriptionMachine, TOPIC } from '../subscription-machine.js';
-import { catchUpDueAt } from '../../../../src/subscription/machine/rules/catch-up-plan.js';
+import { catchUpDueAt } from '../../../../src/subscription/machine/fetches/catch-up-plan.js';
 
 const HOUR = 3_600_000;
 

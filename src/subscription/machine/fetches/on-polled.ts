@@ -1,5 +1,5 @@
-import { onHubSilent } from './on-hub-silent.js';
-import { nextPollAt, retryPollAt, withNextPoll, withPollAt } from '../rules/poll-plan.js';
+import { onHubSilent } from '../steps/on-hub-silent.js';
+import { nextPollAt, retryPollAt, withNextPoll, withPollAt } from './poll-plan.js';
 import { withoutEffects } from '../record-changes.js';
 import type { InputOf, Transition, TransitionContext } from '../transition-types.js';
 import { MAX_MISSING, type MissingSince, type PollRecord } from '../../record/fetch-records.js';

@@ -1,4 +1,4 @@
-import { planCatchUp, withoutCatchUp } from '../rules/catch-up-plan.js';
+import { planCatchUp, withoutCatchUp } from './catch-up-plan.js';
 import { withoutEffects } from '../record-changes.js';
 import type { InputOf, Transition, TransitionContext } from '../transition-types.js';
 import type { CatchUpRecord } from '../../record/fetch-records.js';
