@@ -40,12 +40,14 @@ export class DowntimeWalk {
   }
 
   /**
-   * Begins a walk; one in progress begins again. Fetches that are planned already, and polls, are spread at once. Resolves
+   * Begins a walk, and ends one in progress. Fetches that are planned already, and polls, are spread at once. Resolves
    * when the first catch-ups are planned.
    */
   async begin(): Promise<void> {
     this.#liveness.hold();
+    this.#due.set(NEXT, undefined);
     const ids: string[] = [];
+    this.#ids = ids;
     let planned = 0;
     for await (const slice of slices(this.#registry.all())) {
       for (const { record } of slice) {
@@ -57,7 +59,8 @@ export class DowntimeWalk {
         }
       }
     }
-    this.#ids = ids;
+    // Another walk began meanwhile.
+    if (this.#ids !== ids) return;
     this.#next = 0;
     const batches = Math.ceil(ids.length / BATCH_SIZE);
     this.#batchMs = Math.min(MAX_SPREAD_MS / batches, BATCH_SIZE * SPREAD_STEP_MS);

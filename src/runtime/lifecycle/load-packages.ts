@@ -25,7 +25,8 @@ const PRELOADED_PACKAGES: readonly Load[] = [
  * Loads all packages for answering, scheduling, parsing and discovery in advance. Later, a deploy may have replaced
  * `node_modules`, or connections may use every file descriptor.
  *
- * Loads one package per turn of the event loop, until a stop begins. Never rejects: a package that fails is loaded again when it is needed.
+ * Loads one package per turn of the event loop, until a stop begins. Never rejects: a package that fails is loaded again
+ * when it is needed.
  */
 export async function loadPackages(
   { logger, closing }: Pick<EngineContext, 'logger' | 'closing'>,

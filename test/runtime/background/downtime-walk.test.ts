@@ -93,6 +93,28 @@ test('a walk begins again after another downtime', async () => {
   expect(plans()).toHaveLength(1_500);
 });
 
+test('a walk that begins again plans no batch of the walk before', async () => {
+  const { walk, plans, pass, aliveUntil, now } = await setUp(2_500);
+  await walk.begin();
+  const again = walk.begin();
+  pass(20_000);
+  pass(20_000);
+  expect(plans()).toHaveLength(1_000);
+  await again;
+  expect(plans()).toHaveLength(2_000);
+  expect(await aliveUntil()).toBe(START + 1_000);
+  pass(20_000);
+  expect(plans()).toHaveLength(2_500);
+  expect(await aliveUntil()).toBe(now());
+});
+
+test('of two walks that begin together, the second one plans', async () => {
+  const { walk, plans, aliveUntil } = await setUp(1_500);
+  await Promise.all([walk.begin(), walk.begin()]);
+  expect(plans()).toHaveLength(1_000);
+  expect(await aliveUntil()).toBe(START + 1_000);
+});
+
 test('no batch is planned once the runtime stops, and the heartbeat stays', async () => {
   const { context, walk, plans, pass, aliveUntil } = await setUp(1_500);
   await walk.begin();

@@ -59,7 +59,7 @@ export function nextPollAt({ now, random, rules }: Drawn, areEntriesMissing: boo
   return now + Math.floor(pollIntervalMs(rules) * (0.9 + random / 5));
 }
 
-/** When to poll again after a failed poll, in epoch milliseconds. The wait grows from the interval, to at least 1 h. */
+/** When to poll again after a failed poll, in epoch milliseconds. The wait grows up to 1 h, or the interval if longer. */
 export function retryPollAt(context: Drawn, attempts: number): number {
   const { now, random, rules } = context;
   const wait = halfJitterWaitMs(attempts, random, { baseMs: pollIntervalMs(rules), capMs: maxRetryWaitMs(rules) });
